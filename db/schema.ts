@@ -1,0 +1,185 @@
+// The registry database (binding DB): who and what there is. Money never stands here; what happened stands in book-schema.ts.
+// Times are milliseconds since the Unix epoch, amounts are nanos, both as INTEGER. Ids are text. Booleans do not exist: a time or null does.
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+export const accounts = sqliteTable('accounts', {
+  /** AccountId */
+  id: text('id').primaryKey(),
+  /** ms */
+  createdAt: integer('created_at').notNull(),
+})
+
+export const wallets = sqliteTable(
+  'wallets',
+  {
+    /** EIP-55 checksummed address; contract wallets will add their chain */
+    address: text('address').primaryKey(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** ms */
+    addedAt: integer('added_at').notNull(),
+  },
+  (t) => [index('wallets_account').on(t.accountId)],
+)
+
+/** One row lives from `POST /auth/nonce` to its single use or its expiry. */
+export const nonces = sqliteTable(
+  'nonces',
+  {
+    /** base32, at least 80 bits */
+    nonce: text('nonce').primaryKey(),
+    /** sha256 hex of the pre-session cookie of the browser that asked; null without a cookie */
+    presessionHash: text('presession_hash'),
+    /** ms */
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (t) => [index('nonces_expiry').on(t.expiresAt)],
+)
+
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    /** sha256 hex of the opaque token; the token itself is never stored */
+    tokenHash: text('token_hash').primaryKey(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** the wallet that signed in */
+    address: text('address').notNull(),
+    /** ms; also when the wallet last signed, for actions that ask for a fresh sign-in */
+    createdAt: integer('created_at').notNull(),
+    /** ms */
+    expiresAt: integer('expires_at').notNull(),
+    /** ms, null while valid */
+    revokedAt: integer('revoked_at'),
+  },
+  (t) => [index('sessions_account').on(t.accountId), index('sessions_expiry').on(t.expiresAt)],
+)
+
+/** Single-use credit codes. The claim is one conditional UPDATE; the money moves by a transfer with the code's id. */
+export const creditCodes = sqliteTable('credit_codes', {
+  /** sha256 hex of the code; shown once when made */
+  codeHash: text('code_hash').primaryKey(),
+  /** nanos */
+  amountNanos: integer('amount_nanos').notNull(),
+  reason: text('reason').notNull(),
+  /** AccountId of the admin */
+  createdBy: text('created_by').notNull(),
+  /** ms */
+  createdAt: integer('created_at').notNull(),
+  /** ms */
+  expiresAt: integer('expires_at').notNull(),
+  /** AccountId, null while unused */
+  redeemedBy: text('redeemed_by'),
+  /** ms */
+  redeemedAt: integer('redeemed_at'),
+})
+
+/** Who may publish under `author/…`: the first account that did. */
+export const authors = sqliteTable('authors', {
+  /** the part of a model id before the slash */
+  handle: text('handle').primaryKey(),
+  /** AccountId: takes the royalties */
+  accountId: text('account_id').notNull(),
+  /** ms */
+  createdAt: integer('created_at').notNull(),
+})
+
+export const models = sqliteTable(
+  'models',
+  {
+    /** ModelId, author/name */
+    id: text('id').primaryKey(),
+    /** sha256 hex of JCS({ files }) */
+    digest: text('digest').notNull(),
+    /** chat | embeddings */
+    task: text('task').notNull(),
+    /** AccountId: takes the royalty */
+    authorAccountId: text('author_account_id').notNull(),
+    /** basis points of the charge */
+    royaltyBps: integer('royalty_bps').notNull(),
+    /** ModelManifest as JSON */
+    manifest: text('manifest').notNull(),
+    /** ms */
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [uniqueIndex('models_digest').on(t.digest)],
+)
+
+export const nodes = sqliteTable(
+  'nodes',
+  {
+    /** NodeId */
+    id: text('id').primaryKey(),
+    name: text('name').notNull(),
+    /** AccountId */
+    operatorAccountId: text('operator_account_id').notNull(),
+    /** checksummed wallet address that authorised the keys */
+    operatorAddress: text('operator_address').notNull(),
+    /** Ed25519 public key, base64url */
+    nodeKey: text('node_key').notNull(),
+    /** secp256k1 address for settlement vouchers */
+    settlementKey: text('settlement_key').notNull(),
+    /** https URL without a trailing slash */
+    endpoint: text('endpoint').notNull(),
+    /** NodeState */
+    state: text('state').notNull(),
+    /** why it gets no traffic, for its operator; null when it does */
+    reason: text('reason'),
+    /** ms, null until the endpoint was proved */
+    provedAt: integer('proved_at'),
+    /** ms of the last hello or passed probe */
+    seenAt: integer('seen_at'),
+    /** ms */
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [
+    uniqueIndex('nodes_key').on(t.nodeKey),
+    index('nodes_operator').on(t.operatorAccountId),
+    index('nodes_state').on(t.state),
+  ],
+)
+
+export const offers = sqliteTable(
+  'offers',
+  {
+    /** NodeId */
+    nodeId: text('node_id').notNull(),
+    /** ModelId */
+    modelId: text('model_id').notNull(),
+    /** pending | live | paused */
+    state: text('state').notNull(),
+    /** why it gets no traffic; null when live */
+    reason: text('reason'),
+    /** nanos per million input tokens */
+    inputPriceNanos: integer('input_price_nanos').notNull(),
+    /** nanos per million output tokens */
+    outputPriceNanos: integer('output_price_nanos').notNull(),
+    /** nanos per million cached input tokens */
+    cachedInputPriceNanos: integer('cached_input_price_nanos').notNull(),
+    /** nanos per million tensor bytes */
+    bytesPriceNanos: integer('bytes_price_nanos').notNull(),
+    /** nanos per call */
+    callPriceNanos: integer('call_price_nanos').notNull(),
+    /** tokens */
+    contextTokens: integer('context_tokens').notNull(),
+    /** tokens */
+    outputTokensMax: integer('output_tokens_max').notNull(),
+    /** calls at the same time */
+    concurrencyMax: integer('concurrency_max').notNull(),
+    /** closed | open | half_open: the breaker as NodeGuard last saw it */
+    breaker: text('breaker').notNull().default('closed'),
+    /** ms until which an open breaker stays open */
+    breakerUntil: integer('breaker_until'),
+    /** decayed share of attempts that succeeded, in millionths; null while unknown */
+    successPpm: integer('success_ppm'),
+    /** decayed time to first token, ms; null while unknown */
+    firstTokenMs: integer('first_token_ms'),
+    /** decayed output units per second, in thousandths; null while unknown */
+    unitsPerKs: integer('units_per_ks'),
+    /** attempts under way, as NodeGuard last saw */
+    inFlight: integer('in_flight').notNull().default(0),
+    /** ms of the last change */
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.nodeId, t.modelId] }), index('offers_model').on(t.modelId, t.state)],
+)

@@ -1,0 +1,2 @@
+// Stand-in for ethers, see wrangler.toml [alias]; written with the auth room.
+export {}

@@ -1,0 +1,85 @@
+// The Worker's bindings and variables, parsed once per isolate. A wrong or missing one stops the first request with one clear sentence
+// instead of failing somewhere later. Secrets are never given back by an error.
+import { z } from 'zod'
+import type { AccountGuard } from '../ledger/account-guard.ts'
+import type { NodeGuard } from '../market/node-guard.ts'
+
+/** What wrangler.toml, the secrets and (locally) the runner inject. */
+export interface Bindings {
+  readonly DB: D1Database
+  readonly BOOK_0: D1Database
+  readonly ACCOUNT: DurableObjectNamespace<AccountGuard>
+  readonly NODE: DurableObjectNamespace<NodeGuard>
+  readonly SOUK_DOMAIN?: string
+  readonly SOUK_CHAIN_ID: string
+  readonly SOUK_ADMINS: string
+  readonly SOUK_FEE_BPS: string
+  /** secret: 32 bytes, base64url; MACs API keys and pseudonyms */
+  readonly SOUK_KEY_SECRET: string
+  /** secret: Ed25519 private JWK as JSON; signs tickets */
+  readonly SOUK_SIGNING_KEY: string
+  /** '1' only where the local runner injects it: faucet, http and special addresses for nodes */
+  readonly SOUK_LOCAL?: string
+  /** ms a hold lives; absent: limits.ts */
+  readonly SOUK_HOLD_DEADLINE_MS?: string
+  /** JSON of partial CallTimeouts in ms; absent: limits.ts */
+  readonly SOUK_TIMEOUTS?: string
+}
+
+const Variables = z.object({
+  SOUK_DOMAIN: z.string().default(''),
+  SOUK_CHAIN_ID: z.coerce.number().int().positive(),
+  SOUK_ADMINS: z
+    .string()
+    .default('')
+    .transform((list) =>
+      list
+        .split(',')
+        .map((address) => address.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'SOUK_ADMINS holds EVM addresses separated by commas'))),
+  SOUK_FEE_BPS: z.coerce.number().int().min(0).max(5_000),
+  SOUK_KEY_SECRET: z.string().regex(/^[A-Za-z0-9_-]{43,}$/, 'SOUK_KEY_SECRET is 32 random bytes as base64url'),
+  SOUK_SIGNING_KEY: z.string().min(1),
+  SOUK_LOCAL: z.enum(['0', '1']).default('0'),
+  SOUK_HOLD_DEADLINE_MS: z.coerce.number().int().min(1_000).max(3_600_000).optional(),
+  SOUK_TIMEOUTS: z.string().optional(),
+})
+
+export interface Config {
+  /** '' means: the host of the request */
+  readonly domain: string
+  readonly chainId: number
+  /** lower case */
+  readonly admins: ReadonlySet<string>
+  readonly feeBps: number
+  readonly keySecret: string
+  readonly signingKey: string
+  readonly isLocal: boolean
+  readonly holdDeadlineMs: number | null
+  readonly timeouts: Readonly<Record<string, number>>
+}
+
+/** @throws Error naming the variables that are wrong, never their values */
+export function parseConfig(bindings: Bindings): Config {
+  const parsed = Variables.safeParse(bindings)
+  if (!parsed.success) {
+    const names = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+    throw new Error(`the gateway is not configured: ${names.join('; ')}`)
+  }
+  const v = parsed.data
+  return {
+    domain: v.SOUK_DOMAIN,
+    chainId: v.SOUK_CHAIN_ID,
+    admins: new Set(v.SOUK_ADMINS.map((address) => address.toLowerCase())),
+    feeBps: v.SOUK_FEE_BPS,
+    keySecret: v.SOUK_KEY_SECRET,
+    signingKey: v.SOUK_SIGNING_KEY,
+    isLocal: v.SOUK_LOCAL === '1',
+    holdDeadlineMs: v.SOUK_HOLD_DEADLINE_MS ?? null,
+    timeouts: v.SOUK_TIMEOUTS
+      ? z.record(z.string(), z.number().int().positive()).parse(JSON.parse(v.SOUK_TIMEOUTS))
+      : {},
+  }
+}

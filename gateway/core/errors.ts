@@ -1,0 +1,76 @@
+// The one boundary between what went wrong and what a caller is told. Outside: code, fixed sentence, field, request id.
+// Inside: the log gets the cause, with everything that looks like a secret taken out.
+import { errorBody, ERRORS, type ErrorBody, type ErrorCode } from '../../protocol/errors.ts'
+
+interface GatewayErrorOptions {
+  /** the field of the request that is wrong */
+  readonly param?: string
+  /** a cause in the caller's own terms; it leaves the house */
+  readonly detail?: string
+  /** seconds, sent as Retry-After */
+  readonly retryAfterSeconds?: number
+  /** for the log only */
+  readonly cause?: unknown
+}
+
+/** A refused request. Thrown by routes and flows; rules and guards return `Result` instead. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+  readonly param: string | null
+  readonly detail: string | undefined
+  readonly retryAfterSeconds: number | null
+
+  constructor(
+    readonly code: ErrorCode,
+    options: GatewayErrorOptions = {},
+  ) {
+    super(code, { cause: options.cause })
+    this.param = options.param ?? null
+    this.detail = options.detail
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  body(requestId: string | null): ErrorBody {
+    return errorBody(this.code, requestId, this.param, this.detail)
+  }
+}
+
+/** Anything thrown -> the answer. A bug becomes `internal_error`, and its message stays inside. */
+export function toResponse(error: unknown, requestId: string): Response {
+  const refusal = error instanceof GatewayError ? error : new GatewayError('internal_error', { cause: error })
+  if (refusal.status >= 500) logError(refusal, requestId)
+  const headers = new Headers({ 'content-type': 'application/json' })
+  if (refusal.retryAfterSeconds !== null) headers.set('retry-after', String(refusal.retryAfterSeconds))
+  return new Response(JSON.stringify(refusal.body(requestId)), { status: refusal.status, headers })
+}
+
+/** One structured line. Prompts and answers are never in an error; keys and tokens are cut out of what a library may have quoted. */
+export function logError(error: unknown, requestId: string | null): void {
+  const cause = error instanceof GatewayError ? error.cause : error
+  console.error(
+    JSON.stringify({
+      level: 'error',
+      requestId,
+      code: error instanceof GatewayError ? error.code : 'internal_error',
+      cause: redact(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause ?? '')),
+      stack: cause instanceof Error ? redact(cause.stack ?? '') : undefined,
+    }),
+  )
+}
+
+/** Takes API keys, bearer and ticket tokens, and long hex strings (private keys, signatures) out of a text. */
+export function redact(text: string): string {
+  return text
+    .replace(/sk-souk-[\w-]+/g, 'sk-souk-[redacted]')
+    .replace(/(bearer|souk)\s+[\w.~+/-]{16,}=*/gi, '$1 [redacted]')
+    .replace(/0x[0-9a-fA-F]{64,}/g, '0x[redacted]')
+}
+
+/** An invariant. Its failure is a bug and becomes a 500. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`assertion failed: ${message}`)
+}

@@ -1,0 +1,52 @@
+// Every ceiling of the gateway, with its unit and its reason. Ceilings of the wire itself stand in protocol/.
+
+export const LIMITS = {
+  /** bytes of a request body: a million characters of text and its JSON */
+  bodyBytes: 4 * 1024 * 1024,
+  /** nesting of a JSON body: deeper ones only exist to exhaust a parser */
+  jsonDepth: 64,
+  /** bytes of a node's whole answer */
+  nodeAnswerBytes: 8 * 1024 * 1024,
+  /** bytes of one event of a node */
+  nodeEventBytes: 1024 * 1024,
+  /** attempts of one call, each on another node */
+  attemptsMax: 4,
+  /** rows of a list page */
+  pageRows: 100,
+  /** active API keys of an account */
+  keysPerAccount: 200,
+  /** wallets of an account */
+  walletsPerAccount: 20,
+  /** nodes of an operator */
+  nodesPerOperator: 50,
+} as const
+
+/** ms; SOUK_TIMEOUTS may override each one. */
+export const CALL_TIMEOUTS = {
+  /** until the node's response head */
+  connectMs: 10_000,
+  /** until its first output, plus {@link firstTokenMsPerInputToken} for each input token */
+  firstTokenMs: 20_000,
+  /** between two outputs */
+  gapMs: 20_000,
+  /** the whole call */
+  totalMs: 300_000,
+  /** a caller that takes no byte for so long has left */
+  callerStallMs: 30_000,
+  /** silence after which the caller gets a comment */
+  keepAliveMs: 10_000,
+  /** between two progress reports to the guard */
+  progressMs: 3_000,
+}
+export type CallTimeouts = typeof CALL_TIMEOUTS
+
+export const firstTokenMsPerInputToken = 2
+
+/** ms a hold outlives the longest call, so that the relay always settles first */
+export const HOLD_GRACE_MS = 30_000
+
+/** The snapshot of offers: fresh, still usable while it is refreshed behind the call. ms */
+export const SNAPSHOT = { freshMs: 5_000, staleMs: 30_000 } as const
+
+/** Sign-in: life of a nonce, of a session, and how old a "fresh sign-in" may be. ms */
+export const SIGN_IN = { nonceMs: 600_000, sessionMs: 43_200_000, freshMs: 600_000 } as const

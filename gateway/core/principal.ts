@@ -1,0 +1,57 @@
+// Who is asking. A key's MAC was checked before a KeyPrincipal exists; whether the key is still valid is the guard's to say, inside `hold`.
+import type { Context } from 'hono'
+import type { Role } from '../../protocol/auth.ts'
+import type { AccountId, Instant, KeyId } from '../../protocol/units.ts'
+import { GatewayError } from './errors.ts'
+import { SIGN_IN } from './limits.ts'
+
+export interface KeyPrincipal {
+  readonly kind: 'key'
+  readonly accountId: AccountId
+  readonly keyId: KeyId
+  /** sha256 hex of the secret part: what the guard compares */
+  readonly secretHash: string
+}
+
+export interface SessionPrincipal {
+  readonly kind: 'session'
+  readonly accountId: AccountId
+  readonly address: string
+  readonly roles: readonly Role[]
+  /** when the wallet last signed */
+  readonly signedInAt: Instant
+  /** by cookie: state-changing requests must then come from our own origin */
+  readonly viaCookie: boolean
+}
+
+export type Principal = KeyPrincipal | SessionPrincipal
+
+/** What Hono's context carries, and nothing more. */
+export interface AppEnv {
+  Variables: { requestId: string; principal: Principal | null }
+}
+
+/** @throws GatewayError missing_api_key; a session cannot infer, only a key can */
+export function requireKey(c: Context<AppEnv>): KeyPrincipal {
+  const principal = c.var.principal
+  if (principal?.kind !== 'key') throw new GatewayError('missing_api_key')
+  return principal
+}
+
+/** @throws GatewayError not_signed_in, or forbidden for an API key, which cannot manage an account */
+export function requireSession(c: Context<AppEnv>): SessionPrincipal {
+  const principal = c.var.principal
+  if (!principal) throw new GatewayError('not_signed_in')
+  if (principal.kind !== 'session')
+    throw new GatewayError('forbidden', { detail: 'An API key cannot manage an account; sign in with the wallet.' })
+  return principal
+}
+
+/** @throws GatewayError forbidden unless an admin; with `now`, fresh_sign_in_required unless the wallet signed lately */
+export function requireAdmin(c: Context<AppEnv>, now?: Instant): SessionPrincipal {
+  const principal = requireSession(c)
+  if (!principal.roles.includes('admin')) throw new GatewayError('forbidden')
+  if (now !== undefined && now - principal.signedInAt > SIGN_IN.freshMs)
+    throw new GatewayError('fresh_sign_in_required')
+  return principal
+}

@@ -1,0 +1,69 @@
+// What the inference room sees of the market: the offers for a model as this isolate last saw them, and where to report how an attempt went.
+import type { ModelManifest, NodeState } from '../../protocol/node.ts'
+import type { Price } from '../../protocol/price.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
+import type { AccountId, CallId, Instant, ModelId, NodeId } from '../../protocol/units.ts'
+
+export interface Model {
+  readonly id: ModelId
+  readonly digest: string
+  readonly manifest: ModelManifest
+  readonly authorAccountId: AccountId
+  readonly royaltyBps: number
+  readonly createdAt: Instant
+}
+
+/** One node's offer for one model, with what is known of its health. Null health means unknown, which is not perfect. */
+export interface Offer {
+  readonly nodeId: NodeId
+  readonly nodeName: string
+  /** Ed25519 public key, base64url */
+  readonly nodeKey: string
+  readonly nodeState: NodeState
+  readonly operatorAccountId: AccountId
+  readonly endpoint: string
+  readonly modelId: ModelId
+  readonly price: Price
+  readonly contextTokens: number
+  readonly outputTokensMax: number
+  readonly concurrencyMax: number
+  readonly breaker: 'closed' | 'open' | 'half_open'
+  readonly breakerUntil: Instant | null
+  /** decayed share of attempts that succeeded, 0…1 */
+  readonly success: number | null
+  readonly firstTokenMs: number | null
+  /** output units per second */
+  readonly unitsPerSecond: number | null
+  readonly inFlight: number
+}
+
+export interface Snapshot {
+  readonly model: Model
+  /** live offers of nodes in probation or active, whatever their breaker says */
+  readonly offers: readonly Offer[]
+  readonly takenAt: Instant
+}
+
+/** How one attempt went. `fault` says whose: only the node's own faults count against it. */
+export interface AttemptReport {
+  readonly nodeId: NodeId
+  readonly modelId: ModelId
+  readonly callId: CallId
+  readonly attempt: number
+  readonly outcome: 'served' | 'cancelled' | ErrorCode
+  readonly fault: 'none' | 'node' | 'caller' | 'gateway'
+  readonly firstTokenMs: number | null
+  /** of the whole attempt */
+  readonly durationMs: number
+  readonly outputTokens: number
+}
+
+export interface Market {
+  /** The snapshot for a model; null when there is no such model. Fresh 5 s; stale up to 30 s while `background` refreshes it. */
+  snapshot(modelId: ModelId, background: (work: Promise<unknown>) => void): Promise<Snapshot | null>
+  /** Unawaited by the call: an attempt begins. Counts towards the node's in-flight. */
+  attemptStarted(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): Promise<void>
+  /** Unawaited by the call: it ended. Also lets this isolate judge the node worse at once, before the snapshot knows. */
+  attemptEnded(report: AttemptReport): Promise<void>
+  models(): Promise<readonly Snapshot[]>
+}

@@ -1,0 +1,119 @@
+// The SDK for programs that hold a wallet: sign in, manage keys, register models and nodes. Inference itself needs no SDK of ours:
+// point any OpenAI client at `${url}/v1`. Every reply is parsed with the schema of the wire; a refusal is thrown as SoukError.
+import { z } from 'zod'
+import { AccountView, CreatedKey, NonceReply, VerifyReply, type CreateKeyRequest } from './auth.ts'
+import { ErrorBody } from './errors.ts'
+import { NodeView, type ModelManifest, type RegisterNodeRequest } from './node.ts'
+
+/** A refusal, with the code of `protocol/errors.ts` as the gateway sent it. */
+export class SoukError extends Error {
+  override readonly name = 'SoukError'
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly requestId: string | null,
+  ) {
+    super(message)
+  }
+}
+
+export interface Wallet {
+  readonly address: string
+  /** EIP-191 personal signature of a text, as 0x-hex */
+  signMessage(input: { message: string }): Promise<string>
+}
+
+export interface ClientOptions {
+  /** the gateway's address, without a path */
+  readonly url: string
+  readonly token?: string
+  readonly fetch?: typeof fetch
+  /** milliseconds until a request is given up */
+  readonly timeoutMs?: number
+}
+
+/** EIP-4361, as the gateway's nonce reply wants it. @param nonce the reply of `POST /auth/nonce` */
+export function signInMessage(address: string, nonce: NonceReply): string {
+  return [
+    `${nonce.domain} wants you to sign in with your Ethereum account:`,
+    address,
+    '',
+    nonce.statement,
+    '',
+    `URI: ${nonce.uri}`,
+    'Version: 1',
+    `Chain ID: ${nonce.chainId}`,
+    `Nonce: ${nonce.nonce}`,
+    `Issued At: ${nonce.issuedAt}`,
+    `Expiration Time: ${nonce.expirationTime}`,
+  ].join('\n')
+}
+
+export interface Client {
+  /** the session's bearer token, null before signing in */
+  readonly token: string | null
+  /** A new client that carries the session. @throws SoukError `sign_in_refused` */
+  signIn(wallet: Wallet): Promise<Client>
+  account(): Promise<AccountView>
+  createKey(key: z.input<typeof CreateKeyRequest>): Promise<CreatedKey>
+  publishModel(manifest: ModelManifest): Promise<unknown>
+  registerNode(registration: z.input<typeof RegisterNodeRequest>): Promise<NodeView>
+  node(nodeId: string): Promise<NodeView>
+  /** Tells the gateway that this node is up; needs no session, the proof is signed by the node's key. */
+  hello(nodeId: string, proof: string): Promise<NodeView>
+  /** Any other route, its reply parsed with `schema`. */
+  send<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T>
+}
+
+/** A client for one gateway. Every method throws SoukError on a refusal and ZodError on a reply that is not of the wire. */
+export function createClient(options: ClientOptions): Client {
+  const send = <T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> =>
+    request(options, method, path, schema, body)
+  return {
+    token: options.token ?? null,
+    async signIn(wallet) {
+      const nonce = await send('POST', '/auth/nonce', NonceReply, {})
+      const message = signInMessage(wallet.address, nonce)
+      const signature = await wallet.signMessage({ message })
+      const session = await send('POST', '/auth/verify', VerifyReply, { message, signature })
+      return createClient({ ...options, token: session.token })
+    },
+    account: () => send('GET', '/api/account', AccountView),
+    createKey: (key: z.input<typeof CreateKeyRequest>) => send('POST', '/api/keys', CreatedKey, key),
+    publishModel: (manifest: ModelManifest) => send('POST', '/api/models', Anything, manifest),
+    registerNode: (registration: z.input<typeof RegisterNodeRequest>) =>
+      send('POST', '/api/nodes', NodeView, registration),
+    node: (nodeId: string) => send('GET', `/api/nodes/${encodeURIComponent(nodeId)}`, NodeView),
+    hello: (nodeId: string, proof: string) =>
+      send('POST', `/api/nodes/${encodeURIComponent(nodeId)}/hello`, NodeView, { proof }),
+    send,
+  }
+}
+
+async function request<T>(
+  options: ClientOptions,
+  method: string,
+  path: string,
+  schema: z.ZodType<T>,
+  body: unknown,
+): Promise<T> {
+  const headers: Record<string, string> = { accept: 'application/json' }
+  if (options.token) headers.authorization = `Bearer ${options.token}`
+  if (body !== undefined) headers['content-type'] = 'application/json'
+  const response = await (options.fetch ?? fetch)(new URL(path, options.url), {
+    method,
+    headers,
+    signal: AbortSignal.timeout(options.timeoutMs ?? 30_000),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const json: unknown = await response.json().catch(() => null)
+  if (response.ok) return schema.parse(json)
+  const refusal = ErrorBody.safeParse(json)
+  if (!refusal.success)
+    throw new SoukError(response.status, 'unreadable_reply', `${method} ${path} answered ${response.status}`, null)
+  const { code, message, requestId } = refusal.data.error
+  throw new SoukError(response.status, code, message, requestId)
+}
+
+const Anything = z.unknown()

@@ -1,0 +1,201 @@
+// Node and gateway: how a node joins, what it offers, how the gateway asks it for work, what it streams back.
+// The version travels in `souk-wire`; both sides accept their own and the one before.
+import { z } from 'zod'
+import { Address, Signature, Usd } from './auth.ts'
+import { Usage } from './openai.ts'
+
+export const WIRE_VERSION = 1
+export const WIRE_HEADER = 'souk-wire'
+/** `authorization: Souk <ticket>` on every request the gateway sends to a node. */
+export const TICKET_SCHEME = 'Souk'
+
+export const Task = z.enum(['chat', 'embeddings'])
+export type Task = z.infer<typeof Task>
+
+const Sha256Hex = z.string().regex(/^[0-9a-f]{64}$/)
+export const Ed25519Key = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'a base64url Ed25519 public key (RFC 8037 "x")')
+
+/** A model as its author publishes it. `digest` is sha256 of JCS({ files }), so one set of files is one model. */
+export const ModelManifest = z.strictObject({
+  id: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}\/[a-z0-9][a-z0-9._-]{0,94}$/, 'author/name in lower case'),
+  task: Task,
+  description: z.string().max(500),
+  /** SPDX expression */
+  licence: z.string().min(1).max(120),
+  /** file name -> sha256 of its bytes, as hex */
+  files: z.record(z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/), Sha256Hex),
+  contextTokens: z.number().int().min(1).max(10_000_000),
+  outputTokensMax: z.number().int().min(0).max(1_000_000),
+  /** Fewest bytes one token can stand for: bounds what a node may claim (bytes ÷ this). */
+  bytesPerTokenMin: z.number().min(1).max(64),
+  /** Tokens the template adds: once, and per message. */
+  templateTokens: z.strictObject({
+    fixed: z.number().int().min(0).max(4096),
+    perMessage: z.number().int().min(0).max(4096),
+  }),
+  /** embeddings: length of a vector */
+  dimensions: z.number().int().min(1).max(65_536).optional(),
+  /** Questions with known answers that a node must pass before it is offered to callers. Chat: greedy. */
+  probes: z
+    .array(z.strictObject({ input: z.string().min(1).max(2_000), contains: z.string().max(2_000).optional() }))
+    .min(1)
+    .max(16),
+  royaltyBps: z.number().int().min(0).max(5_000),
+})
+export type ModelManifest = z.infer<typeof ModelManifest>
+
+/** Decimal dollars per million units, and per call. */
+export const OfferPrices = z.strictObject({
+  inputPerMillion: Usd,
+  outputPerMillion: Usd,
+  cachedInputPerMillion: Usd.optional(),
+  bytesPerMillion: Usd.optional(),
+  perCall: Usd.default('0'),
+})
+export type OfferPrices = z.infer<typeof OfferPrices>
+
+export const OfferRequest = z.strictObject({
+  model: z.string().max(160),
+  digest: Sha256Hex,
+  prices: OfferPrices,
+  contextTokens: z.number().int().min(1).max(10_000_000),
+  outputTokensMax: z.number().int().min(0).max(1_000_000),
+  concurrencyMax: z.number().int().min(1).max(10_000),
+})
+export type OfferRequest = z.infer<typeof OfferRequest>
+
+/** EIP-712: the operator's wallet authorises a node's two keys, once, until the deadline (seconds). */
+export const nodeAuthorizationTypes = {
+  NodeAuthorization: [
+    { name: 'operator', type: 'address' },
+    { name: 'nodeKey', type: 'bytes32' },
+    { name: 'settlementKey', type: 'address' },
+    { name: 'deadline', type: 'uint256' },
+  ],
+} as const
+
+/** The EIP-712 domain: one chain, one market. */
+export const nodeAuthorizationDomain = (chainId: number) => ({ name: 'Souk', version: '1', chainId }) as const
+
+export const RegisterNodeRequest = z.strictObject({
+  name: z.string().trim().min(1).max(80),
+  endpoint: z.string().max(2_048),
+  nodeKey: Ed25519Key,
+  settlementKey: Address,
+  operator: Address,
+  /** seconds since the Unix epoch, as in the signed data */
+  deadline: z.number().int().min(0),
+  /** the operator's EIP-712 signature of NodeAuthorization */
+  signature: Signature,
+  /** compact JWS by the node key over {@link registrationClaims} */
+  nodeProof: z.string().max(4_096),
+  offers: z.array(OfferRequest).min(1).max(100),
+})
+export type RegisterNodeRequest = z.infer<typeof RegisterNodeRequest>
+
+/** What the node key signs at registration: it agrees to this operator, endpoint and time. */
+export const registrationClaims = (
+  request: Pick<RegisterNodeRequest, 'operator' | 'endpoint' | 'deadline' | 'settlementKey'>,
+) => ({
+  use: 'souk-node-registration',
+  operator: request.operator.toLowerCase(),
+  endpoint: request.endpoint,
+  settlementKey: request.settlementKey.toLowerCase(),
+  deadline: request.deadline,
+})
+
+export const NodeState = z.enum(['pending', 'probation', 'active', 'draining', 'suspended'])
+export type NodeState = z.infer<typeof NodeState>
+
+export const OfferView = z.object({
+  model: z.string(),
+  digest: z.string(),
+  state: z.enum(['pending', 'live', 'paused']),
+  /** Why it gets no traffic, in words; null when it does. */
+  reason: z.string().nullable(),
+  prices: z.object({
+    inputPerMillion: z.string(),
+    outputPerMillion: z.string(),
+    cachedInputPerMillion: z.string(),
+    bytesPerMillion: z.string(),
+    perCall: z.string(),
+  }),
+  contextTokens: z.number(),
+  outputTokensMax: z.number(),
+  concurrencyMax: z.number(),
+})
+export type OfferView = z.infer<typeof OfferView>
+
+export const NodeView = z.object({
+  id: z.string(),
+  name: z.string(),
+  nodeKey: z.string(),
+  operatorAccountId: z.string(),
+  endpoint: z.string(),
+  state: NodeState,
+  reason: z.string().nullable(),
+  offers: z.array(OfferView),
+  createdAt: z.string(),
+})
+export type NodeView = z.infer<typeof NodeView>
+
+/** `POST {endpoint}/souk/challenge`: answer with a compact JWS by the node key over {@link challengeClaims}. */
+export const ChallengeRequest = z.strictObject({
+  challenge: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  endpoint: z.string().max(2_048),
+})
+export type ChallengeRequest = z.infer<typeof ChallengeRequest>
+export const ChallengeReply = z.object({ proof: z.string().max(4_096) })
+/** The endpoint is part of what is signed, so that a relay to somebody else's node proves nothing. */
+export const challengeClaims = (request: ChallengeRequest) => ({
+  use: 'souk-endpoint',
+  challenge: request.challenge,
+  endpoint: request.endpoint,
+})
+
+/** `POST /api/nodes/{id}/hello`, sent by a node when it is up: `{ proof }`, a JWS over these claims, `iat` within a minute. */
+export const HelloRequest = z.strictObject({ proof: z.string().max(4_096) })
+export const helloClaims = (nodeId: string, iat: number) => ({ use: 'souk-hello', nodeId, iat })
+
+/** One `data:` event of a node's chat stream. `usage` is cumulative and may stand in every event; `receipt` only in the last. */
+export const NodeChatEvent = z.object({
+  choices: z
+    .array(
+      z.object({
+        index: z.literal(0),
+        delta: z.object({ content: z.string().nullish() }).loose(),
+        finish_reason: z.enum(['stop', 'length', 'content_filter']).nullish(),
+      }),
+    )
+    .max(1),
+  usage: z.unknown().optional(),
+  receipt: z.string().max(16_384).optional(),
+})
+export type NodeChatEvent = z.infer<typeof NodeChatEvent>
+
+/** A node's claim of what it did; parsed apart, because a claim that is no number is ignored and not an error. */
+export const NodeUsageClaim = Usage.pick({ prompt_tokens: true, completion_tokens: true })
+export type NodeUsageClaim = z.infer<typeof NodeUsageClaim>
+
+/** A node's answer to an embedding request. Vectors are always numbers here; the gateway encodes base64 for who asked. */
+export const NodeEmbeddingReply = z.object({
+  data: z.array(z.object({ index: z.number().int(), embedding: z.array(z.number()).max(65_536) })).max(256),
+  usage: z.unknown().optional(),
+  receipt: z.string().max(16_384).optional(),
+})
+export type NodeEmbeddingReply = z.infer<typeof NodeEmbeddingReply>
+
+/** Refusals of a node, `{ error: { code } }`: which of them are the caller's fault decides who else is asked. */
+export const NodeErrorCode = z.enum([
+  'bad_ticket',
+  'bad_request',
+  'context_length_exceeded',
+  'model_not_loaded',
+  'busy',
+  'draining',
+  'internal',
+])
+export type NodeErrorCode = z.infer<typeof NodeErrorCode>
+export const NodeErrorBody = z.object({
+  error: z.object({ code: NodeErrorCode, message: z.string().max(512).optional() }),
+})

@@ -1,0 +1,191 @@
+// The OpenAI surface: what callers may send, what they get back. The same chat and embedding bodies travel on to the node.
+// A field is either honoured, known to be harmless (accepted, not passed on), or refused by name: nothing is dropped silently.
+import { z } from 'zod'
+
+/** Ceilings of one request, the same for every model; a model's own context is smaller. */
+export const REQUEST_LIMITS = {
+  messages: 1_024,
+  textCharacters: 1_000_000,
+  stopSequences: 4,
+  stopCharacters: 128,
+  embeddingInputs: 256,
+  outputTokens: 131_072,
+} as const
+
+const Text = z.string().max(REQUEST_LIMITS.textCharacters)
+const TextPart = z.strictObject({ type: z.literal('text'), text: Text })
+/** A string, or text parts, which are joined; images and audio are refused by their part's type. */
+const Content = z
+  .union([Text, z.array(TextPart).min(1).max(64)])
+  .transform((content) => (typeof content === 'string' ? content : content.map((part) => part.text).join('')))
+
+export const ChatMessage = z.strictObject({
+  role: z.enum(['system', 'developer', 'user', 'assistant']),
+  content: Content,
+  name: z.string().max(64).optional(),
+})
+export type ChatMessage = z.infer<typeof ChatMessage>
+
+const OutputTokens = z.number().int().min(1).max(REQUEST_LIMITS.outputTokens)
+const StopSequence = z.string().min(1).max(REQUEST_LIMITS.stopCharacters)
+const Sampling = {
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().gt(0).max(1).nullish(),
+  seed: z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).nullish(),
+  stop: z.union([StopSequence, z.array(StopSequence).max(REQUEST_LIMITS.stopSequences)]).nullish(),
+}
+/** Labels for the caller's own books: accepted, not passed on. */
+const Labels = {
+  user: z.string().max(512).optional(),
+  metadata: z.record(z.string(), z.string()).nullish(),
+  store: z.literal(false).nullish(),
+  service_tier: z.string().max(32).nullish(),
+  safety_identifier: z.string().max(512).optional(),
+  prompt_cache_key: z.string().max(512).optional(),
+}
+
+export const ChatRequest = z.strictObject({
+  model: z.string().max(160),
+  messages: z.array(ChatMessage).min(1).max(REQUEST_LIMITS.messages),
+  stream: z.boolean().nullish(),
+  stream_options: z
+    .strictObject({ include_usage: z.boolean().optional(), include_obfuscation: z.boolean().optional() })
+    .nullish(),
+  max_tokens: OutputTokens.nullish(),
+  max_completion_tokens: OutputTokens.nullish(),
+  ...Sampling,
+  /** Only the neutral values: others would be dropped silently by the engines of today. */
+  n: z.literal(1).nullish(),
+  presence_penalty: z.literal(0).nullish(),
+  frequency_penalty: z.literal(0).nullish(),
+  logprobs: z.literal(false).nullish(),
+  response_format: z.strictObject({ type: z.literal('text') }).nullish(),
+  ...Labels,
+})
+export type ChatRequest = z.infer<typeof ChatRequest>
+
+export const EmbeddingRequest = z.strictObject({
+  model: z.string().max(160),
+  input: z.union([Text.min(1), z.array(Text.min(1)).min(1).max(REQUEST_LIMITS.embeddingInputs)]),
+  encoding_format: z.enum(['float', 'base64']).nullish(),
+  user: z.string().max(512).optional(),
+})
+export type EmbeddingRequest = z.infer<typeof EmbeddingRequest>
+
+/** Field names OpenAI defines and we refuse, so that the refusal can say "not supported" and not "unknown". */
+export const UNSUPPORTED_FIELDS: ReadonlySet<string> = new Set([
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'functions',
+  'function_call',
+  'logit_bias',
+  'top_logprobs',
+  'audio',
+  'modalities',
+  'prediction',
+  'reasoning_effort',
+  'verbosity',
+  'web_search_options',
+  'dimensions',
+  'n',
+  'presence_penalty',
+  'frequency_penalty',
+  'logprobs',
+  'response_format',
+  'store',
+  'provider',
+  'models',
+  'transforms',
+  'plugins',
+])
+
+export const FinishReason = z.enum(['stop', 'length', 'content_filter'])
+export type FinishReason = z.infer<typeof FinishReason>
+
+const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+export const Usage = z.object({ prompt_tokens: Count, completion_tokens: Count, total_tokens: Count })
+export type Usage = z.infer<typeof Usage>
+
+/** What every answer says beyond OpenAI's: what it cost, who served it, and the proof. Kept under one name so that clients ignore it. */
+export const SoukTrailer = z.object({
+  callId: z.string(),
+  node: z.string(),
+  /** The node's signed statement and the salt of its hashes: both verify offline. Null when the node gave none. */
+  receipt: z.string().nullable(),
+  salt: z.string().nullable(),
+})
+export type SoukTrailer = z.infer<typeof SoukTrailer>
+
+/** `usage` as callers get it: OpenAI's counts and the exact charge in decimal dollars. */
+export const PricedUsage = Usage.extend({ cost: z.string() })
+export type PricedUsage = z.infer<typeof PricedUsage>
+
+export const ChatChunk = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion.chunk'),
+  created: z.number().int(),
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.number().int(),
+      delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+      finish_reason: FinishReason.nullable(),
+    }),
+  ),
+  usage: PricedUsage.nullish(),
+  provider: z.string().optional(),
+  souk: SoukTrailer.optional(),
+})
+export type ChatChunk = z.infer<typeof ChatChunk>
+
+export const ChatCompletion = z.object({
+  id: z.string(),
+  object: z.literal('chat.completion'),
+  created: z.number().int(),
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.number().int(),
+      message: z.object({ role: z.literal('assistant'), content: z.string() }),
+      finish_reason: FinishReason,
+      logprobs: z.null(),
+    }),
+  ),
+  usage: PricedUsage,
+  provider: z.string(),
+  souk: SoukTrailer,
+})
+export type ChatCompletion = z.infer<typeof ChatCompletion>
+
+export const EmbeddingReply = z.object({
+  object: z.literal('list'),
+  model: z.string(),
+  /** float: numbers; base64: little-endian float32 bytes, which is what the official clients ask for */
+  data: z.array(
+    z.object({
+      object: z.literal('embedding'),
+      index: z.number().int(),
+      embedding: z.union([z.array(z.number()), z.string()]),
+    }),
+  ),
+  usage: z.object({ prompt_tokens: Count, total_tokens: Count, cost: z.string() }),
+  provider: z.string(),
+  souk: SoukTrailer,
+})
+export type EmbeddingReply = z.infer<typeof EmbeddingReply>
+
+export const ModelView = z.object({
+  id: z.string(),
+  object: z.literal('model'),
+  created: z.number().int(),
+  owned_by: z.string(),
+  task: z.enum(['chat', 'embeddings']),
+  context_length: z.number().int(),
+  licence: z.string(),
+  digest: z.string(),
+  /** decimal dollars per token, cheapest offer now; null when nobody offers it */
+  pricing: z.object({ prompt: z.string(), completion: z.string(), request: z.string() }).nullable(),
+  nodes: z.number().int(),
+})
+export type ModelView = z.infer<typeof ModelView>

@@ -1,0 +1,26 @@
+// Prices and what units cost at them. One sum, rounded up once, so that a receipt, a hold and a charge can be recomputed by anyone.
+import { MILLION, mulUp, nanos, type Nanos, type Tokens } from './units.ts'
+
+/** Nanos per million units, and per call. */
+export interface Price {
+  readonly inputPerMillion: Nanos
+  readonly outputPerMillion: Nanos
+  readonly cachedInputPerMillion: Nanos
+  readonly bytesPerMillion: Nanos
+  readonly perCall: Nanos
+}
+
+/** What an attempt delivered. */
+export interface Units {
+  readonly inputTokens: Tokens
+  readonly outputTokens: Tokens
+}
+
+/**
+ * Cost in nanos, rounded up once.
+ * @example costOf({ inputTokens: 12n, outputTokens: 100n }, { inputPerMillion: 10_000_000n, outputPerMillion: 10_000_000n, perCall: 0n, … }) // 1_120n
+ */
+export function costOf(units: Units, price: Price): Nanos {
+  const millionths = units.inputTokens * price.inputPerMillion + units.outputTokens * price.outputPerMillion
+  return nanos(mulUp(millionths, 1n, MILLION) + price.perCall)
+}

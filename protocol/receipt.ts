@@ -1,0 +1,60 @@
+// A receipt is a node's signed statement of what it did for one ticket. It lets both sides prove, offline, what was asked, answered and counted.
+// Compact JWS, EdDSA, by the node's key. The hashes are salted with the ticket's salt: without it a receipt tells nothing of the text.
+import { z } from 'zod'
+import type { CryptoKey } from 'jose'
+import { fromBase64url, jcs, sha256Hex } from './canonical.ts'
+import type { Result } from './errors.ts'
+import { signClaims, verifyClaims } from './ticket.ts'
+
+export const Outcome = z.enum(['complete', 'cancelled', 'failed'])
+export type Outcome = z.infer<typeof Outcome>
+
+const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+export const Receipt = z.object({
+  /** the ticket's `jti`: one ticket, one receipt */
+  jti: z.string(),
+  callId: z.string(),
+  attempt: z.number().int().min(0),
+  nodeKey: z.string(),
+  model: z.string(),
+  modelDigest: z.string(),
+  /** {@link requestHash} of the body received */
+  request: z.string(),
+  /** {@link outputHash} per choice, of all output produced */
+  outputs: z.array(z.string()).max(256),
+  inputTokens: Count,
+  outputTokens: Count,
+  /** ISO 8601: ticket accepted, first output, last output */
+  startedAt: z.string(),
+  firstOutputAt: z.string().nullable(),
+  endedAt: z.string(),
+  outcome: Outcome,
+  /** characters of a delivered prefix that this node continued; 0 when it began the answer */
+  continuedCharacters: Count,
+})
+export type Receipt = z.infer<typeof Receipt>
+
+/** Hex sha256 of salt ‖ JCS(request body). @param salt base64url, from the ticket */
+export const requestHash = (salt: string, body: unknown): string => sha256Hex(fromBase64url(salt), jcs(body))
+
+/** Hex sha256 of salt ‖ output: text as UTF-8; a vector as its little-endian float32 bytes. */
+export const outputHash = (salt: string, output: string | Uint8Array): string => sha256Hex(fromBase64url(salt), output)
+
+/** Little-endian float32 bytes of a vector: the canonical form that is hashed, and OpenAI's base64 form. */
+export function vectorBytes(vector: readonly number[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(vector.length * 4))
+  vector.forEach((value, index) => view.setFloat32(index * 4, value, true))
+  return new Uint8Array(view.buffer)
+}
+
+export function signReceipt(receipt: Receipt, key: CryptoKey): Promise<string> {
+  return signClaims(receipt, key, { typ: 'souk-receipt' })
+}
+
+/** Checks that this node's key signed it. Whether it fits the ticket and the relayed bytes is the reader's comparison. */
+export function verifyReceipt(
+  jws: string,
+  nodeKey: CryptoKey,
+): Promise<Result<Receipt, 'malformed' | 'bad_signature'>> {
+  return verifyClaims(jws, 'souk-receipt', Receipt, () => Promise.resolve(nodeKey))
+}

@@ -1,0 +1,5 @@
+// Every test file in workerd starts with both databases migrated and empty.
+import { applyD1Migrations, env } from 'cloudflare:test'
+
+await applyD1Migrations(env.DB, env.TEST_REGISTRY)
+await applyD1Migrations(env.BOOK_0, env.TEST_BOOK)
