@@ -5,6 +5,7 @@ import type { Plugin } from 'esbuild'
 import { builtinModules } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { vectorsAreRequired } from './test/support/vector-files.ts'
 
 const root = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const [registry, book] = await Promise.all([
@@ -56,6 +57,7 @@ export default defineConfig({
                 SOUK_ADMINS: '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266',
                 TEST_REGISTRY: registry,
                 TEST_BOOK: book,
+                TEST_CI: vectorsAreRequired ? '1' : '0',
               },
             },
           }),

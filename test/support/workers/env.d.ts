@@ -6,6 +6,8 @@ declare global {
     interface Env extends Bindings {
       TEST_REGISTRY: D1Migration[]
       TEST_BOOK: D1Migration[]
+      /** '1' where missing vectors are a failure */
+      TEST_CI: string
     }
   }
 }
