@@ -1,0 +1,133 @@
+// One attempt: one ticket, one node, one answer read. It ends served or with an AttemptFailure that says whose fault it was; in either case the
+// market learns of it and the node's request is closed.
+import type { Ticket } from '../../protocol/ticket.ts'
+import type { Clock } from '../core/clock.ts'
+import { firstTokenMsPerInputToken, type CallTimeouts } from '../core/limits.ts'
+import type { AttemptRecord } from '../ledger/account-port.ts'
+import type { NodeLink } from '../link/node-link.ts'
+import type { Market, Offer } from '../market/market-port.ts'
+import { AttemptFailure, CallerGone, refusalOf } from './failure.ts'
+import type { Meter } from './meter.ts'
+import { nodeJson } from './node-events.ts'
+import type { Background, Order } from './order.ts'
+import { Watch } from './watch.ts'
+
+export interface SignedTicket {
+  readonly jws: string
+  readonly ticket: Ticket
+}
+
+export interface AttemptNeeds {
+  readonly market: Market
+  readonly link: NodeLink
+  readonly clock: Clock
+  readonly timeouts: CallTimeouts
+  /** the gateway's signed order for exactly this body */
+  readonly issueTicket: (order: Order, offer: Offer, attempt: number, body: string) => Promise<SignedTicket>
+}
+
+/** What a task's reader works with. */
+export interface AttemptContext {
+  readonly offer: Offer
+  readonly meter: Meter
+  readonly watch: Watch
+  readonly ticket: Ticket
+  readonly background: Background
+  /** call before the first output is delivered; later calls change nothing */
+  readonly noteFirstOutput: () => void
+  /** call after each output: tells the guard what was delivered, when that is due */
+  readonly reportProgress: () => void
+}
+
+/** Reads a node's answer and delivers it as it comes. @throws AttemptFailure, CallerGone */
+export type Serve<Answer> = (response: Response, context: AttemptContext) => Promise<Answer>
+
+export type AttemptEnd<Answer> = { readonly record: AttemptRecord; readonly firstOutputAt: number | null } & (
+  | { readonly served: true; readonly answer: Answer; readonly ticket: Ticket }
+  | { readonly served: false; readonly failure: AttemptFailure | CallerGone }
+)
+
+export async function runAttempt<Answer>(
+  needs: AttemptNeeds,
+  order: Order,
+  meter: Meter,
+  serve: Serve<Answer>,
+  call: AbortController,
+  background: Background,
+): Promise<AttemptEnd<Answer>> {
+  const { offer, attempt } = meter
+  const watch = new Watch(call.signal)
+  const startedAt = needs.clock()
+  let firstOutputAt: number | null = null
+  background(needs.market.attemptStarted(offer.nodeId, order.model.id, order.callId, attempt))
+  const finish = (outcome: AttemptRecord['outcome'] | 'cancelled', fault: AttemptFailure['fault']) => {
+    const firstTokenMs = firstOutputAt === null ? null : firstOutputAt - startedAt
+    const durationMs = needs.clock() - startedAt
+    const report = {
+      nodeId: offer.nodeId,
+      modelId: order.model.id,
+      callId: order.callId,
+      attempt,
+      outcome,
+      fault,
+      firstTokenMs,
+      durationMs,
+    }
+    background(needs.market.attemptEnded({ ...report, outputTokens: Number(meter.units().outputTokens) }))
+    return { attempt, nodeId: offer.nodeId, outcome, firstTokenMs, durationMs }
+  }
+  try {
+    const body = order.bodyFor(offer)
+    const { jws, ticket } = await needs.issueTicket(order, offer, attempt, body)
+    const response = await send(needs, offer, order.path, body, jws, watch)
+    watch.arm(needs.timeouts.firstTokenMs + firstTokenMsPerInputToken * Number(order.most.inputTokens))
+    const noteFirstOutput = () => (firstOutputAt ??= needs.clock())
+    const reportProgress = () => progress(needs, meter, call, background)
+    const answer = await serve(response, { offer, meter, watch, ticket, background, noteFirstOutput, reportProgress })
+    watch.disarm()
+    if (!meter.hasOutput)
+      throw new AttemptFailure('provider_failed', 'node', { cause: new Error('an answer without content') })
+    return { served: true, answer, ticket, firstOutputAt, record: finish('served', 'none') }
+  } catch (error) {
+    const failure = asFailure(error, watch)
+    watch.abort(failure)
+    if (failure instanceof CallerGone)
+      return { served: false, failure, firstOutputAt, record: finish('cancelled', 'caller') }
+    return { served: false, failure, firstOutputAt, record: finish(failure.code, failure.fault) }
+  }
+}
+
+/** Unawaited: a slow guard must not slow the stream. When the guard says that the hold is gone, the whole call stops. */
+function progress(needs: AttemptNeeds, meter: Meter, call: AbortController, background: Background): void {
+  const sent = meter.reportProgress(needs.clock())
+  if (!sent) return
+  const stopIfGone = ({ open }: { open: boolean }) =>
+    open ? undefined : call.abort(new AttemptFailure('call_expired', 'gateway'))
+  background(sent.then(stopIfGone))
+}
+
+async function send(
+  needs: AttemptNeeds,
+  offer: Offer,
+  path: string,
+  body: string,
+  ticket: string,
+  watch: Watch,
+): Promise<Response> {
+  watch.arm(needs.timeouts.connectMs)
+  const response = await watch.race(
+    needs.link.send({ endpoint: offer.endpoint, path, body, ticket, signal: watch.signal }),
+  )
+  if (response.ok) return response
+  const refusal: unknown = response.headers.get('content-type')?.includes('json')
+    ? await nodeJson(response, watch).catch(() => null)
+    : null
+  throw refusalOf(response.status, refusal)
+}
+
+/** Whatever was thrown while talking to a node, as a failure with a fault. A reason of the watch comes first: it caused the rest. */
+function asFailure(error: unknown, watch: Watch): AttemptFailure | CallerGone {
+  const cause: unknown = watch.signal.aborted ? watch.signal.reason : error
+  if (cause instanceof AttemptFailure || cause instanceof CallerGone) return cause
+  return new AttemptFailure('provider_failed', 'node', { cause })
+}

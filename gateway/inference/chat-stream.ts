@@ -1,0 +1,98 @@
+// A streamed chat: one pump that reads the node and writes the caller, kept alive by waitUntil beyond the response. The response begins with
+// the first output, so that until then a failure still is an honest HTTP status; if the node is silent for long it begins with a comment.
+import type { ChatRequest } from '../../protocol/openai.ts'
+import { errorBody } from '../../protocol/errors.ts'
+import { GatewayError, logError } from '../core/errors.ts'
+import { CallerStream } from './caller-stream.ts'
+import { runCall, type CallNeeds } from './call.ts'
+import { deltaChunk, finalChunks } from './chat-reply.ts'
+import { serveChat } from './chat.ts'
+import { CallerGone } from './failure.ts'
+import type { Background, Order } from './order.ts'
+
+export interface StreamedChat {
+  readonly body: ReadableStream<Uint8Array>
+  /** null when the response had to begin before any node spoke */
+  readonly nodeId: string | null
+}
+
+/** @throws GatewayError while nothing has reached the caller */
+export async function streamChat(
+  needs: CallNeeds,
+  order: Order,
+  request: ChatRequest,
+  caller: AbortSignal,
+  background: Background,
+): Promise<StreamedChat> {
+  const out = new CallerStream({ stallMs: needs.timeouts.callerStallMs, keepAliveMs: needs.timeouts.keepAliveMs })
+  const head = new Head()
+  let isFirst = true
+  const deliver = async (text: string, nodeId: string) => {
+    head.begin(nodeId)
+    const chunk = deltaChunk(order, text, isFirst)
+    isFirst = false
+    await out.send(chunk)
+  }
+  const pump = async () => {
+    try {
+      const call = await runCall(needs, order, serveChat(needs.timeouts, deliver), caller, background)
+      for (const chunk of finalChunks(order, call, request.stream_options?.include_usage ?? false))
+        await out.send(chunk)
+      await out.send('[DONE]')
+      await out.close()
+    } catch (error) {
+      if (!head.fail(error)) await endWithError(out, error, order.callId)
+    }
+  }
+  background(pump())
+  const nodeId = await head.within(needs.timeouts.keepAliveMs)
+  out.keepAlive()
+  return { body: out.readable, nodeId }
+}
+
+/** After the head only an event can say what happened, and `[DONE]` must not follow it. */
+async function endWithError(out: CallerStream, error: unknown, callId: string): Promise<void> {
+  if (error instanceof CallerGone) return out.abort()
+  if (!(error instanceof GatewayError)) logError(error, callId)
+  const refusal = error instanceof GatewayError ? error : new GatewayError('internal_error')
+  try {
+    await out.send(errorBody(refusal.code, callId, refusal.param, refusal.detail))
+    await out.close()
+  } catch {
+    // The caller left before it could be told; the call is settled already.
+    await out.abort()
+  }
+}
+
+/** The moment at which the response begins: with the first output, with a failure, or when waiting took too long. */
+class Head {
+  #begin: (nodeId: string | null) => void = () => undefined
+  #fail: (error: unknown) => void = () => undefined
+  #isOver = false
+  readonly #promise = new Promise<string | null>((resolve, reject) => {
+    this.#begin = resolve
+    this.#fail = reject
+  })
+
+  begin(nodeId: string | null): void {
+    this.#isOver = true
+    this.#begin(nodeId)
+  }
+
+  /** False when the response has begun: the failure must then be told in the stream. */
+  fail(error: unknown): boolean {
+    if (this.#isOver) return false
+    this.#isOver = true
+    this.#fail(error)
+    return true
+  }
+
+  async within(ms: number): Promise<string | null> {
+    const timer = setTimeout(() => this.begin(null), ms)
+    try {
+      return await this.#promise
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// Embeddings: the body a node gets and the reading of its answer. Vectors come as numbers and leave as numbers or base64, as the caller asked.
+import { NODE_PATHS, NodeEmbeddingReply } from '../../protocol/node.ts'
+import type { EmbeddingReply, EmbeddingRequest } from '../../protocol/openai.ts'
+import { vectorBytes } from '../../protocol/receipt.ts'
+import { toUsd, tokens } from '../../protocol/units.ts'
+import type { Serve } from './attempt.ts'
+import type { CapturedCall } from './call.ts'
+import { trailer } from './chat-reply.ts'
+import { AttemptFailure } from './failure.ts'
+import { nodeJson } from './node-events.ts'
+import type { Order, OrderDraft } from './order.ts'
+import { inputBound } from './quote.ts'
+
+export interface EmbeddingAnswer {
+  readonly vectors: readonly (readonly number[])[]
+  readonly receipt: string | null
+}
+
+export function embeddingDraft(request: EmbeddingRequest): OrderDraft {
+  const input = inputsOf(request)
+  const bytes = new TextEncoder().encode(JSON.stringify(input)).byteLength
+  return {
+    task: 'embeddings',
+    path: NODE_PATHS.embeddings,
+    stream: false,
+    most: (model) => ({ inputTokens: inputBound(bytes, input.length, model, input.length), outputTokens: tokens(0) }),
+    bodyFor: (model) => JSON.stringify({ model: model.id, input }),
+  }
+}
+
+/** @throws AttemptFailure unless there is one vector of the model's length for each input, in order */
+export function serveEmbeddings(request: EmbeddingRequest, dimensions: number | undefined): Serve<EmbeddingAnswer> {
+  const wanted = inputsOf(request).length
+  return async (response, { meter, watch, noteFirstOutput }) => {
+    const parsed = NodeEmbeddingReply.safeParse(await nodeJson(response, watch))
+    if (!parsed.success) throw new AttemptFailure('provider_failed', 'node', { cause: parsed.error })
+    const vectors = [...parsed.data.data].sort((a, b) => a.index - b.index)
+    const isWhole =
+      vectors.length === wanted &&
+      vectors.every((v, i) => v.index === i && v.embedding.length === (dimensions ?? v.embedding.length))
+    if (!isWhole)
+      throw new AttemptFailure('provider_failed', 'node', {
+        cause: new Error('vectors are missing or of another length'),
+      })
+    meter.noteClaim(parsed.data.usage)
+    meter.noteBytes(vectors.length * (vectors[0]?.embedding.length ?? 0) * 4)
+    noteFirstOutput()
+    return { vectors: vectors.map((v) => v.embedding), receipt: parsed.data.receipt ?? null }
+  }
+}
+
+export function embeddingReply(
+  order: Order,
+  request: EmbeddingRequest,
+  call: CapturedCall<EmbeddingAnswer>,
+): EmbeddingReply {
+  const encode = (vector: readonly number[]) =>
+    request.encoding_format === 'base64' ? base64(vectorBytes(vector)) : [...vector]
+  const used = Number(call.units.inputTokens)
+  return {
+    object: 'list',
+    model: order.model.id,
+    data: call.answer.vectors.map((vector, index) => ({ object: 'embedding', index, embedding: encode(vector) })),
+    usage: { prompt_tokens: used, total_tokens: used, cost: toUsd(call.chargeNanos) },
+    provider: call.offer.nodeId,
+    souk: trailer(order, call),
+  }
+}
+
+const inputsOf = (request: EmbeddingRequest): string[] =>
+  typeof request.input === 'string' ? [request.input] : request.input
+
+function base64(bytes: Uint8Array): string {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary)
+}

@@ -1,0 +1,46 @@
+// Why an attempt ended without an answer, and whose fault it was. Only a node's own faults count against it; a caller's are not retried.
+import { NodeErrorBody } from '../../protocol/node.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
+
+export class AttemptFailure extends Error {
+  override readonly name = 'AttemptFailure'
+  constructor(
+    readonly code: ErrorCode,
+    readonly fault: 'none' | 'node' | 'caller' | 'gateway',
+    options?: { cause?: unknown },
+  ) {
+    super(code, options)
+  }
+
+  /** Another node may do better, unless the request itself is wrong or the time is up. */
+  get isRetryable(): boolean {
+    return this.fault === 'node' || this.fault === 'none'
+  }
+}
+
+/** The caller left, or takes no more bytes. */
+export class CallerGone extends Error {
+  override readonly name = 'CallerGone'
+}
+
+export const timedOut = (): AttemptFailure => new AttemptFailure('provider_timeout', 'node')
+
+/** A node's refusal before any output -> our failure. The body is data of a stranger: bounded and parsed, never shown. */
+export function refusalOf(status: number, body: unknown): AttemptFailure {
+  const code = NodeErrorBody.safeParse(body).data?.error.code
+  if (code === 'context_length_exceeded') return new AttemptFailure('context_length_exceeded', 'caller')
+  if (code === 'bad_request') return new AttemptFailure('invalid_request', 'caller')
+  if (code === 'busy' || status === 429) return new AttemptFailure('provider_busy', 'none')
+  if (code === 'draining') return new AttemptFailure('no_provider', 'none')
+  return new AttemptFailure('provider_failed', 'node', {
+    cause: new Error(`the node answered ${status} ${code ?? ''}`),
+  })
+}
+
+/** What the caller is told when every attempt failed: the most telling of the codes. */
+export function verdict(failures: readonly AttemptFailure[]): AttemptFailure {
+  const last = failures.at(-1) ?? new AttemptFailure('no_provider', 'none')
+  if (last.fault === 'caller' || last.fault === 'gateway') return last
+  const rank: ErrorCode[] = ['provider_failed', 'provider_timeout', 'provider_busy', 'no_provider']
+  return [...failures].sort((a, b) => rank.indexOf(a.code) - rank.indexOf(b.code))[0] ?? last
+}

@@ -1,0 +1,109 @@
+// The meter of one attempt: our own count of what arrived, what it costs at the frozen price, and the progress reports that let the guard
+// settle if this gateway vanishes. It believes a node's claims only as far as count.ts does.
+import { costOf, type Units } from '../../protocol/price.ts'
+import { nanos, type Instant, type Nanos } from '../../protocol/units.ts'
+import type { AccountPort, Leg } from '../ledger/account-port.ts'
+import { chargeLegs } from '../ledger/split.ts'
+import type { Offer } from '../market/market-port.ts'
+import { countUnits, isOverOrder, type Observed } from './count.ts'
+import type { Order } from './order.ts'
+
+interface MeterNeeds {
+  readonly account: AccountPort
+  readonly feeBps: number
+  readonly progressMs: number
+}
+
+const encoder = new TextEncoder()
+
+export class Meter {
+  #claim: unknown = null
+  #outputBytes = 0
+  #outputEvents = 0
+  #reportedAt: Instant
+  #reportedNanos: Nanos = nanos(0n)
+
+  constructor(
+    readonly order: Order,
+    readonly offer: Offer,
+    readonly attempt: number,
+    private readonly needs: MeterNeeds,
+    now: Instant,
+  ) {
+    this.#reportedAt = now
+  }
+
+  /** The node's cumulative usage: the latest one counts. */
+  noteClaim(claim: unknown): void {
+    if (claim !== undefined && claim !== null) this.#claim = claim
+  }
+
+  noteOutput(text: string): void {
+    this.#outputBytes += encoder.encode(text).byteLength
+    this.#outputEvents += 1
+  }
+
+  /** Output that is no text: counted by its bytes. */
+  noteBytes(bytes: number): void {
+    this.#outputBytes += bytes
+    this.#outputEvents += 1
+  }
+
+  get hasOutput(): boolean {
+    return this.#outputBytes > 0
+  }
+
+  get isOverOrder(): boolean {
+    return isOverOrder(this.#observed())
+  }
+
+  units(): Units {
+    return countUnits(this.#observed())
+  }
+
+  /** What these units cost, or nothing while nothing was delivered. Never above the hold: units are bounded by the order. */
+  chargeNanos(): Nanos {
+    return this.hasOutput ? costOf(this.units(), this.offer.price) : nanos(0n)
+  }
+
+  legs(): Leg[] {
+    return chargeLegs({
+      chargeNanos: this.chargeNanos(),
+      payer: this.order.principal.accountId,
+      operator: this.offer.operatorAccountId,
+      author: this.order.model.authorAccountId,
+      royaltyBps: this.order.model.royaltyBps,
+      feeBps: this.needs.feeBps,
+    })
+  }
+
+  /** A report to the guard every few seconds or quarter of the hold. Null when none is due; false: the hold is gone, stop. */
+  reportProgress(now: Instant): Promise<{ readonly open: boolean }> | null {
+    const charge = this.chargeNanos()
+    const isDue =
+      now - this.#reportedAt >= this.needs.progressMs || (charge - this.#reportedNanos) * 4n >= this.order.holdNanos
+    if (!isDue || charge === this.#reportedNanos) return null
+    this.#reportedAt = now
+    this.#reportedNanos = charge
+    const { inputTokens, outputTokens } = this.units()
+    const { callId } = this.order
+    return this.needs.account.progress({
+      callId,
+      attempt: this.attempt,
+      nodeId: this.offer.nodeId,
+      inputTokens,
+      outputTokens,
+      legs: this.legs(),
+    })
+  }
+
+  #observed(): Observed {
+    return {
+      claim: this.#claim,
+      outputBytes: this.#outputBytes,
+      outputEvents: this.#outputEvents,
+      bytesPerTokenMin: this.order.model.manifest.bytesPerTokenMin,
+      most: this.order.most,
+    }
+  }
+}

@@ -1,0 +1,101 @@
+// Reading a node's answer: bounded in size, time and shape. Nothing of it is passed on as it came; everything is parsed first.
+import { NodeChatEvent } from '../../protocol/node.ts'
+import { SseDecoder, SseOverflow } from '../../protocol/sse.ts'
+import { LIMITS } from '../core/limits.ts'
+import { AttemptFailure } from './failure.ts'
+import type { Background } from './order.ts'
+import type { Watch } from './watch.ts'
+
+/**
+ * Yields a node's events until `[DONE]` or the end of its answer; whether the answer was complete is the reader's to judge.
+ * @throws AttemptFailure when the connection breaks, the answer overflows or is nonsense; the watch's reason when that fired
+ */
+export async function* nodeChatEvents(
+  response: Response,
+  watch: Watch,
+  background: Background,
+): AsyncGenerator<NodeChatEvent> {
+  const decoder = new SseDecoder(LIMITS.nodeEventBytes)
+  for await (const bytes of boundedBody(response, watch, background)) {
+    for (const event of decode(decoder, bytes)) {
+      if (event.data === '[DONE]') return
+      yield parseEvent(event.data)
+    }
+  }
+}
+
+/** A whole JSON answer. @throws AttemptFailure as above */
+export async function nodeJson(response: Response, watch: Watch): Promise<unknown> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const bytes of boundedBody(response, watch)) text += decoder.decode(bytes, { stream: true })
+  try {
+    return JSON.parse(text + decoder.decode())
+  } catch (cause) {
+    throw new AttemptFailure('provider_failed', 'node', { cause })
+  }
+}
+
+async function* boundedBody(response: Response, watch: Watch, background?: Background): AsyncGenerator<Uint8Array> {
+  if (!response.body) return
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  let total = 0
+  let isDone = false
+  try {
+    for (;;) {
+      const { done, value } = await watch.race(readOrBreak(reader, watch))
+      isDone = done
+      if (done) return
+      total += value.byteLength
+      if (total > LIMITS.nodeAnswerBytes)
+        throw new AttemptFailure('provider_failed', 'node', { cause: new Error('answer too large') })
+      yield value
+    }
+  } finally {
+    // After an abort there is nothing to let go of. After `[DONE]` the end is a packet away: reading it keeps the connection for the next call.
+    if (!isDone && !watch.signal.aborted && background) background(readToEnd(reader))
+  }
+}
+
+async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  const timer = setTimeout(() => void reader.cancel().catch(() => undefined), DRAIN_MS)
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // The node cut what nobody was waiting for.
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** ms a node has to end its answer after `[DONE]` */
+const DRAIN_MS = 1_000
+
+async function readOrBreak(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  watch: Watch,
+): Promise<ReadableStreamReadResult<Uint8Array>> {
+  try {
+    return await reader.read()
+  } catch (cause) {
+    if (watch.signal.aborted) throw watch.signal.reason as Error
+    throw new AttemptFailure('provider_broke_off', 'node', { cause })
+  }
+}
+
+function decode(decoder: SseDecoder, bytes: Uint8Array) {
+  try {
+    return decoder.push(bytes)
+  } catch (cause) {
+    if (cause instanceof SseOverflow) throw new AttemptFailure('provider_failed', 'node', { cause })
+    throw cause
+  }
+}
+
+function parseEvent(data: string): NodeChatEvent {
+  try {
+    return NodeChatEvent.parse(JSON.parse(data))
+  } catch (cause) {
+    throw new AttemptFailure('provider_failed', 'node', { cause })
+  }
+}

@@ -1,0 +1,103 @@
+// An order is a request made ready: the model and its offers, the choice among them, the exact bodies for the nodes, the highest cost.
+// Everything in it is frozen before money is held; whatever happens later is measured against it.
+import type { Units } from '../../protocol/price.ts'
+import {
+  newCallId,
+  type CallId,
+  type Instant,
+  type ModelId,
+  type Nanos,
+  type RandomBytes,
+} from '../../protocol/units.ts'
+import { isModelId } from '../../protocol/units.ts'
+import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../core/limits.ts'
+import type { KeyPrincipal } from '../core/principal.ts'
+import { base64url } from '../../protocol/canonical.ts'
+import { rank, type Explanation } from '../market/choose.ts'
+import type { Market, Model, Offer, Snapshot } from '../market/market-port.ts'
+import { quote } from './quote.ts'
+
+export interface Order {
+  readonly callId: CallId
+  readonly principal: KeyPrincipal
+  readonly model: Model
+  /** in the order they are to be asked, at most LIMITS.attemptsMax */
+  readonly offers: readonly Offer[]
+  readonly explanation: Explanation
+  /** of the node */
+  readonly path: string
+  readonly bodyFor: (offer: Offer) => string
+  readonly most: Units
+  readonly stream: boolean
+  readonly holdNanos: Nanos
+  readonly startedAt: Instant
+}
+
+/** What differs between tasks: which units at most, which path, which body. */
+export interface OrderDraft {
+  readonly task: Model['manifest']['task']
+  readonly path: string
+  readonly stream: boolean
+  readonly most: (model: Model) => Units
+  readonly bodyFor: (model: Model, offer: Offer) => string
+}
+
+interface OrderNeeds {
+  readonly market: Market
+  readonly clock: Clock
+  readonly random: RandomBytes
+}
+
+/** @throws GatewayError model_not_found, unsupported_model_task */
+export async function findModel(
+  market: Market,
+  id: string,
+  task: OrderDraft['task'],
+  background: Background,
+): Promise<Snapshot> {
+  const snapshot = isModelId(id) ? await market.snapshot(id, background) : null
+  if (!snapshot) throw new GatewayError('model_not_found', { param: 'model', detail: 'See GET /v1/models.' })
+  if (snapshot.model.manifest.task !== task) {
+    throw new GatewayError('unsupported_model_task', {
+      param: 'model',
+      detail: `It serves ${snapshot.model.manifest.task}.`,
+    })
+  }
+  return snapshot
+}
+
+export type Background = (work: Promise<unknown>) => void
+
+/** @throws GatewayError no_provider when no offer can serve it now */
+export async function prepareOrder(
+  needs: OrderNeeds,
+  principal: KeyPrincipal,
+  modelId: ModelId | string,
+  draft: OrderDraft,
+  background: Background,
+): Promise<Order> {
+  const snapshot = await findModel(needs.market, modelId, draft.task, background)
+  const { model } = snapshot
+  const now = needs.clock()
+  const most = draft.most(model)
+  const seed = base64url(needs.random(12))
+  const ranking = rank(snapshot.offers, { seed, now, estimate: most })
+  const byId = new Map(snapshot.offers.map((offer) => [offer.nodeId, offer]))
+  const offers = ranking.order.flatMap((id) => byId.get(id) ?? []).slice(0, LIMITS.attemptsMax)
+  if (offers.length === 0) throw new GatewayError('no_provider', { retryAfterSeconds: 5 })
+  return {
+    callId: newCallId(now, needs.random),
+    principal,
+    model,
+    offers,
+    explanation: ranking.explanation,
+    path: draft.path,
+    bodyFor: (offer) => draft.bodyFor(model, offer),
+    most,
+    stream: draft.stream,
+    holdNanos: quote(most, offers),
+    startedAt: now,
+  }
+}

@@ -1,0 +1,30 @@
+// Quote (rule): the highest a call can cost, from the request's bytes and the offers that may serve it. The hold is this amount, so a call
+// never costs more. The gateway has no tokenizer: the bound is bytes ÷ the model's fewest bytes per token, plus its template.
+import { costOf, type Units } from '../../protocol/price.ts'
+import { nanos, tokens, type Nanos, type Tokens } from '../../protocol/units.ts'
+import type { Model, Offer } from '../market/market-port.ts'
+
+/**
+ * Most tokens an input of so many UTF-8 bytes can have. @example inputBound(100, 1, …) with 4 fixed and 3 a message // 107n
+ * @param contexts how many times the model's context may be filled: 1, or the number of separate inputs
+ */
+export function inputBound(bytes: number, messages: number, model: Model, contexts = 1): Tokens {
+  const { bytesPerTokenMin, templateTokens, contextTokens } = model.manifest
+  const bound = Math.ceil(bytes / bytesPerTokenMin) + templateTokens.fixed + templateTokens.perMessage * messages
+  // A longer input is refused by the node, so the context is a bound as well and keeps the hold small.
+  return tokens(Math.min(bound, contextTokens * contexts))
+}
+
+/** What the node may produce at most: what was asked for, clamped to what the model can. */
+export function outputBound(asked: number | null | undefined, model: Model): Tokens {
+  const { outputTokensMax } = model.manifest
+  return tokens(Math.min(asked ?? outputTokensMax, outputTokensMax))
+}
+
+/** Highest possible cost over the permitted offers. @example quote({ inputTokens: 12n, outputTokens: 100n }, offers) // 1_120n nanos */
+export function quote(most: Units, offers: readonly Offer[]): Nanos {
+  return offers.reduce<Nanos>((highest, offer) => {
+    const cost = costOf(most, offer.price)
+    return cost > highest ? cost : highest
+  }, nanos(0n))
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { AttemptFailure, refusalOf, timedOut, verdict } from '../../../gateway/inference/failure.ts'
+
+describe("a node's refusal", () => {
+  it.each([
+    [400, { error: { code: 'context_length_exceeded' } }, 'context_length_exceeded', 'caller'],
+    [400, { error: { code: 'bad_request' } }, 'invalid_request', 'caller'],
+    [429, { error: { code: 'busy' } }, 'provider_busy', 'none'],
+    [429, null, 'provider_busy', 'none'],
+    [503, { error: { code: 'draining' } }, 'no_provider', 'none'],
+    [401, { error: { code: 'bad_ticket' } }, 'provider_failed', 'node'],
+    [302, null, 'provider_failed', 'node'],
+    [500, '<html>', 'provider_failed', 'node'],
+    [418, { error: { code: 'rm -rf' } }, 'provider_failed', 'node'],
+  ])('%s %j is %s, the fault of: %s', (status, body, code, fault) => {
+    expect(refusalOf(status, body)).toMatchObject({ code, fault })
+  })
+  it("is not tried elsewhere when it is the caller's fault", () => {
+    expect(refusalOf(400, { error: { code: 'bad_request' } }).isRetryable).toBe(false)
+    expect(refusalOf(500, null).isRetryable).toBe(true)
+    expect(refusalOf(429, null).isRetryable).toBe(true)
+  })
+})
+
+describe('the verdict over all attempts', () => {
+  const failed = new AttemptFailure('provider_failed', 'node')
+  const busy = new AttemptFailure('provider_busy', 'none')
+  const wrong = new AttemptFailure('context_length_exceeded', 'caller')
+  it.each([
+    [[busy, busy], 'provider_busy'],
+    [[busy, failed], 'provider_failed'],
+    [[timedOut(), busy], 'provider_timeout'],
+    [[failed, wrong], 'context_length_exceeded'],
+    [[], 'no_provider'],
+  ])('of %j is %s', (failures, code) => expect(verdict(failures).code).toBe(code))
+})
