@@ -8,7 +8,9 @@ export async function importPublicKey(x: string): Promise<CryptoKey> {
 
 /** @throws TypeError when the JWK is no Ed25519 private key */
 export async function importPrivateKey(jwk: JWK): Promise<CryptoKey> {
-  return asCryptoKey(await importJWK({ kty: 'OKP', crv: 'Ed25519', x: jwk.x ?? '', d: jwk.d ?? '' }, 'EdDSA'))
+  // Without `d` jose would hand back a public key, and the mistake would show only at the first signature.
+  if (!jwk.x || !jwk.d) throw new TypeError('not an Ed25519 private key')
+  return asCryptoKey(await importJWK({ kty: 'OKP', crv: 'Ed25519', x: jwk.x, d: jwk.d }, 'EdDSA'))
 }
 
 function asCryptoKey(key: CryptoKey | Uint8Array): CryptoKey {

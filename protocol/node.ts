@@ -1,7 +1,7 @@
 // Node and gateway: how a node joins, what it offers, how the gateway asks it for work, what it streams back.
 // The version travels in `souk-wire`; both sides accept their own and the one before.
 import { z } from 'zod'
-import { Address, Signature, Usd } from './auth.ts'
+import { Address, Signature } from './auth.ts'
 import { Usage } from './openai.ts'
 
 export const WIRE_VERSION = 1
@@ -13,7 +13,10 @@ export const Task = z.enum(['chat', 'embeddings'])
 export type Task = z.infer<typeof Task>
 
 const Sha256Hex = z.string().regex(/^[0-9a-f]{64}$/)
-export const Ed25519Key = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'a base64url Ed25519 public key (RFC 8037 "x")')
+/** 43 characters carry 258 bits: the last one's two spare bits are zero, so that a key has one spelling and cannot join twice. */
+export const Ed25519Key = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, 'a base64url Ed25519 public key (RFC 8037 "x")')
 
 /** A model as its author publishes it. `digest` is sha256 of JCS({ files }), so one set of files is one model. */
 export const ModelManifest = z.strictObject({
@@ -23,7 +26,9 @@ export const ModelManifest = z.strictObject({
   /** SPDX expression */
   licence: z.string().min(1).max(120),
   /** file name -> sha256 of its bytes, as hex */
-  files: z.record(z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/), Sha256Hex),
+  files: z
+    .record(z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/), Sha256Hex)
+    .refine((files) => Object.keys(files).length >= 1 && Object.keys(files).length <= 64, 'one to 64 files'),
   contextTokens: z.number().int().min(1).max(10_000_000),
   outputTokensMax: z.number().int().min(0).max(1_000_000),
   /** Fewest bytes one token can stand for: bounds what a node may claim (bytes ÷ this). */
@@ -44,13 +49,16 @@ export const ModelManifest = z.strictObject({
 })
 export type ModelManifest = z.infer<typeof ModelManifest>
 
+/** Below 100,000 dollars, so that the dearest possible call (13 million tokens) stays far below 2^53 nanos and no offer can break a quote. */
+const PriceUsd = z.string().regex(/^\d{1,5}(\.\d{1,9})?$/, 'decimal dollars below 100000 with at most nine places')
+
 /** Decimal dollars per million units, and per call. */
 export const OfferPrices = z.strictObject({
-  inputPerMillion: Usd,
-  outputPerMillion: Usd,
-  cachedInputPerMillion: Usd.optional(),
-  bytesPerMillion: Usd.optional(),
-  perCall: Usd.default('0'),
+  inputPerMillion: PriceUsd,
+  outputPerMillion: PriceUsd,
+  cachedInputPerMillion: PriceUsd.optional(),
+  bytesPerMillion: PriceUsd.optional(),
+  perCall: PriceUsd.default('0'),
 })
 export type OfferPrices = z.infer<typeof OfferPrices>
 
@@ -157,6 +165,9 @@ export const challengeClaims = (request: ChallengeRequest) => ({
 export const HelloRequest = z.strictObject({ proof: z.string().max(4_096) })
 export const helloClaims = (nodeId: string, iat: number) => ({ use: 'souk-hello', nodeId, iat })
 
+/** A receipt over 256 vectors, each with its hash, is 23,700 characters. */
+const ReceiptJws = z.string().max(32_768)
+
 /** One `data:` event of a node's chat stream. `usage` is cumulative and may stand in every event; `receipt` only in the last. */
 export const NodeChatEvent = z.object({
   choices: z
@@ -169,7 +180,7 @@ export const NodeChatEvent = z.object({
     )
     .max(1),
   usage: z.unknown().optional(),
-  receipt: z.string().max(16_384).optional(),
+  receipt: ReceiptJws.optional(),
 })
 export type NodeChatEvent = z.infer<typeof NodeChatEvent>
 
@@ -181,7 +192,7 @@ export type NodeUsageClaim = z.infer<typeof NodeUsageClaim>
 export const NodeEmbeddingReply = z.object({
   data: z.array(z.object({ index: z.number().int(), embedding: z.array(z.number()).max(65_536) })).max(256),
   usage: z.unknown().optional(),
-  receipt: z.string().max(16_384).optional(),
+  receipt: ReceiptJws.optional(),
 })
 export type NodeEmbeddingReply = z.infer<typeof NodeEmbeddingReply>
 
@@ -199,3 +210,6 @@ export type NodeErrorCode = z.infer<typeof NodeErrorCode>
 export const NodeErrorBody = z.object({
   error: z.object({ code: NodeErrorCode, message: z.string().max(512).optional() }),
 })
+
+/** Where a node answers: the OpenAI paths, so that the same body reads the same on both sides of the gateway. */
+export const NODE_PATHS = { chat: '/v1/chat/completions', embeddings: '/v1/embeddings' } as const

@@ -29,7 +29,7 @@ export const encodeSseComment = (text: string): string => `: ${text.replace(/[\r
 /**
  * Feed chunks as they come; each call returns the events they complete. There is no end(): an event without its blank line is
  * never dispatched, as the standard says.
- * @throws SseOverflow when one event passes `eventMax`; the decoder is of no use afterwards
+ * @throws SseOverflow when one event passes `eventMax`; the decoder is of no use afterwards, and events of that chunk are lost
  */
 export class SseDecoder {
   // A stream has one leading BOM at most: TextDecoder strips exactly that one.
@@ -102,9 +102,9 @@ export class SseDecoder {
   }
 }
 
+/** One pass over the text: two `indexOf` would rescan a chunk without `\r` for each of its lines. */
 function nextLineEnd(text: string, from: number): number {
-  const lineFeed = text.indexOf('\n', from)
-  const carriageReturn = text.indexOf('\r', from)
-  if (lineFeed < 0) return carriageReturn
-  return carriageReturn < 0 ? lineFeed : Math.min(lineFeed, carriageReturn)
+  const lineEnd = /[\r\n]/g
+  lineEnd.lastIndex = from
+  return lineEnd.exec(text)?.index ?? -1
 }

@@ -8,6 +8,8 @@ import type { Result } from './errors.ts'
 /** How far clocks may be apart, and so how long a ticket can be used: seconds either side. */
 export const TICKET_SECONDS = 60
 
+const DecimalInteger = z.string().regex(/^\d{1,16}$/)
+
 export const Ticket = z.object({
   iss: z.string(),
   /** the node's Ed25519 public key, base64url */
@@ -25,11 +27,11 @@ export const Ticket = z.object({
   outputTokensMax: z.number().int(),
   /** nanos per million units and per call, as decimal integers: frozen for this attempt */
   prices: z.object({
-    input: z.string(),
-    output: z.string(),
-    cachedInput: z.string(),
-    bytes: z.string(),
-    perCall: z.string(),
+    input: DecimalInteger,
+    output: DecimalInteger,
+    cachedInput: DecimalInteger,
+    bytes: DecimalInteger,
+    perCall: DecimalInteger,
   }),
   /** sha256 of the body's bytes, hex */
   bodySha256: z.string(),
@@ -78,7 +80,8 @@ export async function verifyClaims<T>(
     const { payload, protectedHeader } = await compactVerify(
       jws,
       async (header) => {
-        const key = header.alg === 'EdDSA' ? await resolveKey(header.kid ?? '') : null
+        const { alg, kid = '' }: { alg?: unknown; kid?: unknown } = header
+        const key = alg === 'EdDSA' && typeof kid === 'string' ? await resolveKey(kid) : null
         if (!key) throw new Error('unknown key')
         return key
       },

@@ -1,6 +1,6 @@
 // Units and ids of the whole house, and the only place that makes them.
 // Money is a bigint of nanos (1e-9 US dollar); no float ever holds an amount. Rounding is in the function's name.
-// Every stored value stays inside ±2^53, because D1 rounds larger integers silently.
+// Every stored value is a safe integer (its size below 2^53), because D1 rounds larger ones silently.
 
 declare const brand: unique symbol
 type Branded<T, Name extends string> = T & { readonly [brand]: Name }
@@ -24,9 +24,10 @@ export type ModelId = Branded<string, 'ModelId'>
 export const MILLION = 1_000_000n
 export const BPS_WHOLE = 10_000n
 const NANOS_PER_USD = 1_000_000_000n
-const SQL_INTEGER_MAX = 2n ** 53n
+/** 2^53 itself is already ambiguous as a number: 2^53 + 1 reads the same. */
+const SQL_INTEGER_MAX = 2n ** 53n - 1n
 
-/** @throws RangeError outside ±2^53, which no amount of this market reaches (9 million dollars). */
+/** @throws RangeError at ±2^53 and beyond, which no amount of this market reaches (9 million dollars). */
 export function nanos(amount: bigint): Nanos {
   return inSqlRange(amount) as Nanos
 }
@@ -44,7 +45,9 @@ export function basisPoints(share: number): BasisPoints {
   return share as BasisPoints
 }
 
+/** Whole milliseconds. @throws RangeError for NaN and infinities: a comparison with them would quietly be false */
 export function instant(epochMs: number): Instant {
+  if (!Number.isFinite(epochMs)) throw new RangeError('an instant is a finite number of milliseconds')
   return Math.trunc(epochMs) as Instant
 }
 
@@ -74,7 +77,7 @@ export function fromUsd(text: string): Nanos {
   return nanos(sign ? -absolute : absolute)
 }
 
-/** For SQL binds, which refuse bigint on D1. Lossless, because Nanos and Tokens stay inside ±2^53. */
+/** For SQL binds, which refuse bigint on D1. Lossless, because Nanos and Tokens stay below 2^53. */
 export function toSqlInteger(value: bigint): number {
   return Number(inSqlRange(value))
 }
@@ -149,6 +152,6 @@ function base32Number(value: number, length: number): string {
 }
 
 function inSqlRange(value: bigint): bigint {
-  if (value > SQL_INTEGER_MAX || value < -SQL_INTEGER_MAX) throw new RangeError('an integer is outside ±2^53')
+  if (value > SQL_INTEGER_MAX || value < -SQL_INTEGER_MAX) throw new RangeError('an integer is not below 2^53')
   return value
 }

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { AccountGuard } from '../ledger/account-guard.ts'
 import type { NodeGuard } from '../market/node-guard.ts'
+import { CALL_TIMEOUTS } from './limits.ts'
 
 /** What wrangler.toml, the secrets and (locally) the runner inject. */
 export interface Bindings {
@@ -26,9 +27,22 @@ export interface Bindings {
   readonly SOUK_TIMEOUTS?: string
 }
 
+/** Decimal digits only: a coerced number would read an empty fee as 0. */
+const Digits = z
+  .string()
+  .regex(/^\d{1,15}$/, 'a whole number')
+  .transform(Number)
+
+/** A misspelt name is an error, not a time-out that silently keeps its default. */
+const Timeouts = z.record(
+  z.string().refine((name) => Object.hasOwn(CALL_TIMEOUTS, name)),
+  z.number().int().positive(),
+  `milliseconds by name, as JSON: ${Object.keys(CALL_TIMEOUTS).join(', ')}`,
+)
+
 const Variables = z.object({
   SOUK_DOMAIN: z.string().default(''),
-  SOUK_CHAIN_ID: z.coerce.number().int().positive(),
+  SOUK_CHAIN_ID: Digits.pipe(z.number().int().positive()),
   SOUK_ADMINS: z
     .string()
     .default('')
@@ -39,12 +53,12 @@ const Variables = z.object({
         .filter(Boolean),
     )
     .pipe(z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'SOUK_ADMINS holds EVM addresses separated by commas'))),
-  SOUK_FEE_BPS: z.coerce.number().int().min(0).max(5_000),
+  SOUK_FEE_BPS: Digits.pipe(z.number().int().max(5_000)),
   SOUK_KEY_SECRET: z.string().regex(/^[A-Za-z0-9_-]{43,}$/, 'SOUK_KEY_SECRET is 32 random bytes as base64url'),
   SOUK_SIGNING_KEY: z.string().min(1),
   SOUK_LOCAL: z.enum(['0', '1']).default('0'),
-  SOUK_HOLD_DEADLINE_MS: z.coerce.number().int().min(1_000).max(3_600_000).optional(),
-  SOUK_TIMEOUTS: z.string().optional(),
+  SOUK_HOLD_DEADLINE_MS: Digits.pipe(z.number().int().min(1_000).max(3_600_000)).optional(),
+  SOUK_TIMEOUTS: z.string().default('{}').transform(parseOr(null)).pipe(Timeouts),
 })
 
 export interface Config {
@@ -59,6 +73,17 @@ export interface Config {
   readonly isLocal: boolean
   readonly holdDeadlineMs: number | null
   readonly timeouts: Readonly<Record<string, number>>
+}
+
+/** What a text says as JSON, or `fallback`, which the schema behind it refuses. */
+function parseOr(fallback: unknown): (text: string) => unknown {
+  return (text) => {
+    try {
+      return JSON.parse(text)
+    } catch {
+      return fallback
+    }
+  }
 }
 
 /** @throws Error naming the variables that are wrong, never their values */
@@ -78,8 +103,6 @@ export function parseConfig(bindings: Bindings): Config {
     signingKey: v.SOUK_SIGNING_KEY,
     isLocal: v.SOUK_LOCAL === '1',
     holdDeadlineMs: v.SOUK_HOLD_DEADLINE_MS ?? null,
-    timeouts: v.SOUK_TIMEOUTS
-      ? z.record(z.string(), z.number().int().positive()).parse(JSON.parse(v.SOUK_TIMEOUTS))
-      : {},
+    timeouts: v.SOUK_TIMEOUTS,
   }
 }

@@ -56,18 +56,30 @@ export function logError(error: unknown, requestId: string | null): void {
       level: 'error',
       requestId,
       code: error instanceof GatewayError ? error.code : 'internal_error',
-      cause: redact(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause ?? '')),
+      cause: redact(describe(cause)),
       stack: cause instanceof Error ? redact(cause.stack ?? '') : undefined,
     }),
   )
 }
 
-/** Takes API keys, bearer and ticket tokens, and long hex strings (private keys, signatures) out of a text. */
+/** The error and what caused it, three deep: drizzle and jose keep the reason in their cause. */
+function describe(error: unknown): string {
+  const chain: string[] = []
+  for (let at = error; at !== undefined && at !== null && chain.length < 3; at = at instanceof Error ? at.cause : null)
+    chain.push(at instanceof Error ? `${at.name}: ${at.message}` : typeof at === 'string' ? at : typeof at)
+  return chain.join(' <- ')
+}
+
+/**
+ * Takes out of a text what a log must not have: API keys, bearer and ticket tokens, the parameters drizzle quotes of a failed
+ * query, and every unbroken run of 40 characters (private keys, signatures, session tokens, JWS parts; digests go with them).
+ */
 export function redact(text: string): string {
   return text
     .replace(/sk-souk-[\w-]+/g, 'sk-souk-[redacted]')
-    .replace(/(bearer|souk)\s+[\w.~+/-]{16,}=*/gi, '$1 [redacted]')
-    .replace(/0x[0-9a-fA-F]{64,}/g, '0x[redacted]')
+    .replace(/\b(bearer|souk)\s+[\w.~+/-]{16,}=*/gi, '$1 [redacted]')
+    .replace(/\nparams: [\s\S]*?(?=\n\s+at | <- |$)/g, '\nparams: [redacted]')
+    .replace(/[\w+-]{40,}=*/g, '[redacted]')
 }
 
 /** An invariant. Its failure is a bug and becomes a 500. */

@@ -13,9 +13,9 @@ export interface GatewayKey {
   readonly jwks: { keys: JWK[] }
 }
 
-/** @param secret Ed25519 private JWK as JSON (RFC 8037) */
+/** @param secret Ed25519 private JWK as JSON (RFC 8037). @throws Error that never quotes it */
 export async function loadGatewayKey(secret: string): Promise<GatewayKey> {
-  const jwk = PrivateJwk.parse(JSON.parse(secret))
+  const jwk = parseSecret(secret)
   const key = await importPrivateKey(jwk)
   const publicJwk = { kty: jwk.kty, crv: jwk.crv, x: jwk.x }
   const kid = await calculateJwkThumbprint(publicJwk)
@@ -23,5 +23,14 @@ export async function loadGatewayKey(secret: string): Promise<GatewayKey> {
     kid,
     sign: (ticket) => signTicket(ticket, key, kid),
     jwks: { keys: [{ ...publicJwk, kid, alg: 'EdDSA', use: 'sig' }] },
+  }
+}
+
+/** A parser's own message would quote the start of the secret. */
+function parseSecret(secret: string): z.infer<typeof PrivateJwk> {
+  try {
+    return PrivateJwk.parse(JSON.parse(secret))
+  } catch {
+    throw new Error('SOUK_SIGNING_KEY is no Ed25519 private JWK')
   }
 }

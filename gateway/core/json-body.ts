@@ -1,4 +1,5 @@
 // Reading a request body: bounded before it is read, refused by name when it is wrong. Every JSON route goes through here.
+// Order of refusals: media type, size, encoding, nesting, syntax, shape; each one names its cause in the caller's own terms.
 import { z } from 'zod'
 import { UNSUPPORTED_FIELDS } from '../../protocol/openai.ts'
 import { GatewayError } from './errors.ts'
@@ -12,13 +13,18 @@ export async function readJson<T extends z.ZodType>(request: Request, schema: T)
 export async function readJsonValue(request: Request): Promise<unknown> {
   const type = request.headers.get('content-type') ?? ''
   if (!/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type)) throw new GatewayError('unsupported_media_type')
-  const text = await readText(request)
+  return parseJson(decodeUtf8(await readBytes(request)))
+}
+
+/** JSON of bounded nesting. @throws GatewayError invalid_json */
+export function parseJson(text: string): unknown {
   if (depthOf(text) > LIMITS.jsonDepth)
     throw new GatewayError('invalid_json', { detail: `It is nested deeper than ${LIMITS.jsonDepth}.` })
   try {
     return JSON.parse(text)
-  } catch (cause) {
-    throw new GatewayError('invalid_json', { cause })
+  } catch {
+    // The parser's message quotes the body, and a body may be a prompt: it is no cause for a log.
+    throw new GatewayError('invalid_json')
   }
 }
 
@@ -26,48 +32,74 @@ export async function readJsonValue(request: Request): Promise<unknown> {
 export function parseWith<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  if (issue?.code === 'unrecognized_keys') {
-    const field = [...issue.path, issue.keys[0]].join('.')
-    const isKnown = UNSUPPORTED_FIELDS.has(issue.keys[0] ?? '')
-    throw new GatewayError(isKnown ? 'unsupported_parameter' : 'invalid_request', {
-      param: field,
-      detail: isKnown ? undefined : `Unknown field "${field}".`,
-    })
-  }
-  const param = issue?.path.join('.') ?? ''
-  const isUnsupported = issue?.path.length === 1 && UNSUPPORTED_FIELDS.has(param)
-  if (isUnsupported)
-    throw new GatewayError('unsupported_parameter', { param, detail: `Only the default of "${param}" is served.` })
-  throw new GatewayError('invalid_request', {
-    ...(param ? { param } : {}),
-    detail: param ? `${param}: ${issue?.message ?? ''}` : issue?.message,
-  })
+  const [first] = parsed.error.issues
+  throw first ? refusalOf(closestIssue(first)) : new GatewayError('invalid_request')
 }
 
-async function readText(request: Request): Promise<string> {
+type Issue = z.core.$ZodIssue
+
+function refusalOf(issue: Issue): GatewayError {
+  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
+  const param = shorten(path.join('.'))
+  const isKnown = path.length === 1 && UNSUPPORTED_FIELDS.has(param)
+  if (unknownKey !== undefined)
+    return isKnown
+      ? new GatewayError('unsupported_parameter', { param })
+      : new GatewayError('invalid_request', { param, detail: `Unknown field "${param}".` })
+  if (isKnown)
+    return new GatewayError('unsupported_parameter', { param, detail: `Only the default of "${param}" is served.` })
+  if (param === '') return new GatewayError('invalid_request', { detail: issue.message })
+  return new GatewayError('invalid_request', { param, detail: `${param}: ${issue.message}` })
+}
+
+/** Of a union's branches, the one that got furthest into the value: "content.0.type" says more than "content". */
+function closestIssue(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue
+  const inside = issue.errors
+    .map(([first]) => first)
+    .filter((first): first is Issue => first !== undefined && first.path.length > 0)
+    .sort((a, b) => b.path.length - a.path.length)[0]
+  return inside ? closestIssue({ ...inside, path: [...issue.path, ...inside.path] }) : issue
+}
+
+/** A field's name is the caller's own text and could be megabytes long. */
+const shorten = (param: string): string => (param.length > 200 ? `${param.slice(0, 200)}…` : param)
+
+async function readBytes(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get('content-length') ?? 0) > LIMITS.bodyBytes) throw tooLarge()
-  if (!request.body) return ''
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-  const parts: string[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of request.body as ReadableStream<Uint8Array>) {
-      bytes += chunk.byteLength
-      if (bytes > LIMITS.bodyBytes) throw tooLarge()
-      parts.push(decoder.decode(chunk, { stream: true }))
-    }
-    parts.push(decoder.decode())
-  } catch (cause) {
-    if (cause instanceof TypeError) throw new GatewayError('invalid_json', { cause, detail: 'It is not UTF-8.' })
-    throw cause
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength
+    // Leaving the loop cancels the body: what is too large is not read to its end.
+    if (size > LIMITS.bodyBytes) throw tooLarge()
+    parts.push(chunk)
   }
-  return parts.join('')
+  if (parts.length === 1 && parts[0]) return parts[0]
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const part of parts) {
+    bytes.set(part, offset)
+    offset += part.byteLength
+  }
+  return bytes
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+  } catch {
+    throw new GatewayError('invalid_json', { detail: 'It is not UTF-8.' })
+  }
 }
 
 const tooLarge = () => new GatewayError('body_too_large', { detail: `At most ${LIMITS.bodyBytes} bytes.` })
 
-/** Deepest nesting of brackets outside strings, counted without recursion. */
+/**
+ * Deepest nesting of brackets outside strings, counted without recursion. Exact as far as the text is valid JSON, which is
+ * as far as a parser would follow it.
+ */
 function depthOf(text: string): number {
   let depth = 0
   let deepest = 0
