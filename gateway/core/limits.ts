@@ -17,6 +17,8 @@ export const LIMITS = {
   keysPerAccount: 200,
   /** wallets of an account */
   walletsPerAccount: 20,
+  /** models of an author: each one is a row every list reads */
+  modelsPerAuthor: 200,
   /** nodes of an operator */
   nodesPerOperator: 50,
 } as const

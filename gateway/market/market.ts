@@ -1,0 +1,80 @@
+// The market as the inference room sees it: snapshots, worsened by what this isolate has just seen itself, and reports to the nodes' guards.
+// An isolate may only judge worse: a node that failed here is treated as broken for a few seconds, before any guard or database knows.
+import { instant, type CallId, type Instant, type ModelId, type NodeId } from '../../protocol/units.ts'
+import type { Clock } from '../core/clock.ts'
+import type { AttemptReport, Market, Offer, Snapshot } from './market-port.ts'
+import type { NodeGuards } from './node-guard.ts'
+import { createSnapshots } from './snapshot.ts'
+
+/** ms a node fault keeps this isolate from asking again, unless nobody else is left */
+const DOUBT_MS = 5_000
+/** An attempt whose end this isolate never saw stops counting. ms */
+const ATTEMPT_MS = 330_000
+const DOUBTS_MAX = 10_000
+
+export interface MarketNeeds {
+  readonly db: D1Database
+  readonly nodeGuards: NodeGuards
+  readonly clock: Clock
+}
+
+/** One per isolate: it holds the isolate's caches. */
+export function createMarket({ db, nodeGuards, clock }: MarketNeeds): Market {
+  const snapshots = createSnapshots({ db, clock })
+  const seen = createLocalView(clock)
+  return {
+    async snapshot(modelId, background) {
+      const snapshot = await snapshots.get(modelId, background)
+      return snapshot && seen.worsen(snapshot)
+    },
+    async attemptStarted(nodeId, modelId, callId, attempt) {
+      seen.started(nodeId, modelId, callId, attempt)
+      await nodeGuards(nodeId).attemptStarted(nodeId, modelId, callId, attempt)
+    },
+    async attemptEnded(report) {
+      seen.ended(report)
+      await nodeGuards(report.nodeId).attemptEnded(report)
+    },
+    models: () => snapshots.all(),
+  }
+}
+
+function createLocalView(clock: Clock) {
+  const doubts = new Map<string, Instant>()
+  const attempts = new Map<string, Map<string, Instant>>()
+  const keyOf = (nodeId: NodeId, modelId: ModelId) => `${nodeId} ${modelId}`
+  const inFlight = (key: string): number => {
+    const open = attempts.get(key)
+    if (!open) return 0
+    for (const [attempt, since] of open) if (clock() - since > ATTEMPT_MS) open.delete(attempt)
+    return open.size
+  }
+  const worse = (offer: Offer): Offer => {
+    const key = keyOf(offer.nodeId, offer.modelId)
+    const until = doubts.get(key)
+    const busier = { ...offer, inFlight: Math.max(offer.inFlight, inFlight(key)) }
+    if (until === undefined || until <= clock()) return busier
+    const open = Math.max(until, offer.breaker === 'open' ? (offer.breakerUntil ?? 0) : 0)
+    return { ...busier, breaker: 'open', breakerUntil: instant(open) }
+  }
+  return {
+    worsen: (snapshot: Snapshot): Snapshot => ({ ...snapshot, offers: snapshot.offers.map(worse) }),
+    started(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): void {
+      const key = keyOf(nodeId, modelId)
+      const open = attempts.get(key) ?? new Map<string, Instant>()
+      attempts.set(key, open.set(`${callId} ${attempt}`, clock()))
+    },
+    ended(report: AttemptReport): void {
+      const key = keyOf(report.nodeId, report.modelId)
+      const open = attempts.get(key)
+      open?.delete(`${report.callId} ${report.attempt}`)
+      if (open?.size === 0) attempts.delete(key)
+      if (report.fault !== 'node') {
+        if (report.outcome === 'served') doubts.delete(key)
+        return
+      }
+      if (doubts.size >= DOUBTS_MAX) doubts.clear()
+      doubts.set(key, instant(clock() + DOUBT_MS))
+    },
+  }
+}

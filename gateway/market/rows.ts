@@ -1,0 +1,80 @@
+// Registry rows as the market speaks of them. Text columns are parsed here, once; a row that does not parse is a bug and throws.
+import type { InferSelectModel } from 'drizzle-orm'
+import type { models, nodes, offers } from '../../db/schema.ts'
+import { ModelManifest, NodeState } from '../../protocol/node.ts'
+import type { Price } from '../../protocol/price.ts'
+import {
+  fromSqlInteger,
+  instant,
+  isAccountId,
+  isModelId,
+  isNodeId,
+  nanos,
+  type AccountId,
+  type ModelId,
+  type NodeId,
+} from '../../protocol/units.ts'
+import { assert } from '../core/errors.ts'
+import type { Model, Offer } from './market-port.ts'
+
+export type ModelRow = InferSelectModel<typeof models>
+export type NodeRow = InferSelectModel<typeof nodes>
+export type OfferRow = InferSelectModel<typeof offers>
+
+export function toModel(row: ModelRow): Model {
+  return {
+    id: asModelId(row.id),
+    digest: row.digest,
+    manifest: ModelManifest.parse(JSON.parse(row.manifest)),
+    authorAccountId: asAccountId(row.authorAccountId),
+    royaltyBps: row.royaltyBps,
+    createdAt: instant(row.createdAt),
+  }
+}
+
+export function toOffer(offer: OfferRow, node: NodeRow): Offer {
+  return {
+    nodeId: asNodeId(node.id),
+    nodeName: node.name,
+    nodeKey: node.nodeKey,
+    nodeState: NodeState.parse(node.state),
+    operatorAccountId: asAccountId(node.operatorAccountId),
+    endpoint: node.endpoint,
+    modelId: asModelId(offer.modelId),
+    price: priceOf(offer),
+    contextTokens: offer.contextTokens,
+    outputTokensMax: offer.outputTokensMax,
+    concurrencyMax: offer.concurrencyMax,
+    breaker: offer.breaker === 'open' || offer.breaker === 'half_open' ? offer.breaker : 'closed',
+    breakerUntil: offer.breakerUntil === null ? null : instant(offer.breakerUntil),
+    success: offer.successPpm === null ? null : offer.successPpm / 1_000_000,
+    firstTokenMs: offer.firstTokenMs,
+    unitsPerSecond: offer.unitsPerKs === null ? null : offer.unitsPerKs / 1_000,
+    inFlight: offer.inFlight,
+  }
+}
+
+export function priceOf(offer: OfferRow): Price {
+  return {
+    inputPerMillion: nanos(fromSqlInteger(offer.inputPriceNanos)),
+    outputPerMillion: nanos(fromSqlInteger(offer.outputPriceNanos)),
+    cachedInputPerMillion: nanos(fromSqlInteger(offer.cachedInputPriceNanos)),
+    bytesPerMillion: nanos(fromSqlInteger(offer.bytesPriceNanos)),
+    perCall: nanos(fromSqlInteger(offer.callPriceNanos)),
+  }
+}
+
+export function asNodeId(text: string): NodeId {
+  assert(isNodeId(text), 'a node row has a node id')
+  return text
+}
+
+export function asModelId(text: string): ModelId {
+  assert(isModelId(text), 'a model row has a model id')
+  return text
+}
+
+function asAccountId(text: string): AccountId {
+  assert(isAccountId(text), 'an account column has an account id')
+  return text
+}
