@@ -1,0 +1,7 @@
+// `npm start`: installs what is missing, then runs the market in this very process, so that a signal to it is a signal to everything.
+import { ensureInstalled } from './install.mjs'
+
+ensureInstalled()
+const { register } = await import('tsx/esm/api')
+register()
+await import('./main.ts')
