@@ -5,7 +5,7 @@ import type { Plugin } from 'esbuild'
 import { builtinModules } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
-import { vectorsAreRequired } from './test/support/vector-files.ts'
+import { openVectors, vectorsAreRequired } from './test/support/vector-files.ts'
 
 const root = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const [registry, book] = await Promise.all([
@@ -22,6 +22,14 @@ const SECRETS = {
     x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo',
     d: 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A',
   }),
+}
+
+/** JSONTestSuite for workerd, which sees no files: base64 by name, since not every case is UTF-8. */
+function jsonSuite(): string | null {
+  const vectors = openVectors('jsontestsuite')
+  if (!vectors) return null
+  const cases = vectors.list('test_parsing').map((name) => [name, vectors.bytes(`test_parsing/${name}`)] as const)
+  return JSON.stringify(Object.fromEntries(cases.map(([name, bytes]) => [name, Buffer.from(bytes).toString('base64')])))
 }
 
 /** siwe is CommonJS and requires node's built-in modules by their bare names: workerd has them as ES modules under `node:`. */
@@ -43,6 +51,25 @@ const nodeBuiltins: Plugin = {
   },
 }
 
+/** The alias of wrangler.toml: siwe gets our stand-in for ethers in the tests too. */
+const ethersStandIn: Plugin = {
+  name: 'ethers-stand-in',
+  setup(build) {
+    build.onResolve({ filter: /^ethers$/ }, () => ({ path: root('gateway/auth/ethers.ts') }))
+  },
+}
+
+/** workerd has no file system: what its tests read comes as a binding. */
+const siweVectors = openVectors('siwe')
+const SIWE_FILES = [
+  'parsing_positive',
+  'parsing_negative',
+  'parsing_negative_objects',
+  'verification_positive',
+  'verification_negative',
+  'eip1271',
+]
+
 export default defineConfig({
   test: {
     projects: [
@@ -57,7 +84,11 @@ export default defineConfig({
                 SOUK_ADMINS: '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266',
                 TEST_REGISTRY: registry,
                 TEST_BOOK: book,
+                TEST_SIWE_VECTORS:
+                  siweVectors &&
+                  JSON.stringify(Object.fromEntries(SIWE_FILES.map((f) => [f, siweVectors.json(`${f}.json`)]))),
                 TEST_CI: vectorsAreRequired ? '1' : '0',
+                TEST_JSON_SUITE: jsonSuite(),
               },
             },
           }),
@@ -67,7 +98,9 @@ export default defineConfig({
           include: ['test/gateway/**/*.test.ts'],
           setupFiles: [root('test/support/workers/migrations.ts')],
           deps: {
-            optimizer: { ssr: { enabled: true, include: ['siwe'], esbuildOptions: { plugins: [nodeBuiltins] } } },
+            optimizer: {
+              ssr: { enabled: true, include: ['siwe'], esbuildOptions: { plugins: [ethersStandIn, nodeBuiltins] } },
+            },
           },
         },
       },

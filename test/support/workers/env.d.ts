@@ -6,8 +6,12 @@ declare global {
     interface Env extends Bindings {
       TEST_REGISTRY: D1Migration[]
       TEST_BOOK: D1Migration[]
+      /** JSON of the files of vectors/siwe by name; null when they are missing */
+      TEST_SIWE_VECTORS: string | null
       /** '1' where missing vectors are a failure */
       TEST_CI: string
+      /** JSON: file name -> base64 of its bytes; null where the vectors are missing */
+      TEST_JSON_SUITE: string | null
     }
   }
 }
