@@ -1,0 +1,32 @@
+// Request bodies: read up to a limit, whatever `content-length` claims, and parsed once.
+import { NodeRefusal } from './refusal.ts'
+
+/** Answered with 413. */
+export class BodyTooLarge extends NodeRefusal {
+  constructor(bytesMax: number) {
+    super('bad_request', `The body is larger than ${bytesMax} bytes.`)
+  }
+}
+
+/** @throws BodyTooLarge; the rest is not read */
+export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw new BodyTooLarge(bytesMax)
+  const parts: Uint8Array[] = []
+  let length = 0
+  if (request.body)
+    for await (const part of request.body) {
+      length += part.byteLength
+      if (length > bytesMax) throw new BodyTooLarge(bytesMax)
+      parts.push(part)
+    }
+  return Buffer.concat(parts, length)
+}
+
+/** @throws NodeRefusal `bad_request` for anything that is not UTF-8 JSON */
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    throw new NodeRefusal('bad_request', 'The body is not valid JSON.')
+  }
+}

@@ -1,0 +1,87 @@
+// From a request to work: ticket, body, model, in the order in which a stranger's request costs least. Also the end of every call: one
+// receipt and its numbers, whatever became of the caller.
+import type { Context } from 'hono'
+import type { z } from 'zod'
+import { sha256Hex } from '../protocol/canonical.ts'
+import type { Task } from '../protocol/node.ts'
+import type { Ticket } from '../protocol/ticket.ts'
+import { parseJson, readBody } from './body.ts'
+import { NODE_LIMITS } from './limits.ts'
+import type { ServedModel } from './node-metrics.ts'
+import { hashRequest, type Work } from './receipts.ts'
+import { NodeRefusal } from './refusal.ts'
+import type { NodeEnv, ServerNeeds } from './server.ts'
+
+export interface Call<Body> {
+  readonly ticket: Ticket
+  readonly body: Body
+  readonly requestHash: string
+  readonly model: ServedModel
+  /** ms since the Unix epoch */
+  readonly startedAt: number
+  /** the caller left, the call took too long, or the node stops for good */
+  readonly signal: AbortSignal
+}
+
+/** @throws NodeRefusal `bad_ticket`, `bad_request`, `model_not_loaded` */
+export async function acceptCall<Body extends { model: string }>(
+  c: Context<NodeEnv>,
+  needs: ServerNeeds,
+  task: Task,
+  schema: z.ZodType<Body>,
+): Promise<Call<Body>> {
+  const signal = callSignal(c, needs.stopNow)
+  const ticket = await needs.tickets.admit(c.req.header('authorization'), c.req.path)
+  const bytes = await readBody(c.req.raw, NODE_LIMITS.bodyBytes)
+  const json = parseJson(bytes)
+  const parsed = schema.safeParse(json)
+  if (!parsed.success) throw new NodeRefusal('bad_request', `Not valid: ${fieldOf(parsed.error)}.`)
+  if (parsed.data.model !== ticket.model) throw new NodeRefusal('bad_ticket', 'The ticket is for another model.')
+  const model = servedModel(needs.models, ticket, task)
+  const requestHash = hashRequest(ticket, json)
+  if (requestHash === null) throw new NodeRefusal('bad_request', 'The body has no canonical form.')
+  needs.tickets.spend(ticket, sha256Hex(bytes))
+  return { ticket, body: parsed.data, requestHash, model, startedAt: needs.now(), signal }
+}
+
+/** Signs the receipt and counts. */
+export async function finishCall(
+  needs: ServerNeeds,
+  call: Call<unknown>,
+  result: Pick<Work, 'outcome' | 'outputs' | 'inputTokens' | 'outputTokens' | 'firstOutputAt'>,
+): Promise<string> {
+  const { metrics, receipts, now } = needs
+  const { ticket, requestHash, startedAt, model } = call
+  metrics.calls.add({ task: model.manifest.task, outcome: result.outcome })
+  if (result.outcome === 'cancelled') metrics.cancelled.add()
+  metrics.tokens.add({ direction: 'in' }, result.inputTokens)
+  metrics.tokens.add({ direction: 'out' }, result.outputTokens)
+  if (result.firstOutputAt !== null) metrics.firstTokenSeconds.observe((result.firstOutputAt - startedAt) / 1_000)
+  return receipts.issue({ ticket, requestHash, startedAt, endedAt: now(), ...result })
+}
+
+function servedModel(models: readonly ServedModel[], ticket: Ticket, task: Task): ServedModel {
+  const model = models.find(({ manifest }) => manifest.id === ticket.model)
+  if (!model) throw new NodeRefusal('model_not_loaded', 'This node does not serve that model.')
+  if (model.digest !== ticket.modelDigest)
+    throw new NodeRefusal('model_not_loaded', 'This node serves other files of that model.')
+  if (model.manifest.task !== task) throw new NodeRefusal('bad_request', 'That model does not do this task.')
+  return model
+}
+
+/** The socket itself is asked: a request's own signal also fires for reasons that are not the caller's. */
+function callSignal(c: Context<NodeEnv>, stopNow: AbortSignal): AbortSignal {
+  const left = new AbortController()
+  const { outgoing } = c.env
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) left.abort()
+  })
+  return AbortSignal.any([left.signal, stopNow, AbortSignal.timeout(NODE_LIMITS.callMs)])
+}
+
+/** The field's name; zod's messages can quote values, so they stay inside. */
+function fieldOf(error: z.ZodError): string {
+  const [issue] = error.issues
+  if (issue?.code === 'unrecognized_keys') return 'an unknown field'
+  return (issue?.path.join('.') || 'the body').slice(0, 100)
+}

@@ -1,0 +1,111 @@
+// The node's configuration: one JSON file in its state folder, parsed once, then overridden by the environment. Every field is the
+// operator's to edit; only `nodeId` is written by the program, when the gateway has accepted the node.
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { OfferPrices, type Task } from '../protocol/node.ts'
+import { OperatorError } from './operator-error.ts'
+
+/** An address without path or trailing slash, as the gateway registers it. */
+const HttpUrl = z
+  .url({ protocol: /^https?$/ })
+  .max(2_048)
+  .transform((url) => url.replace(/\/+$/, ''))
+
+const ModelConfig = z.strictObject({
+  /** a name shipped with the program, or a path; see models.ts */
+  folder: z.string().min(1).max(4_096),
+  engine: z.literal('onnx').default('onnx'),
+  /** decimal dollars per million tokens, and per call */
+  prices: OfferPrices,
+  /** calls computed at the same time; also what the gateway is told */
+  concurrencyMax: z.number().int().min(1).max(1_024).default(4),
+  /** calls that may wait beyond those */
+  queueMax: z.number().int().min(0).max(10_000).default(16),
+  /** threads of one graph run */
+  threads: z.number().int().min(1).max(256).default(1),
+})
+export type ModelConfig = z.infer<typeof ModelConfig>
+
+export const NodeConfig = z.strictObject({
+  version: z.literal(1),
+  name: z.string().trim().min(1).max(80),
+  gateway: HttpUrl,
+  /** where the gateway reaches this node; null: the address it listens on (only sensible beside a local gateway) */
+  endpoint: HttpUrl.nullable(),
+  host: z.string().min(1).max(255),
+  /** 0: any free one */
+  port: z.number().int().min(0).max(65_535),
+  nodeId: z.string().nullable(),
+  /** ms that running calls get to finish when the node is told to stop */
+  drainMs: z.number().int().min(0).max(600_000).default(20_000),
+  models: z.array(ModelConfig).min(1).max(100),
+})
+export type NodeConfig = z.infer<typeof NodeConfig>
+
+/** What a new operator asks for a model; a start, to be edited. Dollars per million tokens. */
+export const DEFAULT_PRICES: Record<Task, OfferPrices> = {
+  chat: { inputPerMillion: '0.05', outputPerMillion: '0.20', perCall: '0' },
+  embeddings: { inputPerMillion: '0.01', outputPerMillion: '0', perCall: '0' },
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** @param flag `--home`; then SOUK_NODE_HOME; then ./souk-node */
+export const homeFolder = (flag: string | undefined, env: Environment): string =>
+  resolve(flag ?? env.SOUK_NODE_HOME ?? 'souk-node')
+
+const configFile = (home: string): string => join(home, 'config.json')
+
+/**
+ * The file, with SOUK_NODE_NAME, SOUK_NODE_GATEWAY, SOUK_NODE_ENDPOINT, SOUK_NODE_HOST and SOUK_NODE_PORT over it.
+ * @throws OperatorError naming the field
+ */
+export async function loadConfig(home: string, env: Environment): Promise<NodeConfig> {
+  const stored = await readStored(home)
+  const overrides = {
+    name: env.SOUK_NODE_NAME,
+    gateway: env.SOUK_NODE_GATEWAY,
+    endpoint: env.SOUK_NODE_ENDPOINT,
+    host: env.SOUK_NODE_HOST,
+    port: env.SOUK_NODE_PORT === undefined ? undefined : Number(env.SOUK_NODE_PORT),
+  }
+  const given = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined))
+  return parseConfig({ ...stored, ...given }, `${configFile(home)} or the environment`)
+}
+
+export async function hasConfig(home: string): Promise<boolean> {
+  return (await readFile(configFile(home), 'utf8').catch(() => null)) !== null
+}
+
+/** Writes a whole new file beside the old one, then takes its place: no reader ever sees half of it. */
+export async function saveConfig(home: string, config: NodeConfig): Promise<void> {
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const draft = `${configFile(home)}.${process.pid}.new`
+  await writeFile(draft, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
+  await rename(draft, configFile(home))
+}
+
+/** Notes the id the gateway gave, without writing the environment's overrides into the file. */
+export async function saveNodeId(home: string, nodeId: string): Promise<void> {
+  const stored = parseConfig(await readStored(home), configFile(home))
+  await saveConfig(home, { ...stored, nodeId })
+}
+
+/** @throws OperatorError naming the first wrong field */
+export function parseConfig(value: unknown, source: string): NodeConfig {
+  const parsed = NodeConfig.safeParse(value)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new OperatorError(`${source} is not valid: ${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'invalid'}`)
+}
+
+async function readStored(home: string): Promise<Record<string, unknown>> {
+  const text = await readFile(configFile(home), 'utf8').catch(() => null)
+  if (text === null) throw new OperatorError(`there is no node in ${home}: run souk-node init`)
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(text))
+  } catch {
+    throw new OperatorError(`${configFile(home)} is not valid JSON`)
+  }
+}

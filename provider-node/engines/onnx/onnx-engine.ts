@@ -1,0 +1,183 @@
+// Models as ONNX files, run by onnxruntime in this process: one worker thread per model. Counts calls here, so that a full queue is refused
+// before any work; the worker computes `concurrencyMax` of them in turns.
+import { Worker } from 'node:worker_threads'
+import type { LoadedModel } from '../../models.ts'
+import { OperatorError } from '../../operator-error.ts'
+import { EngineRefusal, type ChatEnd, type ChatEngine, type ChatRun, type Engine, type Vectors } from '../engine.ts'
+import { StepQueue } from '../step-queue.ts'
+import type { FromWorker, ReplyFromWorker, ToWorker, WorkerSetup } from './messages.ts'
+
+export interface OnnxOptions {
+  /** calls computed in turns */
+  readonly concurrencyMax: number
+  /** calls accepted beyond those */
+  readonly queueMax: number
+  /** threads of one graph run */
+  readonly threads: number
+  /** ms since the Unix epoch */
+  readonly now: () => number
+}
+
+/** ms a worker has to release its graph before it is ended */
+const CLOSE_MS = 2_000
+
+type Listener = (reply: ReplyFromWorker | 'worker_gone') => void
+
+/** Loads a checked model. @throws OperatorError when the runtime cannot read it */
+export async function createOnnxEngine(model: LoadedModel, options: OnnxOptions): Promise<Engine> {
+  const { task, contextTokens, id } = model.manifest
+  const { concurrencyMax, threads } = options
+  const setup: WorkerSetup = { folder: model.folder, task, contextTokens, concurrencyMax, threads }
+  const calls = createCalls(await startWorker(setup, id), options)
+  const { load, close } = calls
+  if (task === 'embeddings') return { task, load, close, embed: (inputs, signal) => embed(calls, inputs, signal) }
+  return { task, load, close, start: (job, signal) => startChat(calls, job, signal, options.now) }
+}
+
+/** Resolves when the graph is loaded. */
+function startWorker(setup: WorkerSetup, id: string): Promise<Worker> {
+  const worker = new Worker(new URL('./worker-boot.mjs', import.meta.url), { workerData: setup, execArgv: [] })
+  return new Promise((resolve, reject) => {
+    const refuse = (reason: string) => reject(new OperatorError(`model ${id} could not be loaded: ${reason}`))
+    worker.once('error', (cause) => refuse(cause.message))
+    worker.once('exit', () => refuse('its thread ended'))
+    worker.once('message', (first: FromWorker) => {
+      if (first.type === 'unloadable') refuse(first.reason)
+      else resolve(worker)
+    })
+  })
+}
+
+interface Calls {
+  /** Sends a call and routes its replies to `listener` until that returns true. @throws EngineRefusal `busy`, `internal` */
+  open(build: (id: number) => ToWorker, listener: Listener): number
+  cancel(id: number): void
+  /** No reply of this call is expected any more. */
+  forget(id: number): void
+  load(): { inFlight: number; waiting: number }
+  close(): Promise<void>
+}
+
+function createCalls(worker: Worker, { concurrencyMax, queueMax }: OnnxOptions): Calls {
+  const listeners = new Map<number, Listener>()
+  let lastId = 0
+  let isGone = false
+  const send = (message: ToWorker) => worker.postMessage(message)
+  worker.on('message', (message: FromWorker) => {
+    if ('id' in message) listeners.get(message.id)?.(message)
+  })
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  // A thread that dies takes its calls with it; later ones are refused. The 'exit' event follows 'error'.
+  worker.on('error', () => {})
+  void exited.then(() => {
+    isGone = true
+    for (const listener of [...listeners.values()]) listener('worker_gone')
+  })
+  return {
+    open(build, listener) {
+      if (isGone) throw new EngineRefusal('internal', 'The model is not running.')
+      if (listeners.size >= concurrencyMax + queueMax)
+        throw new EngineRefusal('busy', 'The queue of this model is full.')
+      const id = ++lastId
+      listeners.set(id, listener)
+      send(build(id))
+      return id
+    },
+    cancel: (id) => (listeners.has(id) ? send({ type: 'cancel', id }) : undefined),
+    forget: (id) => void listeners.delete(id),
+    load: () => ({
+      inFlight: Math.min(listeners.size, concurrencyMax),
+      waiting: Math.max(0, listeners.size - concurrencyMax),
+    }),
+    async close() {
+      send({ type: 'close' })
+      const late = setTimeout(() => void worker.terminate(), CLOSE_MS)
+      await exited
+      clearTimeout(late)
+    },
+  }
+}
+
+const failed = (reason: string) => new EngineRefusal('internal', 'The model failed.', { cause: reason })
+const tooLong = () =>
+  new EngineRefusal('context_length_exceeded', 'The input leaves no room in the context of the model.')
+
+function startChat(
+  calls: Calls,
+  job: Parameters<ChatEngine['start']>[0],
+  signal: AbortSignal,
+  now: () => number,
+): Promise<ChatRun> {
+  return new Promise((accept, refuse) => {
+    const steps = new StepQueue()
+    let text = ''
+    let outputTokens = 0
+    let outputTokensAtAbort: number | null = null
+    let firstOutputAt: number | null = null
+    let settle: (end: ChatEnd) => void
+    const ended = new Promise<ChatEnd>((resolve) => (settle = resolve))
+
+    const end = (outcome: ChatEnd['outcome'], failure?: EngineRefusal) => {
+      calls.forget(id)
+      signal.removeEventListener('abort', cancel)
+      const tokensAfterAbort = outputTokensAtAbort === null ? 0 : outputTokens - outputTokensAtAbort
+      if (failure) steps.fail(failure)
+      else steps.end()
+      // Only matters before `accepted`; afterwards the promise is already settled.
+      refuse(failure ?? failed('cancelled'))
+      settle({ outcome, text, outputTokens, tokensAfterAbort, firstOutputAt })
+    }
+    const cancel = () => {
+      outputTokensAtAbort = outputTokens
+      calls.cancel(id)
+    }
+    const listener: Listener = (reply) => {
+      if (reply === 'worker_gone') return end('failed', failed('the thread ended'))
+      switch (reply.type) {
+        case 'accepted':
+          return accept({ inputTokens: reply.inputTokens, steps, ended })
+        case 'step':
+          text += reply.text
+          outputTokens = reply.outputTokens
+          if (reply.text !== '') firstOutputAt ??= now()
+          if (reply.text !== '' || reply.finishReason) steps.push(reply)
+          return reply.finishReason ? end('complete') : undefined
+        case 'cancelled':
+          outputTokens = reply.outputTokens
+          return end('cancelled')
+        case 'too_long':
+          return end('failed', tooLong())
+        case 'failed':
+        case 'vectors':
+          return end('failed', failed(reply.type === 'failed' ? reply.reason : 'vectors'))
+        default:
+          return reply satisfies never
+      }
+    }
+    const id = calls.open((callId) => ({ type: 'chat', id: callId, job }), listener)
+    signal.addEventListener('abort', cancel, { once: true })
+    if (signal.aborted) cancel()
+  })
+}
+
+function embed(calls: Calls, inputs: readonly string[], signal: AbortSignal): Promise<Vectors> {
+  return new Promise((resolve, reject) => {
+    const cancel = () => calls.cancel(id)
+    const end = () => {
+      calls.forget(id)
+      signal.removeEventListener('abort', cancel)
+    }
+    const id = calls.open(
+      (callId) => ({ type: 'embed', id: callId, inputs }),
+      (reply) => {
+        end()
+        if (reply === 'worker_gone') return reject(failed('the thread ended'))
+        if (reply.type === 'vectors')
+          return resolve({ vectors: reply.vectors.map((vector) => [...vector]), inputTokens: reply.inputTokens })
+        reject(reply.type === 'too_long' ? tooLong() : failed(reply.type))
+      },
+    )
+    signal.addEventListener('abort', cancel, { once: true })
+    if (signal.aborted) cancel()
+  })
+}

@@ -1,0 +1,90 @@
+// The worker thread of one model: onnxruntime computes on the thread that calls it, so it must not be the one that serves HTTP.
+// Tokenizing happens here too. It logs nothing: what it has to say are messages, and no message carries a prompt back.
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { ChatTurns } from './chat-turns.ts'
+import { chatmlTokens, surelyTooLong } from './chatml.ts'
+import { loadDecoder } from './decoder.ts'
+import { EMBED_BATCH, loadEmbedder } from './embedder.ts'
+import type { FromWorker, ToWorker, WorkerSetup } from './messages.ts'
+import { loadTokenizer } from './tokenizer.ts'
+
+type Job = Extract<ToWorker, { id: number }>
+interface Task {
+  take(message: Job): void
+  close(): Promise<void>
+}
+
+await serve(parentPort, workerData)
+
+async function serve(port: MessagePort | null, setup: WorkerSetup): Promise<void> {
+  if (!port) throw new Error('this file is the inside of a worker thread')
+  const reply = (message: FromWorker) => port.postMessage(message)
+  try {
+    const task = setup.task === 'chat' ? await chatTask(setup, reply) : await embeddingTask(setup, reply)
+    port.on('message', (message: ToWorker) => {
+      if (message.type !== 'close') return task.take(message)
+      port.close()
+      void task.close()
+    })
+    reply({ type: 'ready' })
+  } catch (cause) {
+    reply({ type: 'unloadable', reason: cause instanceof Error ? cause.message : 'unknown' })
+    port.close()
+  }
+}
+
+async function chatTask(setup: WorkerSetup, reply: (message: FromWorker) => void): Promise<Task> {
+  const tokenizer = loadTokenizer(setup.folder)
+  const decoder = await loadDecoder(join(setup.folder, 'model.onnx'), setup.threads)
+  const { contextTokens, concurrencyMax } = setup
+  const breathe = () => nextTurn()
+  const turns = new ChatTurns({ decoder, tokenizer, contextTokens, concurrencyMax, reply, breathe })
+  return {
+    take(message) {
+      if (message.type === 'cancel') return turns.cancel(message.id)
+      if (message.type !== 'chat') return reply({ type: 'failed', id: message.id, reason: 'not a chat model' })
+      const { id, job } = message
+      if (surelyTooLong(job.messages, tokenizer, contextTokens)) return reply({ type: 'too_long', id })
+      turns.add(id, job, chatmlTokens(job.messages, tokenizer))
+    },
+    close: () => decoder.close(),
+  }
+}
+
+async function embeddingTask(setup: WorkerSetup, reply: (message: FromWorker) => void): Promise<Task> {
+  const tokenizer = loadTokenizer(setup.folder)
+  const embedder = await loadEmbedder(join(setup.folder, 'model.onnx'), setup.threads)
+  const pending = new Set<number>()
+  const left = new Set<number>()
+
+  async function embed(id: number, inputs: readonly string[]): Promise<void> {
+    const texts = inputs.map((input) => tokenizer.encode(input))
+    if (texts.some((ids) => ids.length > setup.contextTokens)) return reply({ type: 'too_long', id })
+    const vectors: Float32Array[] = []
+    for (let start = 0; start < texts.length && !left.has(id); start += EMBED_BATCH) {
+      vectors.push(...(await embedder.run(texts.slice(start, start + EMBED_BATCH))))
+      await nextTurn()
+    }
+    const inputTokens = texts.reduce((sum, ids) => sum + ids.length, 0)
+    if (vectors.length === texts.length) return reply({ type: 'vectors', id, vectors, inputTokens })
+    reply({ type: 'cancelled', id, outputTokens: 0 })
+  }
+
+  const fail = (id: number) => (cause: unknown) =>
+    reply({ type: 'failed', id, reason: cause instanceof Error ? cause.name : 'unknown' })
+  // One batch after the other: the graph runs on this thread anyway.
+  let queue = Promise.resolve()
+  return {
+    take(message) {
+      const { id } = message
+      if (message.type === 'cancel') return void (pending.has(id) && left.add(id))
+      if (message.type !== 'embed') return reply({ type: 'failed', id, reason: 'not an embedding model' })
+      pending.add(id)
+      const forget = () => [pending, left].forEach((ids) => ids.delete(id))
+      queue = queue.then(() => embed(id, message.inputs).catch(fail(id)).finally(forget))
+    },
+    close: () => embedder.close(),
+  }
+}

@@ -1,0 +1,59 @@
+// The node's two keys: Ed25519 names the node and signs receipts, secp256k1 will collect its earnings. Made once, kept in a file that only
+// its owner can read; private halves never leave this module except as opaque signing keys.
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { exportJWK, generateKeyPair, type CryptoKey } from 'jose'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { z } from 'zod'
+import { importPrivateKey } from '../protocol/keys.ts'
+import { OperatorError } from './operator-error.ts'
+
+export interface Identity {
+  /** base64url Ed25519 public key: the node's name on the wire */
+  readonly nodeKey: string
+  readonly signingKey: CryptoKey
+  /** address of the settlement key */
+  readonly settlementAddress: `0x${string}`
+}
+
+const KeysFile = z.strictObject({
+  version: z.literal(1),
+  nodeKey: z.strictObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), d: z.string() }),
+  settlementKey: z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)]),
+})
+
+const KEYS = 'keys.json'
+
+/** Makes the keys if there are none. Existing keys are kept: a node that loses them is another node. */
+export async function createIdentity(home: string): Promise<Identity> {
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
+  const { x = '', d = '' } = await exportJWK(privateKey)
+  const nodeKey = { kty: 'OKP' as const, crv: 'Ed25519' as const, x, d }
+  const keys: z.infer<typeof KeysFile> = { version: 1, nodeKey, settlementKey: generatePrivateKey() }
+  await writeFile(join(home, KEYS), `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600, flag: 'wx' }).catch(
+    (cause: unknown) => {
+      if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause
+    },
+  )
+  return loadIdentity(home)
+}
+
+/** @throws OperatorError when there are none, when others can read them, or when the file is damaged; it never quotes the file */
+export async function loadIdentity(home: string): Promise<Identity> {
+  const file = join(home, KEYS)
+  const info = await stat(file).catch(() => null)
+  if (!info) throw new OperatorError(`there are no keys in ${home}: run souk-node init`)
+  if (process.platform !== 'win32' && (info.mode & 0o077) !== 0)
+    throw new OperatorError(`${file} can be read by others: run chmod 600 ${file}`)
+  try {
+    const keys = KeysFile.parse(JSON.parse(await readFile(file, 'utf8')))
+    return {
+      nodeKey: keys.nodeKey.x,
+      signingKey: await importPrivateKey(keys.nodeKey),
+      settlementAddress: privateKeyToAccount(keys.settlementKey).address,
+    }
+  } catch {
+    throw new OperatorError(`${file} is damaged: restore it from a backup`)
+  }
+}

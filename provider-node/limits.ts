@@ -1,0 +1,21 @@
+// Every ceiling of a node, with its unit and its reason. Those of one model (concurrency, queue, threads) stand in the configuration.
+export const NODE_LIMITS = {
+  /** bytes of a request body: as much as the gateway takes from its callers */
+  bodyBytes: 4 * 1024 * 1024,
+  /** characters of a ticket: three times a real one */
+  ticketCharacters: 4_096,
+  /** used tickets remembered until they expire: 500 calls a second for their three minutes */
+  ticketsRemembered: 100_000,
+  /** receipts kept in memory for the operator */
+  receiptsKept: 1_000,
+  /** ms one call may take: as long as the gateway would wait */
+  callMs: 300_000,
+  /** ms a request to the gateway may take */
+  gatewayMs: 15_000,
+  /** ms between two fetches of the gateway's keys for a key id we do not know */
+  unknownKeyMs: 10_000,
+  /** ms after which known keys are fetched again, so that a withdrawn one is forgotten */
+  keysFreshMs: 300_000,
+  /** ms between two looks whether the node is registered, and between two greetings (doubling up to the second) */
+  helloMs: { first: 1_000, last: 30_000 },
+} as const

@@ -1,0 +1,146 @@
+// Puts a node together and runs it: models are loaded and checked, then it listens, then it greets the gateway. Stopping is graceful:
+// no new work, running calls get `drainMs`, then everything is released.
+import { serve, type ServerType } from '@hono/node-server'
+import type { NodeConfig } from './config.ts'
+import { createOnnxEngine } from './engines/onnx/onnx-engine.ts'
+import { createGatewayKeys } from './gateway-keys.ts'
+import { keepGreeting } from './hello.ts'
+import type { Identity } from './identity.ts'
+import { silentLog, type Log } from './log.ts'
+import { loadModel, modelFolder } from './models.ts'
+import { createNodeMetrics, type ServedModel } from './node-metrics.ts'
+import { OperatorError } from './operator-error.ts'
+import { createReceipts } from './receipts.ts'
+import { createServer } from './server.ts'
+import { createTicketCheck } from './ticket-check.ts'
+
+export interface NodeOptions {
+  readonly config: NodeConfig
+  readonly identity: Identity
+  /** the state folder: where relative model folders begin */
+  readonly home: string
+  /** looks up the id after a registration by another process; without it `config.nodeId` holds, and without both nobody is greeted */
+  readonly nodeId?: () => Promise<string | null>
+  readonly log?: Log
+  /** ms since the Unix epoch */
+  readonly now?: () => number
+}
+
+export interface RunningNode {
+  /** where it listens, without a trailing slash */
+  readonly url: string
+  /** newest receipts, oldest first: compact JWS */
+  receipts(): readonly string[]
+  /** Drains and ends; may be called twice. */
+  stop(): Promise<void>
+}
+
+/** @throws OperatorError for a model that is missing, changed or unreadable, or a port in use */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { config, identity, log = silentLog, now = Date.now } = options
+  const models = await loadModels(options, log, now)
+  let isDraining = false
+  const stopNow = new AbortController()
+  const stopGreeting = new AbortController()
+  const receipts = createReceipts(identity)
+  const keys = createGatewayKeys({ gateway: config.gateway, now })
+  let endpoint = config.endpoint ?? ''
+  const app = createServer({
+    identity,
+    endpoint: () => endpoint,
+    models,
+    tickets: createTicketCheck({ nodeKey: identity.nodeKey, keys, now }),
+    receipts,
+    metrics: createNodeMetrics(models, () => isDraining),
+    isDraining: () => isDraining,
+    stopNow: stopNow.signal,
+    now,
+    log,
+  })
+  const { server, url } = await listen(app.fetch, config).catch(async (cause: unknown) => {
+    await closeEngines(models)
+    throw cause
+  })
+  if (endpoint === '') endpoint = url
+  const nodeId = options.nodeId ?? (config.nodeId === null ? null : () => Promise.resolve(config.nodeId))
+  const greeting = nodeId
+    ? keepGreeting({ gateway: config.gateway, identity, nodeId, now, log, signal: stopGreeting.signal })
+    : Promise.resolve()
+
+  async function drain(): Promise<void> {
+    isDraining = true
+    log('info', 'draining')
+    stopGreeting.abort()
+    await greeting
+    // It goes on listening meanwhile, so that whoever asks is told `draining` and not left with a closed port.
+    const late = setTimeout(() => stopNow.abort(), config.drainMs)
+    await idle(models, stopNow.signal)
+    clearTimeout(late)
+    await endConnections(server)
+    await closeEngines(models)
+    log('info', 'stopped')
+  }
+  let stopping: Promise<void> | null = null
+  return { url, receipts: () => receipts.recent(), stop: () => (stopping ??= drain()) }
+}
+
+async function loadModels({ config, home }: NodeOptions, log: Log, now: () => number): Promise<ServedModel[]> {
+  const served: ServedModel[] = []
+  try {
+    for (const { folder, concurrencyMax, queueMax, threads } of config.models) {
+      const startedAt = now()
+      const model = await loadModel(modelFolder(folder, home))
+      const { id } = model.manifest
+      log('info', 'model_loading', { model: id, digest: model.digest })
+      if (served.some(({ manifest }) => manifest.id === id))
+        throw new OperatorError(`the model ${id} is configured twice: one node serves it once`)
+      served.push({ ...model, engine: await createOnnxEngine(model, { concurrencyMax, queueMax, threads, now }) })
+      log('info', 'model_loaded', { model: id, ms: now() - startedAt })
+    }
+    return served
+  } catch (cause) {
+    await closeEngines(served)
+    throw cause
+  }
+}
+
+async function closeEngines(models: readonly ServedModel[]): Promise<void> {
+  await Promise.all(models.map(({ engine }) => engine.close()))
+}
+
+function listen(
+  fetch: Parameters<typeof serve>[0]['fetch'],
+  { host, port }: NodeConfig,
+): Promise<{ server: ServerType; url: string }> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch, hostname: host, port }, (address) => {
+      const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
+      resolve({ server, url: `http://${shown}:${address.port}` })
+    })
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'is already in use' : `cannot be used (${cause.code ?? cause.name})`
+      reject(new OperatorError(`port ${port} on ${host} ${why}`))
+    })
+  })
+}
+
+/** ms between two looks while draining, and ms a finished answer has to reach its reader */
+const DRAIN_LOOK_MS = 20
+const LAST_BYTES_MS = 1_000
+
+/** Resolves when no engine has work, or at once when the time is up. */
+async function idle(models: readonly ServedModel[], signal: AbortSignal): Promise<void> {
+  const isBusy = () => models.some(({ engine }) => engine.load().inFlight > 0)
+  while (isBusy() && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS))
+}
+
+/** The last answers are still on their way when the engines are done; idle keep-alive connections would wait for ever. */
+async function endConnections(server: ServerType): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  if (!('closeIdleConnections' in server)) return closed
+  const look = setInterval(() => server.closeIdleConnections(), DRAIN_LOOK_MS)
+  const late = setTimeout(() => server.closeAllConnections(), LAST_BYTES_MS)
+  await closed
+  clearInterval(look)
+  clearTimeout(late)
+}

@@ -1,0 +1,69 @@
+// The node's signed statement for each ticket it worked on, whatever the outcome. The last ones are kept in memory; keeping them until the
+// gateway has acknowledged each is a later widening of this file.
+import type { CryptoKey } from 'jose'
+import { outputHash, requestHash, signReceipt, type Outcome } from '../protocol/receipt.ts'
+import type { Ticket } from '../protocol/ticket.ts'
+import { NODE_LIMITS } from './limits.ts'
+
+export interface Work {
+  readonly ticket: Ticket
+  /** {@link requestHash} of the body */
+  readonly requestHash: string
+  /** per choice: text, or the canonical bytes of a vector */
+  readonly outputs: readonly (string | Uint8Array)[]
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** ms since the Unix epoch */
+  readonly startedAt: number
+  readonly firstOutputAt: number | null
+  readonly endedAt: number
+  readonly outcome: Outcome
+}
+
+export interface Receipts {
+  /** Signs and keeps. @returns compact JWS */
+  issue(work: Work): Promise<string>
+  /** oldest first, at most {@link NODE_LIMITS.receiptsKept} */
+  recent(): readonly string[]
+}
+
+export function createReceipts(identity: { nodeKey: string; signingKey: CryptoKey }): Receipts {
+  const kept: string[] = []
+  return {
+    async issue({ ticket, outputs, startedAt, firstOutputAt, endedAt, requestHash: request, ...counts }) {
+      const receipt = await signReceipt(
+        {
+          jti: ticket.jti,
+          callId: ticket.callId,
+          attempt: ticket.attempt,
+          nodeKey: identity.nodeKey,
+          model: ticket.model,
+          modelDigest: ticket.modelDigest,
+          request,
+          outputs: outputs.map((output) => outputHash(ticket.salt, output)),
+          ...counts,
+          startedAt: iso(startedAt),
+          firstOutputAt: firstOutputAt === null ? null : iso(firstOutputAt),
+          endedAt: iso(endedAt),
+          continuedCharacters: 0,
+        },
+        identity.signingKey,
+      )
+      kept.push(receipt)
+      if (kept.length > NODE_LIMITS.receiptsKept) kept.shift()
+      return receipt
+    },
+    recent: () => [...kept],
+  }
+}
+
+/** @returns null when the body is no JSON that can be canonicalised (a lone surrogate, say) */
+export function hashRequest(ticket: Ticket, body: unknown): string | null {
+  try {
+    return requestHash(ticket.salt, body)
+  } catch {
+    return null
+  }
+}
+
+const iso = (epochMs: number): string => new Date(epochMs).toISOString()

@@ -1,0 +1,110 @@
+// What the gateway may ask of a node, and nothing more: work on a ticket, a proof of the endpoint, health and numbers. Everything that is
+// refused is refused as `{ error: { code, message } }`; a prompt appears in no error, no log and no metric.
+import type { HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
+import { challengeClaims, ChallengeRequest, WIRE_HEADER, WIRE_VERSION } from '../protocol/node.ts'
+import { signClaims } from '../protocol/ticket.ts'
+import { BodyTooLarge, parseJson, readBody } from './body.ts'
+import { createChatRoute } from './chat-route.ts'
+import { createEmbeddingsRoute } from './embeddings-route.ts'
+import { EngineRefusal } from './engines/engine.ts'
+import type { Identity } from './identity.ts'
+import type { Log } from './log.ts'
+import type { NodeMetrics, ServedModel } from './node-metrics.ts'
+import type { Receipts } from './receipts.ts'
+import { NodeRefusal, REFUSAL_STATUS } from './refusal.ts'
+import type { TicketCheck } from './ticket-check.ts'
+
+export type NodeEnv = { Bindings: HttpBindings }
+
+export interface ServerNeeds {
+  readonly identity: Identity
+  /** read at each challenge: with port 0 it is known only after listening */
+  readonly endpoint: () => string
+  readonly models: readonly ServedModel[]
+  readonly tickets: TicketCheck
+  readonly receipts: Receipts
+  readonly metrics: NodeMetrics
+  readonly isDraining: () => boolean
+  /** aborts every call when draining has taken too long */
+  readonly stopNow: AbortSignal
+  /** ms */
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** bytes of a challenge: two short strings */
+const CHALLENGE_BYTES = 8_192
+
+export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
+  const { identity, models, metrics, isDraining, log } = needs
+  const app = new Hono<NodeEnv>()
+
+  app.use(async (c, next) => {
+    c.header(WIRE_HEADER, String(WIRE_VERSION))
+    await next()
+  })
+
+  app.get('/healthz', (c) =>
+    c.json(
+      {
+        status: isDraining() ? 'draining' : 'ok',
+        nodeKey: identity.nodeKey,
+        models: models.map(({ manifest, digest, engine }) => ({ model: manifest.id, digest, ...engine.load() })),
+      },
+      isDraining() ? 503 : 200,
+    ),
+  )
+
+  app.get('/metrics', (c) =>
+    c.text(metrics.text(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),
+  )
+
+  // Signing for another endpoint would let a stranger register this node's key under an address of theirs.
+  app.post('/souk/challenge', async (c) => {
+    const parsed = ChallengeRequest.safeParse(parseJson(await readBody(c.req.raw, CHALLENGE_BYTES)))
+    if (!parsed.success) throw new NodeRefusal('bad_request', 'This is no challenge.')
+    if (withoutSlash(parsed.data.endpoint) !== needs.endpoint())
+      throw new NodeRefusal('bad_request', 'This node does not answer for that endpoint.')
+    return c.json({
+      proof: await signClaims(challengeClaims(parsed.data), identity.signingKey, { typ: 'souk-challenge' }),
+    })
+  })
+
+  app.use('/v1/*', async (c, next) => {
+    if (isDraining()) throw new NodeRefusal('draining', 'This node is stopping.')
+    if (!speaks(c.req.header(WIRE_HEADER)))
+      throw new NodeRefusal('bad_request', `This node speaks version ${WIRE_VERSION} of the wire.`)
+    await next()
+  })
+  app.post('/v1/chat/completions', createChatRoute(needs))
+  app.post('/v1/embeddings', createEmbeddingsRoute(needs))
+
+  app.notFound((c) => c.json({ error: { code: 'bad_request', message: 'There is nothing here.' } }, 404))
+
+  app.onError((error, c) => {
+    const refusal = asRefusal(error)
+    metrics.refused.add({ code: refusal.code })
+    if (refusal.code === 'internal') log('error', 'call_failed', { cause: error.name, path: c.req.routePath })
+    const isTooLarge = error instanceof BodyTooLarge
+    if (refusal.code === 'busy') c.header('retry-after', '1')
+    const body = { error: { code: refusal.code, message: refusal.message } }
+    return c.json(body, isTooLarge ? 413 : REFUSAL_STATUS[refusal.code])
+  })
+  return app
+}
+
+const withoutSlash = (url: string): string => url.replace(/\/+$/, '')
+
+/** Our own version and the one before; a request without the header speaks ours. */
+function speaks(header: string | undefined): boolean {
+  if (header === undefined) return true
+  const version = Number(header)
+  return version === WIRE_VERSION || version === WIRE_VERSION - 1
+}
+
+function asRefusal(error: Error): NodeRefusal {
+  if (error instanceof NodeRefusal) return error
+  if (error instanceof EngineRefusal) return new NodeRefusal(error.code, error.message)
+  return new NodeRefusal('internal', 'Something went wrong in this node.')
+}
