@@ -15,7 +15,7 @@ export function createDirectLink(needs: { allowLocal: boolean; fetch?: typeof fe
         method: 'POST',
         body,
         headers: {
-          authorization: `${TICKET_SCHEME} ${ticket}`,
+          ...(ticket === '' ? {} : { authorization: `${TICKET_SCHEME} ${ticket}` }),
           'content-type': 'application/json',
           'accept-encoding': 'identity',
           [WIRE_HEADER]: String(WIRE_VERSION),

@@ -6,7 +6,7 @@ export interface NodeRequest {
   readonly path: string
   /** the exact bytes whose sha256 stands in the ticket */
   readonly body: string
-  /** compact JWS */
+  /** compact JWS; '' for a challenge, which orders no work */
   readonly ticket: string
   /** aborts the request and the answer's body, without draining */
   readonly signal: AbortSignal

@@ -1,6 +1,6 @@
 // Models as their authors publish them. One digest is one model and pays one author, so the first to publish a set of files keeps it; the name
 // before the slash belongs to the first account that published under it. The digest is computed here and never taken from anyone.
-import { asc, eq, gt, count } from 'drizzle-orm'
+import { and, asc, count, eq, gt } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { authors, models } from '../../db/schema.ts'
 import { jcs, sha256Hex } from '../../protocol/canonical.ts'
@@ -61,18 +61,25 @@ export function createModelBook(needs: { db: D1Database; clock: Clock }): ModelB
           param: 'files',
           detail: 'This model has other files; publish a new name.',
         })
+      if (sameId && sameId.task !== manifest.task)
+        throw new GatewayError('conflict', { param: 'task', detail: 'The task of a model never changes.' })
       if (!sameId) await requireRoom(publisher)
       await claimHandle(manifest.id.split('/')[0] ?? '', publisher)
-      const mutable = { task: manifest.task, royaltyBps: manifest.royaltyBps, manifest: JSON.stringify(manifest) }
+      const mutable = { royaltyBps: manifest.royaltyBps, manifest: JSON.stringify(manifest) }
       const row = {
         id: manifest.id,
+        task: manifest.task,
         digest,
         authorAccountId: publisher.accountId,
         createdAt: needs.clock(),
         ...mutable,
       }
       const isNew = (await db.insert(models).values(row).onConflictDoNothing().returning()).length > 0
-      if (!isNew) await db.update(models).set(mutable).where(eq(models.id, manifest.id))
+      if (!isNew)
+        await db
+          .update(models)
+          .set(mutable)
+          .where(and(eq(models.id, manifest.id), eq(models.digest, digest)))
       const stored = await byId(manifest.id)
       // Somebody published the same files under another name between the question and the insert.
       if (stored?.digest !== digest) throw new GatewayError('conflict', { param: 'files' })

@@ -1,0 +1,172 @@
+// Nodes and offers in the registry. Every change names the node's owner or the endpoint it was decided for in its condition, so that a
+// decision about yesterday's endpoint never lands on today's.
+import { and, asc, count, eq, gt, inArray, not, or, sql, type Column } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import { models, nodes, offers, wallets } from '../../db/schema.ts'
+import type { NodeState } from '../../protocol/node.ts'
+import type { AccountId, Instant, NodeId } from '../../protocol/units.ts'
+import { LIMITS } from '../core/limits.ts'
+import { REASON, type Admission } from './admission.ts'
+import { asNodeId, type ModelRow, type NodeRow, type OfferRow } from './rows.ts'
+
+/** A node with its offers, and of their models what a view needs. */
+export interface NodeSummary {
+  readonly node: NodeRow
+  readonly offers: readonly { readonly offer: OfferRow; readonly model: Pick<ModelRow, 'digest'> }[]
+}
+
+/** A node with its offers and their models. */
+export interface NodeRecord extends NodeSummary {
+  readonly offers: readonly { readonly offer: OfferRow; readonly model: ModelRow }[]
+}
+
+export type NodeBook = ReturnType<typeof createNodeBook>
+
+export function createNodeBook(database: D1Database) {
+  const db = drizzle(database)
+
+  const find = async (nodeId: NodeId): Promise<NodeRecord | null> => {
+    const node = await db.select().from(nodes).where(eq(nodes.id, nodeId)).get()
+    if (!node) return null
+    const made = db
+      .select({ offer: offers, model: models })
+      .from(offers)
+      .innerJoin(models, eq(models.id, offers.modelId))
+      .where(eq(offers.nodeId, node.id))
+      .orderBy(asc(offers.modelId))
+    return { node, offers: await made }
+  }
+
+  return {
+    find,
+
+    findByKey: (nodeKey: string) => db.select().from(nodes).where(eq(nodes.nodeKey, nodeKey)).get(),
+
+    async page(
+      operator: AccountId,
+      cursor: string | null,
+    ): Promise<{ data: NodeSummary[]; nextCursor: string | null }> {
+      const rows = await db
+        .select()
+        .from(nodes)
+        .where(and(eq(nodes.operatorAccountId, operator), gt(nodes.id, cursor ?? '')))
+        .orderBy(asc(nodes.id))
+        .limit(LIMITS.pageRows + 1)
+      const shown = rows.slice(0, LIMITS.pageRows)
+      const all = await db
+        .select({ offer: offers, model: { digest: models.digest } })
+        .from(offers)
+        .innerJoin(models, eq(models.id, offers.modelId))
+        .where(
+          isAmong(
+            offers.nodeId,
+            shown.map(({ id }) => id),
+          ),
+        )
+        .orderBy(asc(offers.modelId))
+      const data = shown.map((node) => ({ node, offers: all.filter(({ offer }) => offer.nodeId === node.id) }))
+      return { data, nextCursor: rows.length > shown.length ? (shown.at(-1)?.id ?? null) : null }
+    },
+
+    async countOf(operator: AccountId): Promise<number> {
+      const rows = await db.select({ rows: count() }).from(nodes).where(eq(nodes.operatorAccountId, operator)).get()
+      return rows?.rows ?? 0
+    },
+
+    async hasWallet(account: AccountId, address: string): Promise<boolean> {
+      const owner = and(eq(wallets.address, address), eq(wallets.accountId, account))
+      return (await db.select().from(wallets).where(owner).get()) !== undefined
+    },
+
+    modelsById: (ids: readonly string[]) => db.select().from(models).where(isAmong(models.id, ids)),
+
+    /** A registration in one batch: the node, its offers, and a pause for offers that are no longer made. */
+    async save(node: NodeRow, made: readonly OfferRow[], now: Instant): Promise<void> {
+      const { id: _id, nodeKey: _nodeKey, operatorAccountId: _owner, createdAt: _createdAt, ...mutable } = node
+      const saveNode = db.insert(nodes).values(node).onConflictDoUpdate({
+        target: nodes.id,
+        set: mutable,
+      })
+      const saveOffers = made.map((offer) => {
+        // Health, breaker and in-flight stay NodeGuard's.
+        const {
+          breaker: _b,
+          breakerUntil: _u,
+          successPpm: _s,
+          firstTokenMs: _f,
+          unitsPerKs: _k,
+          inFlight: _i,
+          ...set
+        } = offer
+        return db
+          .insert(offers)
+          .values(offer)
+          .onConflictDoUpdate({ target: [offers.nodeId, offers.modelId], set })
+      })
+      const others = and(
+        eq(offers.nodeId, node.id),
+        not(
+          isAmong(
+            offers.modelId,
+            made.map(({ modelId }) => modelId),
+          ),
+        ),
+      )
+      const pause = db.update(offers).set({ state: 'paused', reason: REASON.withdrawn, updatedAt: now }).where(others)
+      await db.batch([saveNode, pause, ...saveOffers])
+    },
+
+    async proved(nodeId: NodeId, endpoint: string, now: Instant): Promise<void> {
+      const same = and(eq(nodes.id, nodeId), eq(nodes.endpoint, endpoint))
+      await db.update(nodes).set({ provedAt: now, seenAt: now }).where(same)
+    },
+
+    /** Takes the proof away: a node that serves goes back to pending, one that a person stopped stays stopped. */
+    async unproved(nodeId: NodeId, endpoint: string, reason: string): Promise<void> {
+      const state = sql<NodeState>`CASE WHEN ${nodes.state} IN ('draining', 'suspended') THEN ${nodes.state} ELSE 'pending' END`
+      const kept = sql<string>`CASE WHEN ${nodes.state} IN ('draining', 'suspended') THEN ${nodes.reason} ELSE ${reason} END`
+      const same = and(eq(nodes.id, nodeId), eq(nodes.endpoint, endpoint))
+      await db.update(nodes).set({ provedAt: null, state, reason: kept }).where(same)
+    },
+
+    /** Writes what the rule decided, unless the node has changed since it was read. */
+    async admitted(before: NodeRow, admission: Admission, now: Instant): Promise<void> {
+      const current = sql`EXISTS (SELECT 1 FROM ${nodes} WHERE ${nodes.id} = ${before.id} AND ${nodes.endpoint} = ${before.endpoint})`
+      const saveNode = db
+        .update(nodes)
+        .set({ ...admission.node, seenAt: now })
+        .where(and(eq(nodes.id, before.id), eq(nodes.endpoint, before.endpoint), eq(nodes.state, before.state)))
+      const saveOffers = admission.offers.map(({ modelId, state, reason }) =>
+        db
+          .update(offers)
+          .set({ state, reason, updatedAt: now })
+          .where(and(eq(offers.nodeId, before.id), eq(offers.modelId, modelId), eq(offers.state, 'pending'), current)),
+      )
+      await db.batch([saveNode, ...saveOffers])
+    },
+
+    async setState(nodeId: NodeId, state: NodeState, reason: string | null): Promise<void> {
+      await db.update(nodes).set({ state, reason }).where(eq(nodes.id, nodeId))
+    },
+
+    async saw(nodeId: NodeId, now: Instant): Promise<void> {
+      await db.update(nodes).set({ seenAt: now }).where(eq(nodes.id, nodeId))
+    },
+
+    /** Nodes with something to prove or to probe, in random order: a crowd of dead ones must not starve a live one. */
+    async waiting(rows: number): Promise<NodeId[]> {
+      const hasPending = sql`EXISTS (SELECT 1 FROM ${offers} WHERE ${offers.nodeId} = ${nodes.id} AND ${offers.state} = 'pending')`
+      const found = await db
+        .select({ id: nodes.id })
+        .from(nodes)
+        .where(or(eq(nodes.state, 'pending'), and(inArray(nodes.state, ['probation', 'active']), hasPending)))
+        .orderBy(sql`random()`)
+        .limit(rows)
+      return found.map(({ id }) => asNodeId(id))
+    },
+  }
+}
+
+/** One bound parameter, however long the list: D1 binds at most 100. */
+const isAmong = (column: Column, values: readonly string[]) =>
+  sql`${column} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`

@@ -1,0 +1,44 @@
+// The proof of endpoint control: whoever answers at the registered URL must hold the node's key. The endpoint is part of what is signed, so
+// that a relay to somebody else's node proves nothing, and the challenge is random, so that an old answer proves nothing either.
+import { z } from 'zod'
+import { base64url } from '../../protocol/canonical.ts'
+import type { Result } from '../../protocol/errors.ts'
+import { importPublicKey } from '../../protocol/keys.ts'
+import { challengeClaims, ChallengeReply } from '../../protocol/node.ts'
+import { verifyClaims } from '../../protocol/ticket.ts'
+import type { RandomBytes } from '../../protocol/units.ts'
+import { boundedJson } from '../link/bounded.ts'
+import type { NodeLink } from '../link/node-link.ts'
+import { NodeFailure, requireOk, wordsFor } from './node-failure.ts'
+
+const CHALLENGE_PATH = '/souk/challenge'
+const CHALLENGE_MS = 5_000
+const REPLY_BYTES_MAX = 8_192
+
+/** Asks the endpoint to sign a fresh challenge. `detail` of a refusal is for the operator. */
+export async function proveEndpoint(
+  needs: { link: NodeLink; random: RandomBytes; timeoutMs?: number },
+  node: { endpoint: string; nodeKey: string },
+): Promise<Result<null, 'endpoint_unproved'>> {
+  const claims = challengeClaims({ challenge: base64url(needs.random(32)), endpoint: node.endpoint })
+  const signal = AbortSignal.timeout(needs.timeoutMs ?? CHALLENGE_MS)
+  try {
+    const body = JSON.stringify({ challenge: claims.challenge, endpoint: claims.endpoint })
+    const request = { endpoint: node.endpoint, path: CHALLENGE_PATH, body, ticket: '', signal }
+    const response = await needs.link.send(request)
+    await requireOk(response, signal)
+    const reply = ChallengeReply.safeParse(await boundedJson(response, REPLY_BYTES_MAX, signal))
+    if (!reply.success) throw new NodeFailure('Its answer to the challenge holds no proof.')
+    const exactly = z.object({
+      use: z.literal(claims.use),
+      challenge: z.literal(claims.challenge),
+      endpoint: z.literal(claims.endpoint),
+    })
+    const key = await importPublicKey(node.nodeKey)
+    const verified = await verifyClaims(reply.data.proof, 'souk-challenge', exactly, () => Promise.resolve(key))
+    if (!verified.ok) throw new NodeFailure('Its proof is not signed by the node key for this challenge and endpoint.')
+    return { ok: true, value: null }
+  } catch (error) {
+    return { ok: false, code: 'endpoint_unproved', detail: wordsFor(error) }
+  }
+}

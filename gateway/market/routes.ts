@@ -1,0 +1,112 @@
+// The market's routes, mounted at /api: publish and list models, register nodes and look after them. A hello carries no session: the node's key signs it.
+import { Hono } from 'hono'
+import { HelloRequest, ModelManifest, RegisterNodeRequest } from '../../protocol/node.ts'
+import { isNodeId, type NodeId } from '../../protocol/units.ts'
+import { GatewayError, logError } from '../core/errors.ts'
+import { readJson } from '../core/json-body.ts'
+import { requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
+import type { Resolve } from '../link/endpoint-guard.ts'
+import { REASON } from './admission.ts'
+import { checkHello } from './authorization.ts'
+import type { Model } from './market-port.ts'
+import { createModelBook } from './models.ts'
+import { createNodeBook, type NodeRecord, type NodeSummary } from './node-book.ts'
+import type { NodeGuards } from './node-guard.ts'
+import { toNodeView } from './node-view.ts'
+import type { ProbeNeeds } from './probe.ts'
+import { registerNode } from './register.ts'
+import { reviewNode } from './review.ts'
+import { asNodeId } from './rows.ts'
+
+export interface MarketRoutesNeeds extends ProbeNeeds {
+  readonly db: D1Database
+  readonly nodeGuards: NodeGuards
+  readonly chainId: number
+  /** the local switch */
+  readonly allowLocal: boolean
+  /** null: names are not looked up (local mode) */
+  readonly resolve: Resolve | null
+  readonly proofMs?: number
+}
+
+/** A node that says hello over and over is reviewed at most this often. ms */
+const HELLO_MS = 2_000
+
+export function createMarketRoutes(needs: MarketRoutesNeeds) {
+  const book = createNodeBook(needs.db)
+  const models = createModelBook(needs)
+  const review = (nodeId: NodeId, proveAgain: boolean) => reviewNode({ ...needs, book }, nodeId, { proveAgain })
+  const view = (record: NodeSummary) => toNodeView(record, needs.clock())
+
+  const find = async (id: string): Promise<NodeRecord & { id: NodeId }> => {
+    const record = isNodeId(id) ? await book.find(id) : null
+    if (!record || !isNodeId(id)) throw new GatewayError('not_found')
+    return { ...record, id }
+  }
+  /** Another's node is not there, so that ids tell nothing. */
+  const findOwn = async (id: string, principal: SessionPrincipal) => {
+    const record = await find(id)
+    const isAllowed = record.node.operatorAccountId === principal.accountId || principal.roles.includes('admin')
+    if (!isAllowed) throw new GatewayError('not_found')
+    return record
+  }
+
+  return new Hono<AppEnv>()
+    .post('/models', async (c) => {
+      const { accountId, roles } = requireSession(c)
+      const manifest = await readJson(c.req.raw, ModelManifest)
+      const { model, isNew } = await models.publish(manifest, { accountId, isAdmin: roles.includes('admin') })
+      return c.json(toModelView(model), isNew ? 201 : 200)
+    })
+    .get('/models', async (c) => {
+      const { data, nextCursor } = await models.list(c.req.query('cursor') ?? null)
+      return c.json({ data: data.map(toModelView), nextCursor })
+    })
+    .post('/nodes', async (c) => {
+      const { accountId } = requireSession(c)
+      const request = await readJson(c.req.raw, RegisterNodeRequest)
+      const record = await registerNode({ ...needs, book }, request, accountId)
+      const requestId = c.var.requestId
+      const later = review(asNodeId(record.node.id), false)
+      c.executionCtx.waitUntil(later.catch((error: unknown) => logError(error, requestId)))
+      return c.json(view(record), 201)
+    })
+    .get('/nodes', async (c) => {
+      const { accountId } = requireSession(c)
+      const { data, nextCursor } = await book.page(accountId, c.req.query('cursor') ?? null)
+      return c.json({ data: data.map(view), nextCursor })
+    })
+    .get('/nodes/:id', async (c) => c.json(view(await findOwn(c.req.param('id'), requireSession(c)))))
+    .post('/nodes/:id/hello', async (c) => {
+      const { proof } = await readJson(c.req.raw, HelloRequest)
+      const record = await find(c.req.param('id'))
+      const now = needs.clock()
+      const checked = await checkHello(proof, { id: record.id, nodeKey: record.node.nodeKey }, Math.floor(now / 1_000))
+      if (!checked.ok) throw new GatewayError(checked.code, { param: 'proof', detail: checked.detail })
+      if (record.node.seenAt !== null && now - record.node.seenAt < HELLO_MS) return c.json(view(record))
+      await book.saw(record.id, now)
+      await review(record.id, true)
+      return c.json(view(await find(record.id)))
+    })
+    .post('/nodes/:id/drain', async (c) => {
+      const { id, node } = await findOwn(c.req.param('id'), requireSession(c))
+      if (node.state === 'suspended') throw new GatewayError('conflict', { detail: 'This node is suspended.' })
+      await book.setState(id, 'draining', REASON.draining)
+      return c.json(view(await find(id)))
+    })
+    .post('/nodes/:id/resume', async (c) => {
+      const { id, node, offers } = await findOwn(c.req.param('id'), requireSession(c))
+      if (node.state !== 'draining') throw new GatewayError('conflict', { detail: 'This node is not draining.' })
+      const isReady = node.provedAt !== null && offers.some(({ offer }) => offer.state === 'live')
+      // Its guard still knows what it served, and makes it active again when that is enough.
+      await book.setState(id, isReady ? 'probation' : 'pending', isReady ? null : REASON.unproved)
+      if (!isReady) await review(id, true)
+      return c.json(view(await find(id)))
+    })
+}
+
+/** Without the probes: they are questions with answers, and a node should have to work for those. */
+function toModelView({ id, digest, manifest, authorAccountId, royaltyBps, createdAt }: Model) {
+  const { probes: _probes, ...shown } = manifest
+  return { id, digest, manifest: shown, authorAccountId, royaltyBps, createdAt: new Date(createdAt).toISOString() }
+}
