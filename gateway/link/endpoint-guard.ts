@@ -70,7 +70,7 @@ function checkShape(url: string, parsed: URL, policy: EndpointPolicy): string | 
   if (parsed.protocol !== 'https:' && !isPlain) return 'It must begin with https.'
   if (!/^https?:\/\/[^/]/i.test(url)) return 'It must name its host after two slashes.'
   if (parsed.username || parsed.password || /^https?:\/\/[^/?#]*@/i.test(url)) return 'It must not carry a user name.'
-  if (/[?#]/.test(url)) return 'It must not carry a query or a fragment.'
+  if (/[?#%]/.test(url)) return 'It must not carry a query, a fragment or escapes.'
   if (parsed.port !== '' && Number(parsed.port) < PORT_UNPRIVILEGED) return 'Its port must be 443 or at least 1024.'
   if (!/^[\w.~/-]*$/.test(parsed.pathname)) return 'Its path must be plain.'
   return null

@@ -30,6 +30,11 @@ export interface NodeGuardPort {
 }
 export type NodeGuards = (nodeId: NodeId) => NodeGuardPort
 
+export const createNodeGuards =
+  (namespace: DurableObjectNamespace<NodeGuard>): NodeGuards =>
+  (nodeId) =>
+    namespace.get(namespace.idFromName(nodeId))
+
 export class NodeGuard extends DurableObject<Bindings> implements NodeGuardPort {
   readonly #store: GuardStore
 

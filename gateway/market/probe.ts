@@ -10,6 +10,7 @@ import { SseDecoder } from '../../protocol/sse.ts'
 import type { Ticket } from '../../protocol/ticket.ts'
 import { newAccountId, newCallId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Config } from '../core/env.ts'
 import type { GatewayKey } from '../core/gateway-key.ts'
 import { LIMITS } from '../core/limits.ts'
 import { boundedChunks, boundedJson } from '../link/bounded.ts'
@@ -20,9 +21,8 @@ import { issueTicket, newTicketIds, pseudonymOf } from './ticket-order.ts'
 
 export interface ProbeNeeds {
   readonly link: NodeLink
-  readonly gatewayKey: () => Promise<GatewayKey>
-  readonly issuer: string
-  readonly keySecret: string
+  readonly key: GatewayKey
+  readonly config: Pick<Config, 'domain' | 'keySecret'>
   readonly clock: Clock
   readonly random: RandomBytes
   /** ms of one probe; absent: {@link PROBE_MS} */
@@ -69,13 +69,13 @@ async function sendProbe(
   const { jws, ticket } = await issueTicket({
     ...order,
     ...newTicketIds(needs.random),
-    key: await needs.gatewayKey(),
-    issuer: needs.issuer,
+    key: needs.key,
+    issuer: needs.config.domain || 'souk',
     offer,
     model,
     callId: newCallId(now, needs.random),
     attempt: 0,
-    pseudonym: pseudonymOf(needs.keySecret, offer.nodeId, newAccountId(needs.random)),
+    pseudonym: pseudonymOf(needs.config.keySecret, offer.nodeId, newAccountId(needs.random)),
     nowSeconds: now / 1_000,
   })
   const request = { endpoint: offer.endpoint, path: order.path, body: order.body, ticket: jws, signal }

@@ -11,6 +11,7 @@ import {
 } from '../../protocol/units.ts'
 import type { OfferRequest, RegisterNodeRequest } from '../../protocol/node.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Config } from '../core/env.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import { checkEndpoint, checkResolved, type Resolve } from '../link/endpoint-guard.ts'
@@ -21,10 +22,9 @@ import { asNodeId, toModel, type NodeRow, type OfferRow } from './rows.ts'
 
 export interface RegisterNeeds {
   readonly book: NodeBook
-  readonly chainId: number
-  readonly allowLocal: boolean
-  /** null: names are not looked up (local mode) */
-  readonly resolve: Resolve | null
+  readonly config: Pick<Config, 'chainId' | 'isLocal'>
+  /** absent: names are not looked up (local mode) */
+  readonly resolve?: Resolve
   readonly clock: Clock
   readonly random: RandomBytes
 }
@@ -73,7 +73,7 @@ async function requireAuthorization(
   account: AccountId,
   now: Instant,
 ): Promise<string> {
-  const context = { chainId: needs.chainId, nowSeconds: Math.floor(now / 1_000) }
+  const context = { chainId: needs.config.chainId, nowSeconds: Math.floor(now / 1_000) }
   const checked = await checkAuthorization(request, context)
   if (!checked.ok) throw new GatewayError(checked.code, { detail: checked.detail })
   if (!(await needs.book.hasWallet(account, checked.value)))
@@ -88,7 +88,7 @@ async function requireEndpoint(needs: RegisterNeeds, endpoint: string): Promise<
   const refuse = (detail?: string) => new GatewayError('endpoint_refused', { param: 'endpoint', detail })
   // Both sides sign and compare the endpoint as text, so there is one way to write it.
   if (endpoint.endsWith('/')) throw refuse('It must not end with a slash.')
-  const policy = { allowLocal: needs.allowLocal }
+  const policy = { allowLocal: needs.config.isLocal }
   const checked = checkEndpoint(endpoint, policy)
   if (!checked.ok) throw refuse(checked.detail)
   if (!needs.resolve) return

@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { HelloRequest, ModelManifest, RegisterNodeRequest } from '../../protocol/node.ts'
 import { isNodeId, type NodeId } from '../../protocol/units.ts'
+import type { Config } from '../core/env.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
 import { requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
@@ -21,11 +22,9 @@ import { asNodeId } from './rows.ts'
 export interface MarketRoutesNeeds extends ProbeNeeds {
   readonly db: D1Database
   readonly nodeGuards: NodeGuards
-  readonly chainId: number
-  /** the local switch */
-  readonly allowLocal: boolean
-  /** null: names are not looked up (local mode) */
-  readonly resolve: Resolve | null
+  readonly config: Pick<Config, 'domain' | 'keySecret' | 'chainId' | 'isLocal'>
+  /** absent: names are not looked up (local mode) */
+  readonly resolve?: Resolve
   readonly proofMs?: number
 }
 
