@@ -1,0 +1,79 @@
+// What an account may read of the book about itself: its calls and its journal, newest first, by keyset, so that a page costs the same
+// wherever it stands.
+import { and, desc, eq, lt, or } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import { calls, lines } from '../../db/book-schema.ts'
+import type { JournalEntry, UsageCall } from '../../protocol/ledger.ts'
+import { fromSqlInteger, isCallId, nanos, toUsd, type AccountId } from '../../protocol/units.ts'
+
+export interface Page<T> {
+  readonly data: T[]
+  readonly nextCursor: string | null
+}
+
+/** Null: this cursor was given by nobody. */
+export type Paged<T> = Promise<Page<T> | null>
+
+export type BookPages = ReturnType<typeof createBookPages>
+
+export function createBookPages(d1: D1Database) {
+  const db = drizzle(d1)
+  return {
+    /** Cursor: `<startedAt>.<callId>` of the last row. */
+    async usage(accountId: AccountId, cursor: string | null, rows: number): Paged<UsageCall> {
+      const at = cursor === null ? null : usageCursor(cursor)
+      if (cursor !== null && at === null) return null
+      const older =
+        at === null
+          ? undefined
+          : or(lt(calls.startedAt, at.startedAt), and(eq(calls.startedAt, at.startedAt), lt(calls.id, at.id)))
+      const found = await db
+        .select()
+        .from(calls)
+        .where(and(eq(calls.accountId, accountId), older))
+        .orderBy(desc(calls.startedAt), desc(calls.id))
+        .limit(rows + 1)
+      return pageOf(found, rows, usageCall, ({ startedAt, id }) => `${startedAt}.${id}`)
+    },
+
+    /** Cursor: the seq of the last row. */
+    async journal(accountId: AccountId, cursor: string | null, rows: number): Paged<JournalEntry> {
+      if (cursor !== null && !/^\d{1,15}$/.test(cursor)) return null
+      const found = await db
+        .select()
+        .from(lines)
+        .where(and(eq(lines.accountId, accountId), cursor === null ? undefined : lt(lines.seq, Number(cursor))))
+        .orderBy(desc(lines.seq))
+        .limit(rows + 1)
+      const entry = ({ seq, prevHash, hash, body }: JournalEntry): JournalEntry => ({ seq, prevHash, hash, body })
+      return pageOf(found, rows, entry, ({ seq }) => String(seq))
+    },
+  }
+}
+
+function pageOf<Row, T>(found: Row[], rows: number, view: (row: Row) => T, cursorOf: (row: Row) => string): Page<T> {
+  const page = found.slice(0, rows)
+  const last = page.at(-1)
+  return { data: page.map(view), nextCursor: found.length > rows && last !== undefined ? cursorOf(last) : null }
+}
+
+function usageCursor(text: string): { startedAt: number; id: string } | null {
+  const [startedAt = '', id = ''] = text.split('.')
+  return /^\d{1,15}$/.test(startedAt) && isCallId(id) ? { startedAt: Number(startedAt), id } : null
+}
+
+const usageCall = (row: typeof calls.$inferSelect): UsageCall => ({
+  id: row.id,
+  keyId: row.keyId,
+  model: row.modelId,
+  provider: row.nodeId,
+  outcome: row.outcome,
+  errorCode: row.errorCode,
+  inputTokens: row.inputTokens,
+  outputTokens: row.outputTokens,
+  hold: toUsd(nanos(fromSqlInteger(row.holdNanos))),
+  cost: toUsd(nanos(fromSqlInteger(row.chargeNanos))),
+  startedAt: new Date(row.startedAt).toISOString(),
+  firstTokenAt: row.firstTokenAt === null ? null : new Date(row.firstTokenAt).toISOString(),
+  endedAt: new Date(row.endedAt).toISOString(),
+})

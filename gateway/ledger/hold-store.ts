@@ -1,0 +1,131 @@
+// Holds in the guard's SQLite, open and ended: an ended one stays, so that a repeated capture finds its answer.
+import {
+  fromSqlInteger,
+  nanos,
+  toSqlInteger,
+  type CallId,
+  type Instant,
+  type KeyId,
+  type ModelId,
+} from '../../protocol/units.ts'
+import type { CallDetail, CallOutcome, HoldRequest, Progress } from './account-port.ts'
+import type { EndedCall, Hold, HoldEnd } from './hold.ts'
+import { detailFromText, detailToText, progressFromText, progressToText } from './stored.ts'
+
+export interface EndedHold {
+  readonly startedAt: Instant
+  readonly firstTokenAt: Instant | null
+  readonly endedAt: Instant
+  readonly chargeNanos: HoldEnd['chargeNanos']
+  readonly detail: CallDetail
+}
+
+interface Row extends Record<string, SqlStorageValue> {
+  call_id: CallId
+  key_id: KeyId
+  model_id: ModelId
+  amount_nanos: number
+  deadline: Instant
+  started_at: Instant
+  progress: string | null
+  state: 'open' | HoldEnd['state']
+  outcome: CallOutcome | null
+  charge_nanos: number | null
+  seq: number | null
+}
+
+interface EndedRow extends Record<string, SqlStorageValue> {
+  call_started_at: Instant
+  first_token_at: Instant | null
+  call_ended_at: Instant
+  charge_nanos: number
+  detail: string
+}
+
+const COLUMNS = `call_id, key_id, model_id, amount_nanos, deadline, started_at, progress, state, outcome, charge_nanos, seq`
+
+export type HoldStore = ReturnType<typeof createHoldStore>
+
+export function createHoldStore(sql: SqlStorage) {
+  return {
+    insert({ callId, keyId, modelId, amountNanos, deadline }: HoldRequest, now: Instant): void {
+      sql.exec(
+        'INSERT INTO holds (call_id, key_id, model_id, amount_nanos, deadline, started_at) VALUES (?, ?, ?, ?, ?, ?)',
+        callId,
+        keyId,
+        modelId,
+        toSqlInteger(amountNanos),
+        deadline,
+        now,
+      )
+    },
+
+    find(callId: CallId): Hold | null {
+      const [row] = sql.exec<Row>(`SELECT ${COLUMNS} FROM holds WHERE call_id = ?`, callId)
+      return row ? holdOf(row) : null
+    },
+
+    overdue(now: Instant, rows: number): Hold[] {
+      const query = `SELECT ${COLUMNS} FROM holds WHERE state = 'open' AND deadline <= ? ORDER BY deadline LIMIT ?`
+      return sql.exec<Row>(query, now, rows).toArray().map(holdOf)
+    },
+
+    /** When the next hold runs out; null without open ones. */
+    nextDeadline(): Instant | null {
+      return sql.exec<{ at: Instant | null }>(`SELECT min(deadline) AS at FROM holds WHERE state = 'open'`).one().at
+    },
+
+    saveProgress(progress: Progress): void {
+      sql.exec('UPDATE holds SET progress = ? WHERE call_id = ?', progressToText(progress), progress.callId)
+    },
+
+    end(call: EndedCall, { state, outcome, chargeNanos, seq }: HoldEnd): void {
+      sql.exec(
+        `UPDATE holds SET state = ?, outcome = ?, charge_nanos = ?, seq = ?, call_started_at = ?, first_token_at = ?,
+           call_ended_at = ?, detail = ?, progress = NULL WHERE call_id = ?`,
+        state,
+        outcome,
+        toSqlInteger(chargeNanos),
+        seq,
+        call.startedAt,
+        call.firstTokenAt,
+        call.endedAt,
+        detailToText(call.detail),
+        call.callId,
+      )
+    },
+
+    /** The part of an ended call that is not in its line. */
+    ended(callId: string): EndedHold | null {
+      const [row] = sql.exec<EndedRow>(
+        `SELECT call_started_at, first_token_at, call_ended_at, charge_nanos, detail FROM holds
+         WHERE call_id = ? AND state <> 'open'`,
+        callId,
+      )
+      return row ? endedOf(row) : null
+    },
+  }
+}
+
+function holdOf(row: Row): Hold {
+  const { state, outcome, charge_nanos, seq } = row
+  const isEnded = state !== 'open' && outcome !== null && charge_nanos !== null && seq !== null
+  return {
+    callId: row.call_id,
+    keyId: row.key_id,
+    modelId: row.model_id,
+    amountNanos: nanos(fromSqlInteger(row.amount_nanos)),
+    deadline: row.deadline,
+    startedAt: row.started_at,
+    progress: row.progress === null ? null : progressFromText(row.progress),
+    end: isEnded ? { state, outcome, chargeNanos: nanos(fromSqlInteger(charge_nanos)), seq } : null,
+  }
+}
+
+const endedOf = (row: EndedRow): EndedHold => ({
+  startedAt: row.call_started_at,
+  firstTokenAt: row.first_token_at,
+  endedAt: row.call_ended_at,
+  chargeNanos: nanos(fromSqlInteger(row.charge_nanos)),
+  detail: detailFromText(row.detail),
+})

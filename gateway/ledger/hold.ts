@@ -1,0 +1,125 @@
+// The life of a hold, as rules: open -> captured | expired, once and for ever. Released is captured without legs.
+// What is charged is never above what was set aside, and never above what the last progress said when the gateway vanished.
+import type { ErrorCode } from '../../protocol/errors.ts'
+import {
+  instant,
+  tokens,
+  type CallId,
+  type Instant,
+  type KeyId,
+  type ModelId,
+  type Nanos,
+} from '../../protocol/units.ts'
+import type { AccountId } from '../../protocol/units.ts'
+import type { CallDetail, CallEnd, CallOutcome, HoldRequest, Progress } from './account-port.ts'
+import { chargeOf } from './split.ts'
+
+export interface Hold {
+  readonly callId: CallId
+  readonly keyId: KeyId
+  readonly modelId: ModelId
+  readonly amountNanos: Nanos
+  readonly deadline: Instant
+  readonly startedAt: Instant
+  /** null until the first one */
+  readonly progress: Progress | null
+  /** null while open */
+  readonly end: HoldEnd | null
+}
+
+export interface HoldEnd {
+  readonly state: 'captured' | 'expired'
+  readonly outcome: CallOutcome
+  readonly chargeNanos: Nanos
+  /** of its line */
+  readonly seq: number
+}
+
+/** A call's end, however it came: what its line and its row in the book are made of. */
+export type EndedCall = Omit<CallEnd, 'outcome'> & { readonly outcome: CallOutcome }
+
+type Judged<T> =
+  ({ readonly do: 'write' } & T) | { readonly do: 'refuse'; readonly code: ErrorCode; readonly why: string }
+
+/** A hold asked for again: the same one is the same answer while it is open. */
+export function judgeRepeatedHold(hold: Hold, request: HoldRequest): ErrorCode | null {
+  if (hold.end) return hold.end.state === 'expired' ? 'call_expired' : 'conflict'
+  const isSame =
+    hold.keyId === request.keyId && hold.modelId === request.modelId && hold.amountNanos === request.amountNanos
+  return isSame ? null : 'conflict'
+}
+
+/** `why` is for the log: a charge above its hold, or legs that are no charge, are bugs of the gateway. */
+export function judgeCapture(
+  hold: Hold,
+  end: CallEnd,
+  payer: AccountId,
+):
+  | Judged<{ readonly chargeNanos: Nanos }>
+  | { readonly do: 'repeat'; readonly chargeNanos: Nanos; readonly seq: number } {
+  if (hold.end?.state === 'expired') return { do: 'refuse', code: 'call_expired', why: 'the hold ran out' }
+  const charge = chargeOf(end.legs, payer)
+  if (hold.end) {
+    const isSame = charge.ok && charge.value === hold.end.chargeNanos && end.outcome === hold.end.outcome
+    if (!isSame) return { do: 'refuse', code: 'conflict', why: 'the call ended in another way before' }
+    return { do: 'repeat', chargeNanos: hold.end.chargeNanos, seq: hold.end.seq }
+  }
+  if (!charge.ok) return { do: 'refuse', code: 'internal_error', why: charge.detail ?? charge.code }
+  if (charge.value > hold.amountNanos)
+    return { do: 'refuse', code: 'internal_error', why: 'the charge is above the hold' }
+  return { do: 'write', chargeNanos: charge.value }
+}
+
+/** Reports can overtake each other: only a later one is kept. A report that could not be charged is never kept. */
+export function judgeProgress(
+  hold: Hold,
+  progress: Progress,
+  payer: AccountId,
+): 'keep' | 'ignore' | 'closed' | 'wrong' {
+  if (hold.end) return 'closed'
+  const charge = chargeOf(progress.legs, payer)
+  if (!charge.ok || charge.value > hold.amountNanos) return 'wrong'
+  const last = hold.progress
+  if (!last) return 'keep'
+  if (progress.attempt !== last.attempt) return progress.attempt > last.attempt ? 'keep' : 'ignore'
+  const lastCharge = chargeOf(last.legs, payer)
+  const isLater = progress.outputTokens >= last.outputTokens && lastCharge.ok && charge.value >= lastCharge.value
+  return isLater ? 'keep' : 'ignore'
+}
+
+/** How a hold ends whose gateway vanished: with the last progress as its charge, or with nothing. */
+export function expiredCall(hold: Hold, now: Instant): EndedCall {
+  const { progress } = hold
+  const detail: CallDetail = {
+    // Upstream always streams; whether the caller did is not known any more.
+    stream: true,
+    attempts: progress
+      ? [
+          {
+            attempt: progress.attempt,
+            nodeId: progress.nodeId,
+            outcome: 'call_expired',
+            firstTokenMs: null,
+            durationMs: Math.max(0, now - hold.startedAt),
+          },
+        ]
+      : [],
+    choice: null,
+    receipt: null,
+    salt: null,
+  }
+  return {
+    callId: hold.callId,
+    outcome: 'expired',
+    errorCode: 'call_expired',
+    nodeId: progress?.nodeId ?? null,
+    inputTokens: progress?.inputTokens ?? tokens(0),
+    outputTokens: progress?.outputTokens ?? tokens(0),
+    legs: progress?.legs ?? [],
+    startedAt: hold.startedAt,
+    firstTokenAt: null,
+    endedAt: instant(now),
+    receiptHash: null,
+    detail,
+  }
+}

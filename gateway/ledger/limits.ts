@@ -1,0 +1,37 @@
+// Ceilings of this room, each with its unit and its reason. What other rooms share stands in core/limits.ts.
+export const LEDGER = {
+  /** ms between a new line (or a credit) and the alarm that carries it on: gathers the lines of a busy moment into one batch */
+  alarmMs: 300,
+  /** ms the alarm keeps away after its own work failed in a way no single step explains */
+  alarmTroubleMs: 5_000,
+  /** holds ended in one go, so that a thousand overdue ones do not block the guard */
+  overdueMax: 100,
+  /** payees credited in one alarm, all at the same time */
+  payeesMax: 40,
+  /** ms until an unanswered payee counts as failed; the batch stays and is sent again */
+  payeeMs: 5_000,
+  /** ms until an unanswered book counts as failed; the append is repeated */
+  bookMs: 15_000,
+  /** ms of the first pause after a failure; doubles up to {@link retryMaxMs} */
+  retryMs: 1_000,
+  retryMaxMs: 600_000,
+  /** lines of one append */
+  linesMax: 100,
+  /** characters of JSON of one append: D1 takes 2 MB in one parameter, and three parameters share a line's text */
+  appendChars: 600_000,
+  /** appends of one alarm; more lines re-arm it */
+  appendsMax: 10,
+  /** characters of one call's detail; a larger explanation of the choice is left out */
+  detailChars: 64_000,
+  /** accounts a cron run ticks at most: a Worker may make 1_000 requests */
+  sweepMax: 500,
+  /** ms a credit code lives when its maker does not say */
+  codeMs: 365 * 86_400_000,
+  /** what the local faucet pours, nanos */
+  faucetNanos: 10_000_000_000n,
+} as const
+
+/** ms to wait after the `tries`-th failure in a row. @example backOffMs(1) // 1_000 */
+export function backOffMs(tries: number): number {
+  return Math.min(LEDGER.retryMaxMs, LEDGER.retryMs * 2 ** Math.min(tries - 1, 20))
+}

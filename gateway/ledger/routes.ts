@@ -1,0 +1,128 @@
+// `/api`, the money part: admins grant and make codes, accounts redeem them, and read their own calls and journal. Money moves only through
+// the account's guard, by a transfer with an id; what is read here comes from the book and may be some hundred milliseconds behind.
+import { eq } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import { Hono, type MiddlewareHandler } from 'hono'
+import { z } from 'zod'
+import { accounts as accountsTable } from '../../db/schema.ts'
+import { CodeBody, GrantBody, RedeemBody, type CodeReply, type GrantReply } from '../../protocol/ledger.ts'
+import { fromUsd, instant, isAccountId, nanos, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
+import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../core/limits.ts'
+import { requireAdmin, requireSession, type AppEnv } from '../core/principal.ts'
+import { jsonBody, queryString } from '../core/validate.ts'
+import type { Accounts, GrantRequest } from './account-port.ts'
+import { createBookPages, type Page } from './book-pages.ts'
+import { createCreditCodes } from './credit-codes.ts'
+import { LEDGER } from './limits.ts'
+
+export interface LedgerRouteNeeds {
+  readonly registry: D1Database
+  readonly book: D1Database
+  readonly accounts: Accounts
+  readonly clock: Clock
+  readonly random: RandomBytes
+  /** the faucet exists only under the local switch */
+  readonly isLocal: boolean
+}
+
+const PageQuery = z.object({
+  cursor: z.string().min(1).max(200).optional(),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,2}$/, 'a whole number')
+    .transform(Number)
+    .refine((rows) => rows <= LIMITS.pageRows, `at most ${LIMITS.pageRows}`)
+    .optional(),
+})
+
+export function createLedgerRoutes({ registry, book, accounts, clock, random, isLocal }: LedgerRouteNeeds) {
+  const db = drizzle(registry)
+  const codes = createCreditCodes(registry, random)
+  const pages = createBookPages(book)
+
+  /** Who is asking is settled before a body is read. */
+  const freshAdmin: MiddlewareHandler<AppEnv> = async (c, next) => {
+    requireAdmin(c, clock())
+    await next()
+  }
+
+  const give = async (accountId: AccountId, request: GrantRequest): Promise<GrantReply> => {
+    const guard = accounts(accountId)
+    // Harmless when it is open; repairs an account whose sign-in was cut off before its guard heard of it.
+    await guard.open(accountId)
+    const given = await guard.grant(request)
+    if (!given.ok) throw new GatewayError(given.code, given.detail === undefined ? {} : { detail: given.detail })
+    const { availableNanos, heldNanos } = given.balance
+    return { usd: toUsd(request.amountNanos), balance: toUsd(availableNanos), held: toUsd(heldNanos), seq: given.seq }
+  }
+
+  return new Hono<AppEnv>()
+    .post('/admin/grants', freshAdmin, jsonBody(GrantBody), async (c) => {
+      const { accountId, usd, reason, id } = c.req.valid('json')
+      const [account] = await db
+        .select({ id: accountsTable.id })
+        .from(accountsTable)
+        .where(eq(accountsTable.id, accountId))
+      if (!account || !isAccountId(account.id))
+        throw new GatewayError('not_found', { param: 'accountId', detail: 'There is no such account.' })
+      const amountNanos = fromUsd(usd)
+      const by = requireAdmin(c).accountId
+      const request = { transferId: `grant:${id}`, kind: 'grant', amountNanos, reason, by } as const
+      return c.json(await give(account.id, request))
+    })
+
+    .post('/admin/codes', freshAdmin, jsonBody(CodeBody), async (c) => {
+      const { usd, reason, expiresAt } = c.req.valid('json')
+      const now = clock()
+      const end = expiresAt === undefined ? instant(now + LEDGER.codeMs) : instant(Date.parse(expiresAt))
+      if (end <= now)
+        throw new GatewayError('invalid_request', { param: 'expiresAt', detail: 'expiresAt: a time to come' })
+      const amountNanos = fromUsd(usd)
+      const createdBy = requireAdmin(c).accountId
+      const code = await codes.make({ amountNanos, reason, createdBy, createdAt: now, expiresAt: end })
+      c.header('cache-control', 'no-store')
+      return c.json({ code, usd: toUsd(amountNanos), expiresAt: new Date(end).toISOString() } satisfies CodeReply, 201)
+    })
+
+    .post('/codes/redeem', signedIn, jsonBody(RedeemBody), async (c) => {
+      const { accountId } = requireSession(c)
+      const claimed = await codes.claim(c.req.valid('json').code, accountId, clock())
+      if (!claimed.ok)
+        throw new GatewayError(claimed.code, claimed.detail === undefined ? {} : { detail: claimed.detail })
+      const { codeHash, amountNanos, reason } = claimed.value
+      const request = { transferId: `code:${codeHash}`, kind: 'code', amountNanos, reason, by: null } as const
+      return c.json(await give(accountId, request))
+    })
+
+    .post('/faucet', async (c) => {
+      if (!isLocal) throw new GatewayError('not_found')
+      const { accountId } = requireSession(c)
+      const day = new Date(clock()).toISOString().slice(0, 10)
+      const reason = `local faucet, ${day}`
+      const amountNanos = nanos(LEDGER.faucetNanos)
+      const request = { transferId: `faucet:${day}`, kind: 'faucet', amountNanos, reason, by: null } as const
+      return c.json(await give(accountId, request))
+    })
+
+    .get('/usage', signedIn, queryString(PageQuery), async (c) => {
+      const { cursor, limit } = c.req.valid('query')
+      return c.json(known(await pages.usage(requireSession(c).accountId, cursor ?? null, limit ?? LIMITS.pageRows)))
+    })
+
+    .get('/journal', signedIn, queryString(PageQuery), async (c) => {
+      const { cursor, limit } = c.req.valid('query')
+      return c.json(known(await pages.journal(requireSession(c).accountId, cursor ?? null, limit ?? LIMITS.pageRows)))
+    })
+}
+
+const signedIn: MiddlewareHandler<AppEnv> = async (c, next) => {
+  requireSession(c)
+  await next()
+}
+
+function known<T>(page: Page<T> | null): Page<T> {
+  if (!page) throw new GatewayError('invalid_request', { param: 'cursor', detail: 'cursor: what a list gave' })
+  return page
+}

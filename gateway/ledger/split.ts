@@ -1,0 +1,59 @@
+// Who gets what of a charge, and whether legs are a valid charge. Pure, and exact to the nano: legs always sum to zero,
+// so money can only move, never appear.
+import type { Result } from '../../protocol/errors.ts'
+import { BPS_WHOLE, HOUSE, isAccountId, mulDown, nanos, type AccountId, type Nanos } from '../../protocol/units.ts'
+import type { Leg } from './account-port.ts'
+
+export interface Charge {
+  /** never negative */
+  readonly chargeNanos: Nanos
+  readonly payer: AccountId
+  readonly operator: AccountId
+  readonly author: AccountId
+  readonly royaltyBps: number
+  readonly feeBps: number
+}
+
+/**
+ * Fee and royalty rounded down, the node gets the rest. Shares of zero have no leg; one account in two roles has two legs.
+ * @example chargeLegs({ chargeNanos: 999n, royaltyBps: 500, feeBps: 500, … }) // payer -999, operator 901, author 49, house:fees 49
+ * @throws RangeError for a negative charge, or shares above the whole
+ */
+export function chargeLegs({ chargeNanos, payer, operator, author, royaltyBps, feeBps }: Charge): Leg[] {
+  if (chargeNanos < 0n) throw new RangeError('a charge is never negative')
+  if (royaltyBps + feeBps > Number(BPS_WHOLE)) throw new RangeError('royalty and fee are more than the charge')
+  const royalty = mulDown(chargeNanos, BigInt(royaltyBps), BPS_WHOLE)
+  const fee = mulDown(chargeNanos, BigInt(feeBps), BPS_WHOLE)
+  const legs: Leg[] = [
+    { party: payer, role: 'payer', amountNanos: nanos(-chargeNanos) },
+    { party: operator, role: 'operator', amountNanos: nanos(chargeNanos - royalty - fee) },
+    { party: author, role: 'author', amountNanos: nanos(royalty) },
+    { party: HOUSE.fees, role: 'house', amountNanos: nanos(fee) },
+  ]
+  return legs.filter(({ amountNanos }) => amountNanos !== 0n)
+}
+
+/** Zero for every whole transfer. With a party: what it gains by it. */
+export function sumLegs(legs: readonly Leg[], party?: AccountId): Nanos {
+  const counted = party === undefined ? legs : legs.filter((leg) => leg.party === party)
+  return nanos(counted.reduce((sum, { amountNanos }) => sum + amountNanos, 0n))
+}
+
+/** What one role gains by a transfer. */
+export function sumRole(legs: readonly Leg[], role: Leg['role']): Nanos {
+  return nanos(legs.reduce((sum, leg) => (leg.role === role ? sum + leg.amountNanos : sum), 0n))
+}
+
+/** What `payer` is charged by these legs: 0 without legs. The refusal names the caller's mistake, for the log. */
+export function chargeOf(legs: readonly Leg[], payer: AccountId): Result<Nanos, 'not_a_charge'> {
+  if (legs.length === 0) return { ok: true, value: nanos(0n) }
+  const wrong = (detail: string) => ({ ok: false, code: 'not_a_charge', detail }) as const
+  const [own, ...others] = [...legs].sort((a, b) => Number(b.role === 'payer') - Number(a.role === 'payer'))
+  if (own?.role !== 'payer' || own.party !== payer) return wrong('the payer is not this account')
+  if (own.amountNanos >= 0n) return wrong('the payer does not pay')
+  if (others.some(({ role }) => role === 'payer')) return wrong('there are two payers')
+  if (others.some(({ amountNanos }) => amountNanos <= 0n)) return wrong('somebody else pays')
+  if (others.some(({ party }) => !isAccountId(party))) return wrong('a party is no account')
+  if (sumLegs(legs) !== 0n) return wrong('the legs do not sum to zero')
+  return { ok: true, value: nanos(-own.amountNanos) }
+}

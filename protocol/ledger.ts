@@ -1,0 +1,61 @@
+// Money as it crosses the wire: grants, credit codes, the account's calls and its journal. Amounts are decimal dollars, times ISO 8601 in UTC.
+import { z } from 'zod'
+import { page, Timestamp, Usd } from './auth.ts'
+import { fromUsd, isAccountId } from './units.ts'
+
+const PositiveUsd = Usd.refine((text) => !Usd.safeParse(text).success || fromUsd(text) > 0n, 'more than nothing')
+const Reason = z.string().trim().min(1).max(200)
+
+/** `POST /api/admin/grants`. The same `id` for the same account is the same grant; with another amount it is a conflict. */
+export const GrantBody = z.strictObject({
+  accountId: z.string().refine((text) => isAccountId(text) && !text.includes(':'), 'an account id'),
+  usd: PositiveUsd,
+  reason: Reason,
+  id: z.string().regex(/^[\w.:-]{1,64}$/, '1 to 64 letters, digits, or . : _ -'),
+})
+export type GrantBody = z.infer<typeof GrantBody>
+
+/** What came of a grant, a redeemed code or the faucet. `balance` is what can be spent now. */
+export const GrantReply = z.object({ usd: z.string(), balance: z.string(), held: z.string(), seq: z.number().int() })
+export type GrantReply = z.infer<typeof GrantReply>
+
+/** `POST /api/admin/codes` */
+export const CodeBody = z.strictObject({ usd: PositiveUsd, reason: Reason, expiresAt: Timestamp.optional() })
+export type CodeBody = z.infer<typeof CodeBody>
+
+/** 201: the only time the code is shown. */
+export const CodeReply = z.object({ code: z.string(), usd: z.string(), expiresAt: Timestamp })
+export type CodeReply = z.infer<typeof CodeReply>
+
+/** `POST /api/codes/redeem` */
+export const RedeemBody = z.strictObject({ code: z.string().min(1).max(100) })
+export type RedeemBody = z.infer<typeof RedeemBody>
+
+/** One ended call, in `GET /api/usage`. */
+export const UsageCall = z.object({
+  id: z.string(),
+  keyId: z.string(),
+  model: z.string(),
+  provider: z.string().nullable(),
+  outcome: z.string(),
+  errorCode: z.string().nullable(),
+  inputTokens: z.number().int(),
+  outputTokens: z.number().int(),
+  hold: z.string(),
+  cost: z.string(),
+  startedAt: Timestamp,
+  firstTokenAt: Timestamp.nullable(),
+  endedAt: Timestamp,
+})
+export type UsageCall = z.infer<typeof UsageCall>
+export const UsagePage = page(UsageCall)
+
+/** One line of `GET /api/journal`: `hash` is the hex sha256 of the text `prevHash` followed by the text `body`. */
+export const JournalEntry = z.object({
+  seq: z.number().int(),
+  prevHash: z.string(),
+  hash: z.string(),
+  body: z.string(),
+})
+export type JournalEntry = z.infer<typeof JournalEntry>
+export const JournalPage = page(JournalEntry)
