@@ -1,0 +1,236 @@
+// The plan of the house as data, and the functions that hold a tree of files against it. Files come as arguments, so that the test
+// can plant forbidden ones. Imports are read by TypeScript's own parser: static, `import type`, re-exports, dynamic ones, and
+// files named by `new URL('./x', import.meta.url)`.
+import { posix } from 'node:path'
+import ts from 'typescript'
+
+export interface SourceFile {
+  /** relative to the repository root, with forward slashes */
+  readonly path: string
+  readonly text: string
+}
+
+interface Import {
+  /** as written; null when it is computed at run time */
+  readonly specifier: string | null
+  readonly isTypeOnly: boolean
+}
+
+const WIRE = ['protocol']
+const BASE = ['protocol', 'db', 'core']
+const ROOMS = ['auth', 'ledger', 'market', 'inference', 'link', 'settlement', 'admin']
+
+/** design.md, section 3. A place may always import itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  db: WIRE,
+  core: WIRE,
+  auth: BASE,
+  ledger: BASE,
+  market: [...BASE, 'link'],
+  inference: [...BASE, 'market', 'ledger', 'link'],
+  link: BASE,
+  settlement: [...BASE, 'ledger'],
+  admin: BASE,
+  /** app.ts, services.ts, index.ts: the composition */
+  top: [...BASE, ...ROOMS],
+  dashboard: WIRE,
+  'provider-node': WIRE,
+  local: [...WIRE, 'deploy'],
+  deploy: [...WIRE, 'local'],
+  contracts: [],
+  config: ['db', 'test'],
+  test: [...BASE, ...ROOMS, 'top', 'dashboard', 'provider-node', 'local', 'deploy', 'contracts'],
+}
+
+/** Types only, each with its reason: nothing of the other side is loaded. */
+const TYPES_ALSO: readonly { from: string; to: string }[] = [
+  // The bindings are typed by the guards' classes.
+  { from: 'gateway/core/env.ts', to: 'gateway/ledger/account-guard.ts' },
+  { from: 'gateway/core/env.ts', to: 'gateway/market/node-guard.ts' },
+  // Keys are the guard's to keep: sign-in and keys speak to it through its port.
+  { from: 'gateway/auth/', to: 'gateway/ledger/account-port.ts' },
+  // The dashboard's typed client.
+  { from: 'gateway/dashboard/', to: 'gateway/app.ts' },
+]
+
+/** Packages that tie a place to a runtime it must not know. */
+const FORBIDDEN_PACKAGES: Readonly<Record<string, RegExp>> = {
+  protocol: /^(node:|cloudflare:|hono|drizzle)/,
+  db: /^(node:|cloudflare:|hono)/,
+  dashboard: /^(node:|cloudflare:|drizzle)/,
+  'provider-node': /^(cloudflare:|drizzle|hono\/cloudflare)/,
+}
+
+export function placeOf(path: string): string | null {
+  const [first = '', second = '', third] = path.split('/')
+  if (second === '') return /\.config\.[jt]s$/.test(first) ? 'config' : null
+  if (first !== 'gateway') return first in MAY_IMPORT ? first : null
+  if (third === undefined) return 'top'
+  return second in MAY_IMPORT ? second : null
+}
+
+/** Every breach of the import table, as `from -> to: why`. */
+export function importViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const place = placeOf(file.path)
+    if (place === null) return [`${file.path}: lies in no room`]
+    return importsOf(file).flatMap((found) => {
+      const why = whyForbidden(file.path, place, found)
+      return why === null ? [] : [`${file.path} -> ${found.specifier ?? '?'}: ${why}`]
+    })
+  })
+}
+
+function whyForbidden(from: string, place: string, { specifier, isTypeOnly }: Import): string | null {
+  if (specifier === null)
+    return ['test', 'local', 'deploy', 'provider-node', 'config'].includes(place) ? null : 'a computed import'
+  if (!specifier.startsWith('.')) {
+    if (FORBIDDEN_PACKAGES[place]?.test(specifier)) return `${place} runs where this package does not`
+    // Opening a database (drizzle-orm/d1) is no query; building one is.
+    return !isTypeOnly && specifier === 'drizzle-orm' && ROOMS.includes(place) && !isBook(from)
+      ? 'queries stand in books'
+      : null
+  }
+  const to = posix.normalize(posix.join(posix.dirname(from), specifier))
+  const target = placeOf(to)
+  if (target === null) return 'it lies in no room'
+  if (target !== place && !(MAY_IMPORT[place] ?? []).includes(target)) {
+    const isGranted = TYPES_ALSO.some((grant) => from.startsWith(grant.from) && to === grant.to)
+    return isTypeOnly && isGranted ? null : `${place} may not import ${target}`
+  }
+  if (isTypeOnly || place === 'test') return null
+  return insideRoom(from, place, to, target)
+}
+
+const isRoutes = (path: string) => /(^|\/|-)routes\.ts$/.test(path)
+/** The book under a word of its own: the registry of models, and what an isolate remembers of the offers. */
+const BOOKS: readonly string[] = ['gateway/market/models.ts', 'gateway/market/snapshot.ts']
+const isBook = (path: string) =>
+  BOOKS.includes(path) || /(^|\/|-)(book|queries|rows|store|schema|projection|rollups?)\.ts$/.test(path)
+const isGuard = (path: string) => /(account|node)-guard\.ts$/.test(path)
+
+/** routes -> flow -> {rule, book, guard, upstream}, as far as file names tell. */
+function insideRoom(from: string, place: string, to: string, target: string): string | null {
+  if (place === 'top' || !ROOMS.includes(place)) return null
+  if (isRoutes(to) && (target !== place || !isRoutes(from))) return 'only routes and app.ts mount routes'
+  if (isGuard(to)) return 'a guard is reached through its port'
+  if (target === 'db' && !isBook(from)) return 'queries stand in books'
+  if (isBook(from) && target !== place && ROOMS.includes(target)) return 'a book knows no other room'
+  if (isRule(from) && ROOMS.includes(target) && !isRule(to)) return 'a rule imports rules'
+  return null
+}
+
+/** Pure decisions: no I/O, clock or randomness. A new rule is added here. */
+export const RULES: readonly string[] = [
+  'gateway/auth/api-key.ts',
+  'gateway/auth/roles.ts',
+  'gateway/inference/count.ts',
+  'gateway/inference/failure.ts',
+  'gateway/inference/quote.ts',
+  'gateway/ledger/admit.ts',
+  'gateway/ledger/budget-period.ts',
+  'gateway/ledger/hold.ts',
+  'gateway/ledger/journal.ts',
+  'gateway/ledger/limits.ts',
+  'gateway/ledger/split.ts',
+  'gateway/ledger/stored.ts',
+  'gateway/ledger/token-bucket.ts',
+  'gateway/link/special-addresses.ts',
+  'gateway/market/admission.ts',
+  'gateway/market/breaker.ts',
+  'gateway/market/choose.ts',
+  'gateway/market/draw.ts',
+  'gateway/market/health.ts',
+]
+const isRule = (path: string) => RULES.includes(path)
+
+/** Clock, randomness and I/O where they are not arguments: rules and the wire, and the clock anywhere in a room. */
+export function impurities(files: readonly SourceFile[]): string[] {
+  const clock = /\bDate\.now\(|\bMath\.random\(|\bnew Date\(\)|\bgetRandomValues\(|\brandomUUID\(/
+  const inputOutput = /\bawait\b|\basync\b|\bfetch\(|\benv\./
+  return files
+    .filter(({ path }) => isRule(path) || ['protocol', ...ROOMS].includes(placeOf(path) ?? ''))
+    .flatMap((file) => {
+      const code = withoutComments(file)
+      const found = clock.exec(code)?.[0] ?? (isRule(file.path) ? inputOutput.exec(code)?.[0] : undefined)
+      return found === undefined ? [] : [`${file.path}: ${found}`]
+    })
+}
+
+/** Names that say nothing, barrels, and files over the ceiling. */
+export function shapeViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const found: string[] = []
+    if (/(^|\/)(utils?|helpers?|common|manager|misc|shared)(\.|\/)/.test(file.path))
+      found.push('a name that says nothing')
+    if (/(^|\/)[^/]*[A-Z][^/]*\.(ts|mjs)$/.test(file.path)) found.push('not in kebab-case')
+    if (/(^|\/)index\.ts$/.test(file.path) && file.path !== 'gateway/index.ts') found.push('a barrel')
+    if (isBarrel(file) && file.path !== 'gateway/index.ts') found.push('only re-exports: a barrel')
+    const lines = file.text.trimEnd().split('\n').length
+    if (lines > 300 && !/^db\/(.*-)?schema\.ts$/.test(file.path)) found.push(`${lines} lines`)
+    if (!/^\s*(\/\/|\/\*|#!)/.test(file.text) && !isTest(file.path)) found.push('does not say what it is for')
+    return found.map((why) => `${file.path}: ${why}`)
+  })
+}
+
+const isTest = (path: string) => path.startsWith('test/')
+
+function isBarrel(file: SourceFile): boolean {
+  const { statements } = parse(file)
+  return statements.length > 0 && statements.every((node) => ts.isExportDeclaration(node) && node.moduleSpecifier)
+}
+
+const parse = ({ path, text }: SourceFile) =>
+  ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true, path.endsWith('.tsx') ? ts.ScriptKind.TSX : undefined)
+
+function withoutComments(file: SourceFile): string {
+  const printer = ts.createPrinter({ removeComments: true })
+  return printer.printFile(parse(file))
+}
+
+export function importsOf(file: SourceFile): Import[] {
+  const found: Import[] = []
+  const visit = (node: ts.Node): void => {
+    const one = importAt(node)
+    if (one) found.push(one)
+    ts.forEachChild(node, visit)
+  }
+  visit(parse(file))
+  return found
+}
+
+function importAt(node: ts.Node): Import | null {
+  const text = (at: ts.Node | undefined) => (at && ts.isStringLiteralLike(at) ? at.text : null)
+  if (ts.isImportDeclaration(node)) return { specifier: text(node.moduleSpecifier), isTypeOnly: isTypeImport(node) }
+  if (ts.isExportDeclaration(node) && node.moduleSpecifier)
+    return { specifier: text(node.moduleSpecifier), isTypeOnly: node.isTypeOnly }
+  if (ts.isImportTypeNode(node))
+    return {
+      specifier: text(ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined),
+      isTypeOnly: true,
+    }
+  if (ts.isExternalModuleReference(node)) return { specifier: text(node.expression), isTypeOnly: false }
+  if (ts.isCallExpression(node) && isLoad(node.expression))
+    return { specifier: text(node.arguments[0]), isTypeOnly: false }
+  if (
+    ts.isNewExpression(node) &&
+    node.expression.getText() === 'URL' &&
+    node.arguments?.[1]?.getText() === 'import.meta.url'
+  ) {
+    const specifier = text(node.arguments[0])
+    return specifier !== null && /^\..*\.(ts|mjs|js)$/.test(specifier) ? { specifier, isTypeOnly: false } : null
+  }
+  return null
+}
+
+const isLoad = (callee: ts.Expression) =>
+  callee.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(callee) && callee.text === 'require')
+
+function isTypeImport({ importClause }: ts.ImportDeclaration): boolean {
+  if (!importClause) return false
+  if (importClause.isTypeOnly) return true
+  const named = importClause.namedBindings
+  if (importClause.name || !named || !ts.isNamedImports(named)) return false
+  return named.elements.length > 0 && named.elements.every((element) => element.isTypeOnly)
+}
