@@ -82,6 +82,13 @@ export const nodeAuthorizationTypes = {
   ],
 } as const
 
+/** The `typ` of what a node's key signs besides receipts, so that no signature can stand for another kind of statement. */
+export const PROOF_TYP = {
+  registration: 'souk-registration',
+  challenge: 'souk-challenge',
+  hello: 'souk-hello',
+} as const
+
 /** The EIP-712 domain: one chain, one market. */
 export const nodeAuthorizationDomain = (chainId: number) => ({ name: 'Souk', version: '1', chainId }) as const
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { ErrorBody, errorBody, ERRORS, isErrorCode, type ErrorCode } from '../../protocol/errors.ts'
 
@@ -50,4 +52,19 @@ describe('the envelope', () => {
       requestId: null,
     })
   })
+})
+
+it('is written down, each code under its status', () => {
+  const readme = readFileSync(fileURLToPath(new URL('../../protocol/README.md', import.meta.url)), 'utf8')
+  const rows = [...readme.matchAll(/^\| ([\d, ]+?) +\| (`.*?) +\|$/gm)].map(([, statuses = '', codes = '']) => ({
+    statuses: statuses.split(', ').map(Number),
+    codes: [...codes.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code),
+  }))
+  for (const [code, { status }] of entries)
+    expect(
+      rows.filter((row) => row.codes.includes(code)).map((row) => row.statuses.includes(status)),
+      code,
+    ).toContain(true)
+  const written = rows.flatMap((row) => row.codes).filter((code) => code !== 'retry')
+  expect(written.filter((code) => !isErrorCode(code ?? ''))).toEqual([])
 })
