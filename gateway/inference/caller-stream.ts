@@ -48,10 +48,10 @@ export class CallerStream {
     await this.#stalling(this.#writer.close()).catch(() => undefined)
   }
 
-  /** Cuts the connection: what the caller got is not a complete answer and must not look like one. */
-  async abort(): Promise<void> {
+  /** Cuts the connection: what the caller got is not a complete answer and must not look like one. Nobody waits for a caller who is gone. */
+  abort(): void {
     clearTimeout(this.#keepAlive)
-    await this.#writer.abort(new CallerGone('aborted')).catch(() => undefined)
+    this.#writer.abort(new CallerGone('aborted')).catch(() => undefined)
   }
 
   /** One write at a time: a comment never lands inside an event. */

@@ -60,7 +60,7 @@ async function endWithError(out: CallerStream, error: unknown, callId: string): 
     await out.close()
   } catch {
     // The caller left before it could be told; the call is settled already.
-    await out.abort()
+    out.abort()
   }
 }
 

@@ -4,9 +4,9 @@ import type { Price } from '../../../protocol/price.ts'
 import { instant, nanos, type AccountId, type ModelId, type NodeId } from '../../../protocol/units.ts'
 import type { Model, Offer } from '../../../gateway/market/market-port.ts'
 
-export const PAYER = '0000000000payer0' as AccountId
-export const OPERATOR = '000000000perat0r' as AccountId
-export const AUTHOR = '0000000000auth0r' as AccountId
+export const PAYER = '00000000000payer' as AccountId
+export const OPERATOR = '0000000000perat0' as AccountId
+export const AUTHOR = '000000000000athr' as AccountId
 
 export function aManifest(over: Partial<ModelManifest> = {}): ModelManifest {
   return {

@@ -1,0 +1,54 @@
+// Every middleware and every mount, on one screen. Routes throw GatewayError; the one boundary below turns whatever was thrown into the answer.
+import { Hono } from 'hono'
+import { cors } from 'hono/cors'
+import { secureHeaders } from 'hono/secure-headers'
+import { createAuthenticate } from './auth/authenticate.ts'
+import { createAuthRoutes } from './auth/routes.ts'
+import { GatewayError, toResponse } from './core/errors.ts'
+import type { AppEnv } from './core/principal.ts'
+import { newRequestId } from './core/request-id.ts'
+import { createInferenceRoutes } from './inference/routes.ts'
+import { createLedgerRoutes } from './ledger/routes.ts'
+import { createMarketRoutes } from './market/routes.ts'
+import type { Services } from './services.ts'
+
+export type AppType = ReturnType<typeof createApp>
+
+export function createApp(services: Services) {
+  const { config } = services
+  const auth = createAuthRoutes(services)
+  const app = new Hono<AppEnv>()
+  app.onError((error, c) => withId(toResponse(error, c.var.requestId), c.var.requestId))
+  app.notFound((c) => withId(toResponse(new GatewayError('not_found'), c.var.requestId), c.var.requestId))
+  app.use(async (c, next) => {
+    c.set('requestId', newRequestId(services.random))
+    await next()
+    c.header('x-request-id', c.var.requestId)
+  })
+  app.use(secureHeaders())
+  // Keys travel in a header and never in a cookie there, so any page may call with its user's own key.
+  app.use('/v1/*', cors({ origin: '*', exposeHeaders: EXPOSED_HEADERS, maxAge: 86_400 }))
+  app.use(createAuthenticate(services))
+  return app
+    .get('/healthz', (c) => c.json({ ok: true }))
+    .get('/.well-known/jwks.json', (c) => c.json(services.key.jwks, 200, { 'cache-control': 'public, max-age=300' }))
+    .route('/auth', auth.auth)
+    .route('/api', auth.api)
+    .route('/api', createLedgerRoutes(services))
+    .route('/api', createMarketRoutes(services))
+    .route(
+      '/v1',
+      createInferenceRoutes({
+        ...services,
+        feeBps: config.feeBps,
+        holdDeadlineMs: config.holdDeadlineMs,
+      }),
+    )
+}
+
+const EXPOSED_HEADERS = ['x-souk-call-id', 'x-souk-node', 'x-souk-hold', 'x-request-id', 'server-timing', 'retry-after']
+
+function withId(response: Response, requestId: string): Response {
+  response.headers.set('x-request-id', requestId)
+  return response
+}

@@ -1,0 +1,12 @@
+// What happens every minute: the rooms' own sweeps, side by side, none stopping another.
+import { logError } from './core/errors.ts'
+import { sweepAccounts } from './ledger/sweep.ts'
+import { createMarketCron } from './market/cron.ts'
+import type { Services } from './services.ts'
+
+export async function runCron(services: Services): Promise<void> {
+  const sweeps = [sweepAccounts(services), createMarketCron(services)()]
+  for (const outcome of await Promise.allSettled(sweeps)) {
+    if (outcome.status === 'rejected') logError(outcome.reason, null)
+  }
+}

@@ -1,0 +1,60 @@
+// The composition root: bindings -> what the rooms need, once per isolate. The only place that builds things from bindings.
+import { issueTicket, newTicketIds, pseudonymOf } from './market/ticket-order.ts'
+import { createAccounts } from './ledger/accounts.ts'
+import { createMarket } from './market/market.ts'
+import { createNodeGuards } from './market/node-guard.ts'
+import { createDirectLink } from './link/direct.ts'
+import { createDohResolver } from './link/resolver.ts'
+import { systemClock, systemRandom } from './core/clock.ts'
+import { parseConfig, type Bindings, type Config } from './core/env.ts'
+import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
+import { CALL_TIMEOUTS, type CallTimeouts } from './core/limits.ts'
+import type { Order } from './inference/order.ts'
+import type { Offer } from './market/market-port.ts'
+
+export type Services = Awaited<ReturnType<typeof createServices>>
+
+/** @throws Error with one sentence that names what is not configured */
+export async function createServices(bindings: Bindings) {
+  const config = parseConfig(bindings)
+  const key = await loadGatewayKey(config.signingKey)
+  const nodeGuards = createNodeGuards(bindings.NODE)
+  return {
+    config,
+    key,
+    db: bindings.DB,
+    book: bindings.BOOK_0,
+    clock: systemClock,
+    random: systemRandom,
+    accounts: createAccounts(bindings.ACCOUNT),
+    nodeGuards,
+    market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock }),
+    link: createDirectLink({ allowLocal: config.isLocal }),
+    // A machine of one's own has no resolver to ask, and may name its own addresses.
+    ...(config.isLocal ? {} : { resolve: createDohResolver() }),
+    timeouts: { ...CALL_TIMEOUTS, ...config.timeouts } satisfies CallTimeouts,
+    issueTicket: ticketIssuer(config, key),
+  }
+}
+
+/** The gateway's name in a ticket: what nodes log. */
+const issuerOf = (config: Config): string => config.domain || 'souk'
+
+function ticketIssuer(config: Config, key: GatewayKey) {
+  return (order: Order, offer: Offer, attempt: number, body: string) =>
+    issueTicket({
+      key,
+      issuer: issuerOf(config),
+      offer,
+      model: order.model,
+      callId: order.callId,
+      attempt,
+      path: order.path,
+      body,
+      inputTokensMax: Number(order.most.inputTokens),
+      outputTokensMax: Number(order.most.outputTokens),
+      pseudonym: pseudonymOf(config.keySecret, offer.nodeId, order.principal.accountId),
+      ...newTicketIds(systemRandom),
+      nowSeconds: systemClock() / 1000,
+    })
+}

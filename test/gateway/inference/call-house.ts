@@ -1,0 +1,195 @@
+// The inference room with a real account guard behind it and scripted nodes before it: what a story about one call needs.
+import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test'
+import { Hono } from 'hono'
+import { CALL_TIMEOUTS, type CallTimeouts } from '../../../gateway/core/limits.ts'
+import { systemClock, systemRandom } from '../../../gateway/core/clock.ts'
+import { toResponse } from '../../../gateway/core/errors.ts'
+import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
+import type { AppEnv } from '../../../gateway/core/principal.ts'
+import { createInferenceRoutes } from '../../../gateway/inference/routes.ts'
+import { createAccounts } from '../../../gateway/ledger/accounts.ts'
+import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
+import type { AttemptReport, Market, Model, Offer } from '../../../gateway/market/market-port.ts'
+import { issueTicket, newTicketIds } from '../../../gateway/market/ticket-order.ts'
+import { sha256Hex } from '../../../protocol/canonical.ts'
+import {
+  fromUsd,
+  newAccountId,
+  newKeyId,
+  type AccountId,
+  type NodeId,
+  type RandomBytes,
+} from '../../../protocol/units.ts'
+import { aModel, anOffer } from '../../support/workers/builders.ts'
+
+export type ScriptedNode = (request: NodeRequest) => Promise<Response> | Response
+
+export interface HouseOptions {
+  readonly nodes: readonly ScriptedNode[]
+  readonly usd?: string
+  readonly model?: Model
+  readonly offers?: readonly Partial<Offer>[]
+  readonly timeouts?: Partial<CallTimeouts>
+  readonly holdDeadlineMs?: number
+  /** default: the system's */
+  readonly random?: RandomBytes
+}
+
+export const nodeIdOf = (index: number) => `node_000000000000000${index}` as NodeId
+
+/** A funded account with a key, and `nodes.length` offers whose endpoints are answered by the scripts, the first being by far the cheapest. */
+export async function aHouse(options: HouseOptions) {
+  const accountId: AccountId = newAccountId(systemRandom)
+  const accounts = createAccounts(env.ACCOUNT)
+  const account = accounts(accountId)
+  await account.open(accountId)
+  if (options.usd !== '0') {
+    await account.grant({
+      transferId: 'start',
+      kind: 'grant',
+      amountNanos: fromUsd(options.usd ?? '1'),
+      reason: 'test',
+      by: null,
+    })
+  }
+  const keyId = newKeyId(systemRandom)
+  const secretHash = sha256Hex('secret')
+  const noLimits = { models: null, limit: null, rpm: null, tpm: null, concurrency: null, expiresAt: null }
+  await account.createKey({
+    id: keyId,
+    secretHash,
+    hint: 'sk-souk-…',
+    name: 'test',
+    scopes: ['inference'],
+    ...noLimits,
+  })
+  const model = options.model ?? aModel()
+  const reports: AttemptReport[] = []
+  const market = aMarket(model, offersFor(options), reports)
+  const key = await loadGatewayKey(env.SOUK_SIGNING_KEY)
+  const sent: NodeRequest[] = []
+  const link: NodeLink = {
+    send: async (request) => {
+      sent.push(request)
+      const node = options.nodes[Number(/\d+$/.exec(request.endpoint)?.[0])]
+      if (!node) throw new TypeError('connection refused')
+      return node(request)
+    },
+  }
+  const app = new Hono<AppEnv>()
+  app.onError((error, c) => toResponse(error, c.var.requestId))
+  app.use(async (c, next) => {
+    c.set('requestId', 'req_test')
+    c.set('principal', c.req.header('authorization') ? { kind: 'key', accountId, keyId, secretHash } : null)
+    await next()
+  })
+  app.route(
+    '/v1',
+    createInferenceRoutes({
+      accounts,
+      market,
+      link,
+      clock: systemClock,
+      random: options.random ?? systemRandom,
+      feeBps: 500,
+      holdDeadlineMs: options.holdDeadlineMs ?? null,
+      timeouts: { ...CALL_TIMEOUTS, ...options.timeouts },
+      issueTicket: (order, offer, attempt, body) =>
+        issueTicket({
+          key,
+          issuer: 'test',
+          offer,
+          model: order.model,
+          callId: order.callId,
+          attempt,
+          path: order.path,
+          body,
+          inputTokensMax: Number(order.most.inputTokens),
+          outputTokensMax: Number(order.most.outputTokens),
+          pseudonym: 'p',
+          ...newTicketIds(systemRandom),
+          nowSeconds: Date.now() / 1000,
+        }),
+    }),
+  )
+  return {
+    account,
+    accountId,
+    keyId,
+    secretHash,
+    reports,
+    sent,
+    /** @param init.signal stands for the caller's connection */
+    async call(path: string, body: unknown, init: { signal?: AbortSignal } = {}) {
+      const context = createExecutionContext()
+      const headers = { 'content-type': 'application/json', authorization: 'Bearer x' }
+      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      const response = await app.fetch(
+        new Request(`https://gateway.test${path}`, { method: 'POST', headers, body: text, ...init }),
+        env,
+        context,
+      )
+      return { response, settled: () => waitOnExecutionContext(context) }
+    },
+    async get(path: string) {
+      return app.fetch(
+        new Request(`https://gateway.test${path}`, { headers: { authorization: 'Bearer x' } }),
+        env,
+        createExecutionContext(),
+      )
+    },
+  }
+}
+
+function offersFor({ nodes, offers = [] }: HouseOptions): Offer[] {
+  return nodes.map((_, index) =>
+    anOffer({ nodeId: nodeIdOf(index), endpoint: `https://node-${index}`, ...offers[index] }),
+  )
+}
+
+function aMarket(model: Model, offers: Offer[], reports: AttemptReport[]): Market {
+  const snapshot = { model, offers, takenAt: systemClock() }
+  return {
+    snapshot: (id) => Promise.resolve(id === model.id ? snapshot : null),
+    attemptStarted: () => Promise.resolve(),
+    attemptEnded: (report) => Promise.resolve(void reports.push(report)),
+    models: () => Promise.resolve([snapshot]),
+  }
+}
+
+/** A node's chat stream from its events, sent as they are. */
+export function sse(events: readonly (object | string)[], tail: 'end' | 'hang' | 'break' = 'end'): Response {
+  const encoder = new TextEncoder()
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      for (const event of events)
+        controller.enqueue(encoder.encode(`data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`))
+      if (tail === 'end') controller.close()
+      if (tail === 'break') {
+        // The events first, then the break: an error drops what was not read yet.
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        controller.error(new Error('connection reset'))
+      }
+    },
+  })
+  return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+}
+
+export const token = (content: string, output: number, input = 5) => ({
+  choices: [{ index: 0, delta: { content }, finish_reason: null }],
+  usage: { prompt_tokens: input, completion_tokens: output },
+})
+
+export const finish = (output: number, input = 5, reason = 'stop') => ({
+  choices: [{ index: 0, delta: {}, finish_reason: reason }],
+  usage: { prompt_tokens: input, completion_tokens: output },
+})
+
+/** The answer "one two": two tokens. */
+export const honest: ScriptedNode = () => sse([token('one ', 1), token('two', 2), finish(2), '[DONE]'])
+
+export const chat = (over: object = {}) => ({
+  model: 'test/echo',
+  messages: [{ role: 'user', content: 'hi' }],
+  ...over,
+})

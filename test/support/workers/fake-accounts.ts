@@ -1,0 +1,94 @@
+// Account guards in memory, for tests of rooms that only talk to the port: keys, balances and whether a guard was opened.
+// Everything else refuses to be called. `calls` counts every touch, so that a test can say "no guard was touched".
+import type { KeyView } from '../../../protocol/auth.ts'
+import { nanos, toUsd, type AccountId, type Nanos } from '../../../protocol/units.ts'
+import type { AccountPort, Accounts, CreateKey } from '../../../gateway/ledger/account-port.ts'
+
+interface FakeAccount {
+  isOpen: boolean
+  availableNanos: Nanos
+  heldNanos: Nanos
+  /** newest first */
+  keys: { view: KeyView; secretHash: string }[]
+}
+
+export interface FakeAccounts {
+  readonly accounts: Accounts
+  /** how often any method of any guard was called */
+  readonly calls: () => number
+  readonly of: (accountId: AccountId) => FakeAccount
+  /** everything given to any guard, as text: where a canary must not be found */
+  readonly heard: string[]
+}
+
+export function fakeAccounts(): FakeAccounts {
+  const known = new Map<AccountId, FakeAccount>()
+  const heard: string[] = []
+  const of = (accountId: AccountId): FakeAccount => {
+    const account = known.get(accountId) ?? { isOpen: false, availableNanos: nanos(0n), heldNanos: nanos(0n), keys: [] }
+    known.set(accountId, account)
+    return account
+  }
+  const accounts: Accounts = (accountId) =>
+    new Proxy(portOf(of(accountId)), {
+      get: (port, name: keyof AccountPort) => {
+        if (!(name in port)) throw new Error(`the fake guard does not know ${String(name)}`)
+        return (...args: never[]) => {
+          heard.push(
+            JSON.stringify([name, args], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)),
+          )
+          return (port[name] as (...args: never[]) => unknown)(...args)
+        }
+      },
+    })
+  return { accounts, calls: () => heard.length, of, heard }
+}
+
+function portOf(account: FakeAccount): AccountPort {
+  const port: Partial<AccountPort> = {
+    open: async () => {
+      account.isOpen = true
+      return { ok: true }
+    },
+    balance: async () => ({ availableNanos: account.availableNanos, heldNanos: account.heldNanos }),
+    createKey: async (key) => {
+      const view = viewOf(key)
+      account.keys.unshift({ view, secretHash: key.secretHash })
+      return { ok: true, key: view }
+    },
+    listKeys: async (cursor, rows) => {
+      const from = cursor === null ? 0 : account.keys.findIndex(({ view }) => view.id === cursor) + 1
+      const data = account.keys.slice(from, from + rows).map(({ view }) => view)
+      return { data, nextCursor: from + rows < account.keys.length ? (data.at(-1)?.id ?? null) : null }
+    },
+    revokeKey: async (keyId) => {
+      const found = account.keys.find(({ view }) => view.id === keyId)
+      if (!found) return { ok: false, code: 'not_found' }
+      found.view.revokedAt ??= new Date(0).toISOString()
+      return { ok: true, key: found.view }
+    },
+  }
+  // The methods that are missing are refused by the proxy above.
+  return port as AccountPort
+}
+
+function viewOf({ id, name, hint, scopes, models, limit, rpm, tpm, concurrency, expiresAt }: CreateKey): KeyView {
+  return {
+    id,
+    name,
+    hint,
+    scopes: [...scopes],
+    models: models && [...models],
+    limit: limit && {
+      usd: toUsd(limit.nanos),
+      period: limit.period,
+      spent: toUsd(nanos(0n)),
+      held: toUsd(nanos(0n)),
+      resetsAt: null,
+    },
+    rateLimit: { rpm, tpm, concurrency },
+    createdAt: new Date(0).toISOString(),
+    expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    revokedAt: null,
+  }
+}
