@@ -2,7 +2,7 @@
 // refused is refused as `{ error: { code, message } }`; a prompt appears in no error, no log and no metric.
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import { challengeClaims, ChallengeRequest, WIRE_HEADER, WIRE_VERSION } from '../protocol/node.ts'
+import { challengeClaims, ChallengeRequest, NODE_PATHS, WIRE_HEADER, WIRE_VERSION } from '../protocol/node.ts'
 import { signClaims } from '../protocol/ticket.ts'
 import { BodyTooLarge, parseJson, readBody } from './body.ts'
 import { createChatRoute } from './chat-route.ts'
@@ -77,8 +77,8 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
       throw new NodeRefusal('bad_request', `This node speaks version ${WIRE_VERSION} of the wire.`)
     await next()
   })
-  app.post('/v1/chat/completions', createChatRoute(needs))
-  app.post('/v1/embeddings', createEmbeddingsRoute(needs))
+  app.post(NODE_PATHS.chat, createChatRoute(needs))
+  app.post(NODE_PATHS.embeddings, createEmbeddingsRoute(needs))
 
   app.notFound((c) => c.json({ error: { code: 'bad_request', message: 'There is nothing here.' } }, 404))
 
