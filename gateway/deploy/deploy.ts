@@ -34,7 +34,9 @@ const HEALTH_TRIES = 10
 
 /** @throws ExpectedFailure with every reason why this must not be deployed */
 export async function dryRun(needs: DryRunNeeds): Promise<void> {
-  const missing = await checkAndBuild(needs, readConfig(needs.configPath))
+  const config = readConfig(needs.configPath)
+  const missing = check(needs, config)
+  await build(needs)
   for (const sentence of missing) needs.say(`before deploying: ${sentence}`)
   needs.say('not checked without the network: databases, secrets, migrations, /healthz')
   needs.say('The dry run passed; nothing was sent.')
@@ -44,10 +46,11 @@ export async function dryRun(needs: DryRunNeeds): Promise<void> {
 export async function deploy(needs: DeployNeeds): Promise<void> {
   const { say, wrangler } = needs
   const config = readConfig(needs.configPath)
-  const missing = await checkAndBuild(needs, config)
+  const missing = check(needs, config)
   await requireDatabases(wrangler, config)
   if (missing.length > 0) throw new ExpectedFailure(missing.join('\n'))
   await requireSecrets(wrangler)
+  await build(needs)
   for (const { binding } of config.d1_databases) {
     say(`migrating ${binding} …`)
     await wrangler(['d1', 'migrations', 'apply', binding, '--remote'])
@@ -59,27 +62,30 @@ export async function deploy(needs: DeployNeeds): Promise<void> {
   say(`Deployed: ${url} is well.`)
 }
 
-/** @returns what is not filled in yet */
-async function checkAndBuild(needs: DryRunNeeds, config: WranglerConfig): Promise<readonly string[]> {
-  const development = developmentValues(needs.stateDir)
+/** @returns what is not filled in yet @throws ExpectedFailure for what must never be deployed */
+function check(needs: DryRunNeeds, config: WranglerConfig): readonly string[] {
   const { refusals, missing } = checkDeployment({
     toml: readFileSync(needs.configPath, 'utf8'),
     vars: config.vars,
     define: config.define,
     databases: config.d1_databases.map((db) => ({ name: db.database_name ?? db.binding, id: db.database_id ?? '' })),
-    developmentValues: development,
+    developmentValues: developmentValues(needs.stateDir),
   })
   if (refusals.length > 0) throw new ExpectedFailure(refusals.join('\n'))
-  rmSync(needs.outDir, { recursive: true, force: true })
-  await buildBundle(needs.outDir, needs.configPath)
-  const modules = readBundle(needs.outDir).map(({ contents }) => Buffer.from(contents))
-  const faults = checkBundle(Buffer.concat(modules).toString('utf8'), development)
+  return missing
+}
+
+/** The real bundle, looked through and measured. */
+async function build({ configPath, outDir, stateDir, say }: DryRunNeeds): Promise<void> {
+  rmSync(outDir, { recursive: true, force: true })
+  await buildBundle(outDir, configPath)
+  const modules = readBundle(outDir).map(({ contents }) => Buffer.from(contents))
+  const faults = checkBundle(Buffer.concat(modules).toString('utf8'), developmentValues(stateDir))
   if (faults.length > 0) throw new ExpectedFailure(faults.join('\n'))
   const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`
   const raw = modules.reduce((sum, bytes) => sum + bytes.length, 0)
   const gzip = modules.reduce((sum, bytes) => sum + gzipSync(bytes).length, 0)
-  needs.say(`bundle: ${kib(raw)}, gzip ${kib(gzip)}, in ${relative(ROOT, needs.outDir) || needs.outDir}`)
-  return missing
+  say(`bundle: ${kib(raw)}, gzip ${kib(gzip)}, in ${relative(ROOT, outDir) || outDir}`)
 }
 
 const Databases = z.array(z.object({ uuid: z.string(), name: z.string() }))

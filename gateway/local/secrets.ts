@@ -18,7 +18,7 @@ const PrivateKey = z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)])
 const DevWallet = z.object({ address: z.string(), privateKey: PrivateKey })
 export type DevWallet = z.infer<typeof DevWallet>
 
-const DevWallets = z.object({ consumer: DevWallet, operator: DevWallet, admin: DevWallet })
+export const DevWallets = z.object({ consumer: DevWallet, operator: DevWallet, admin: DevWallet })
 export type DevWallets = z.infer<typeof DevWallets>
 
 export const loadSecrets = (stateDir: string): Promise<Secrets> =>

@@ -2,6 +2,7 @@
 import { ensureInstalled } from './install.mjs'
 
 ensureInstalled()
+console.log('Souk is starting …')
 const { register } = await import('tsx/esm/api')
 register()
 await import('./main.ts')

@@ -1,0 +1,3 @@
+CREATE TABLE runs (cron TEXT NOT NULL);
+--> statement-breakpoint
+CREATE INDEX runs_cron ON runs (cron);
