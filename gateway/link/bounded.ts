@@ -13,16 +13,10 @@ export async function* boundedChunks(
 ): AsyncGenerator<Uint8Array> {
   if (!response.body) return
   const reader = (response.body as ReadableStream<Uint8Array>).getReader() // a body is a stream of bytes
-  const aborted = new Promise<never>((_, reject) =>
-    // The reason of a time-out or an abort is a DOMException, which is an Error.
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
-  )
-  aborted.catch(() => undefined) // it is looked at only while a read waits
   let total = 0
   try {
     for (;;) {
-      signal.throwIfAborted()
-      const { done, value } = await Promise.race([reader.read(), aborted])
+      const { done, value } = await orAborted(reader.read(), signal)
       if (done) return
       total += value.byteLength
       if (total > bytesMax) throw new AnswerTooLarge(`an answer is longer than ${bytesMax} bytes`)
@@ -40,4 +34,20 @@ export async function boundedJson(response: Response, bytesMax: number, signal: 
   let text = ''
   for await (const chunk of boundedChunks(response, bytesMax, signal)) text += decoder.decode(chunk, { stream: true })
   return JSON.parse(text + decoder.decode())
+}
+
+/** The promise, or the signal's reason when that comes first: for peers and links that do not look at the signal themselves. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let stop = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    // The reason of a time-out or an abort is a DOMException, which is an Error.
+    stop = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }

@@ -13,7 +13,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Config } from '../core/env.ts'
 import type { GatewayKey } from '../core/gateway-key.ts'
 import { LIMITS } from '../core/limits.ts'
-import { boundedChunks, boundedJson } from '../link/bounded.ts'
+import { boundedChunks, boundedJson, orAborted } from '../link/bounded.ts'
 import type { NodeLink } from '../link/node-link.ts'
 import type { Model, Offer } from './market-port.ts'
 import { NodeFailure, requireOk, wordsFor } from './node-failure.ts'
@@ -79,7 +79,7 @@ async function sendProbe(
     nowSeconds: now / 1_000,
   })
   const request = { endpoint: offer.endpoint, path: order.path, body: order.body, ticket: jws, signal }
-  const response = await needs.link.send(request)
+  const response = await orAborted(needs.link.send(request), signal)
   await requireOk(response, signal)
   const isChat = model.manifest.task === 'chat'
   const { receipt, outputs } = isChat

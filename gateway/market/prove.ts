@@ -7,7 +7,7 @@ import { importPublicKey } from '../../protocol/keys.ts'
 import { challengeClaims, ChallengeReply } from '../../protocol/node.ts'
 import { verifyClaims } from '../../protocol/ticket.ts'
 import type { RandomBytes } from '../../protocol/units.ts'
-import { boundedJson } from '../link/bounded.ts'
+import { boundedJson, orAborted } from '../link/bounded.ts'
 import type { NodeLink } from '../link/node-link.ts'
 import { NodeFailure, requireOk, wordsFor } from './node-failure.ts'
 
@@ -25,7 +25,7 @@ export async function proveEndpoint(
   try {
     const body = JSON.stringify({ challenge: claims.challenge, endpoint: claims.endpoint })
     const request = { endpoint: node.endpoint, path: CHALLENGE_PATH, body, ticket: '', signal }
-    const response = await needs.link.send(request)
+    const response = await orAborted(needs.link.send(request), signal)
     await requireOk(response, signal)
     const reply = ChallengeReply.safeParse(await boundedJson(response, REPLY_BYTES_MAX, signal))
     if (!reply.success) throw new NodeFailure('Its answer to the challenge holds no proof.')

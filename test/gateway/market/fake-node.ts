@@ -1,0 +1,89 @@
+// A tiny node behind a link of its own: answers challenges and probe calls as a good node does, checks its tickets as a good node does, and
+// misbehaves where a test says so. Its key is a real Ed25519 key and its receipts are really signed.
+import { exportJWK, generateKeyPair, type CryptoKey } from 'jose'
+import { TEST_KEY } from './market-app.ts'
+import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
+import { sha256Hex } from '../../../protocol/canonical.ts'
+import { importPublicKey } from '../../../protocol/keys.ts'
+import { challengeClaims, ChallengeRequest } from '../../../protocol/node.ts'
+import { outputHash, requestHash, signReceipt, vectorBytes, type Receipt } from '../../../protocol/receipt.ts'
+import { encodeSse } from '../../../protocol/sse.ts'
+import { signClaims, verifyTicket, type Ticket } from '../../../protocol/ticket.ts'
+
+export interface Misbehaviour {
+  /** instead of the challenge's proof */
+  challenge?: (request: ChallengeRequest) => Response | Promise<Response>
+  /** signs proofs */
+  proofKey?: CryptoKey
+  /** instead of any answer to a probe */
+  answer?: (request: NodeRequest) => Response | Promise<Response>
+  text?: string
+  vector?: number[]
+  receipt?: Partial<Receipt>
+  receiptKey?: CryptoKey
+  withoutReceipt?: boolean
+}
+
+export type FakeNode = Awaited<ReturnType<typeof createFakeNode>>
+
+export const newKey = async () => (await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })) as KeyPair
+type KeyPair = { privateKey: CryptoKey; publicKey: CryptoKey }
+
+export async function createFakeNode(now: () => number) {
+  const { privateKey, publicKey } = await newKey()
+  const nodeKey = (await exportJWK(publicKey)).x ?? ''
+  const calls: NodeRequest[] = []
+  const tickets: Ticket[] = []
+  const node = { nodeKey, privateKey, calls, tickets, bad: {} as Misbehaviour, link: { send } satisfies NodeLink }
+
+  async function send(request: NodeRequest): Promise<Response> {
+    calls.push(request)
+    const body: unknown = JSON.parse(request.body)
+    if (request.path === '/souk/challenge') return challenge(ChallengeRequest.parse(body))
+    if (node.bad.answer) return node.bad.answer(request)
+    const ticket = await checkedTicket(request)
+    tickets.push(ticket)
+    if (request.path === '/v1/embeddings') {
+      const embedding = node.bad.vector ?? [0.5, -0.5, 0.25, 0.125]
+      const hash = outputHash(ticket.salt, vectorBytes(embedding))
+      return Response.json({ data: [{ index: 0, embedding }], ...(await receiptFor(ticket, body, hash)) })
+    }
+    const text = node.bad.text ?? 'The capital of France is Paris.'
+    const last = { choices: [], ...(await receiptFor(ticket, body, outputHash(ticket.salt, text))) }
+    const pieces = [text.slice(0, 5), text.slice(5)].map((content) => ({ choices: [{ index: 0, delta: { content } }] }))
+    return new Response(
+      [...pieces, last].map((event) => encodeSse(JSON.stringify(event))).join('') + encodeSse('[DONE]'),
+    )
+  }
+
+  async function challenge(request: ChallengeRequest): Promise<Response> {
+    if (node.bad.challenge) return node.bad.challenge(request)
+    const key = node.bad.proofKey ?? privateKey
+    return Response.json({ proof: await signClaims(challengeClaims(request), key, { typ: 'souk-challenge' }) })
+  }
+
+  async function checkedTicket(request: NodeRequest): Promise<Ticket> {
+    const resolveKey = () => importPublicKey(TEST_KEY.x)
+    const check = { resolveKey, audience: nodeKey, nowSeconds: Math.floor(now() / 1_000) }
+    const verified = await verifyTicket(request.ticket, check)
+    if (!verified.ok) throw new Error(`a ticket that no node would accept: ${verified.code}`)
+    const ticket = verified.value
+    if (ticket.bodySha256 !== sha256Hex(request.body) || ticket.path !== request.path) throw new Error('another body')
+    return ticket
+  }
+
+  async function receiptFor(ticket: Ticket, body: unknown, output: string): Promise<{ receipt?: string }> {
+    if (node.bad.withoutReceipt) return {}
+    const at = new Date(now()).toISOString()
+    const { jti, callId, attempt, model, modelDigest, salt } = ticket
+    const receipt: Receipt = {
+      ...{ jti, callId, attempt, nodeKey, model, modelDigest, request: requestHash(salt, body), outputs: [output] },
+      ...{ inputTokens: 9, outputTokens: 7, startedAt: at, firstOutputAt: at, endedAt: at },
+      ...{ outcome: 'complete', continuedCharacters: 0 },
+      ...node.bad.receipt,
+    }
+    return { receipt: await signReceipt(receipt, node.bad.receiptKey ?? privateKey) }
+  }
+
+  return node
+}

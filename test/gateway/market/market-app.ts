@@ -1,0 +1,142 @@
+// The market's routes as a test calls them: signed in by a header, with real D1 and real guards, a clock that is moved by hand and a link to
+// whatever node the test has.
+import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test'
+import { Hono } from 'hono'
+import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
+import { systemRandom } from '../../../gateway/core/clock.ts'
+import { toResponse } from '../../../gateway/core/errors.ts'
+import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
+import type { AppEnv } from '../../../gateway/core/principal.ts'
+import type { NodeLink } from '../../../gateway/link/node-link.ts'
+import type { Resolve } from '../../../gateway/link/endpoint-guard.ts'
+import { createMarketCron } from '../../../gateway/market/cron.ts'
+import { createNodeGuards } from '../../../gateway/market/node-guard.ts'
+import { createMarketRoutes } from '../../../gateway/market/routes.ts'
+import { bytesToHex, fromBase64url } from '../../../protocol/canonical.ts'
+import {
+  helloClaims,
+  nodeAuthorizationDomain,
+  nodeAuthorizationTypes,
+  registrationClaims,
+  type ModelManifest,
+  type NodeView,
+  type RegisterNodeRequest,
+} from '../../../protocol/node.ts'
+import { signClaims } from '../../../protocol/ticket.ts'
+import { instant, type AccountId } from '../../../protocol/units.ts'
+import { aManifest, anOfferRequest, OPERATOR } from './builders.ts'
+import type { FakeNode } from './fake-node.ts'
+
+export const TEST_KEY = JSON.parse(env.SOUK_SIGNING_KEY) as { x: string } // the test configuration's own key
+export const OPERATOR_WALLET = privateKeyToAccount(`0x${'11'.repeat(32)}`)
+export const SETTLEMENT_KEY = privateKeyToAccount(`0x${'22'.repeat(32)}`).address
+const CHAIN = 8453
+
+export type MarketApp = Awaited<ReturnType<typeof createMarketApp>>
+
+export async function createMarketApp(options: { resolve?: Resolve; isLocal?: boolean } = {}) {
+  let time = Date.now()
+  let link: NodeLink = { send: () => Promise.reject(new TypeError('no node yet')) }
+  const needs = {
+    db: env.DB,
+    nodeGuards: createNodeGuards(env.NODE),
+    link: { send: (request) => link.send(request) } satisfies NodeLink,
+    key: await loadGatewayKey(env.SOUK_SIGNING_KEY),
+    config: {
+      domain: 'souk.example.com',
+      chainId: CHAIN,
+      keySecret: env.SOUK_KEY_SECRET,
+      isLocal: options.isLocal ?? false,
+    },
+    ...(options.resolve ? { resolve: options.resolve } : {}),
+    clock: () => instant(time),
+    random: systemRandom,
+    proofMs: 300,
+    probeMs: 300,
+  }
+  const app = new Hono<AppEnv>()
+    .use(async (c, next) => {
+      const accountId = c.req.header('x-account') as AccountId | undefined // the test names it
+      const roles = c.req.header('x-admin') ? (['consumer', 'admin'] as const) : (['consumer'] as const)
+      const session = { kind: 'session', address: '', roles, signedInAt: instant(time), viaCookie: false } as const
+      c.set('principal', accountId ? { ...session, accountId } : null)
+      c.set('requestId', 'req_test')
+      await next()
+    })
+    .route('/api', createMarketRoutes(needs))
+    .onError((error, c) => toResponse(error, c.var.requestId))
+
+  /** Answers and waits for what the request left in the background. */
+  const send = async <T = unknown>(
+    method: string,
+    path: string,
+    as: { account?: string; admin?: boolean; body?: unknown } = {},
+  ) => {
+    const headers = new Headers({ 'content-type': 'application/json' })
+    if (as.account) headers.set('x-account', as.account)
+    if (as.admin) headers.set('x-admin', '1')
+    const body = as.body === undefined ? {} : { body: JSON.stringify(as.body) }
+    const context = createExecutionContext()
+    const response = await app.request(`http://souk${path}`, { method, headers, ...body }, env, context)
+    await waitOnExecutionContext(context)
+    return { status: response.status, body: await response.json<T>() }
+  }
+
+  return {
+    needs,
+    send,
+    cron: createMarketCron(needs),
+    connect: (node: { link: NodeLink }) => void (link = node.link),
+    now: () => time,
+    advance: (ms: number) => void (time += ms),
+    publish: (manifest: ModelManifest = aManifest(), account: string = OPERATOR) =>
+      send('POST', '/api/models', { account, body: manifest }),
+    node: async (id: string) => (await send<NodeView>('GET', `/api/nodes/${id}`, { account: OPERATOR })).body,
+    hello: async (id: string, node: FakeNode, over: { iat?: number; nodeId?: string } = {}) => {
+      const claims = helloClaims(over.nodeId ?? id, over.iat ?? Math.floor(time / 1_000))
+      const proof = await signClaims(claims, node.privateKey, { typ: 'souk-hello' })
+      return send<NodeView & { error?: { code: string } }>('POST', `/api/nodes/${id}/hello`, { body: { proof } })
+    },
+  }
+}
+
+/** A registration that is right in every part, signed by both keys after `over` was applied. */
+export async function aRegistration(
+  node: FakeNode,
+  nowMs: number,
+  over: Partial<RegisterNodeRequest> = {},
+  signers: { wallet?: PrivateKeyAccount; chainId?: number } = {},
+): Promise<RegisterNodeRequest> {
+  const wallet = signers.wallet ?? OPERATOR_WALLET
+  const request = {
+    name: 'a machine',
+    endpoint: 'https://node.example.com',
+    nodeKey: node.nodeKey,
+    settlementKey: SETTLEMENT_KEY,
+    operator: OPERATOR_WALLET.address,
+    deadline: Math.floor(nowMs / 1_000) + 3_600,
+    offers: [anOfferRequest()],
+    ...over,
+  }
+  const signature = await wallet.signTypedData({
+    domain: nodeAuthorizationDomain(signers.chainId ?? CHAIN),
+    types: nodeAuthorizationTypes,
+    primaryType: 'NodeAuthorization',
+    message: {
+      operator: request.operator as `0x${string}`,
+      nodeKey: `0x${bytesToHex(fromBase64url(request.nodeKey))}`,
+      settlementKey: request.settlementKey as `0x${string}`,
+      deadline: BigInt(request.deadline),
+    },
+  })
+  const nodeProof = await signClaims(registrationClaims(request), node.privateKey, { typ: 'souk-registration' })
+  return { signature, nodeProof, ...request, ...over }
+}
+
+export async function addWallet(
+  account: AccountId = OPERATOR,
+  address: string = OPERATOR_WALLET.address,
+): Promise<void> {
+  const insert = 'INSERT INTO wallets (address, account_id, added_at) VALUES (?, ?, 0) ON CONFLICT DO NOTHING'
+  await env.DB.prepare(insert).bind(address, account).run()
+}

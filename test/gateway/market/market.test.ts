@@ -1,0 +1,171 @@
+import { env } from 'cloudflare:test'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createMarket } from '../../../gateway/market/market.ts'
+import type { NodeGuardPort } from '../../../gateway/market/node-guard.ts'
+import type { AttemptReport, Market } from '../../../gateway/market/market-port.ts'
+import { instant, type CallId, type ModelId, type NodeId } from '../../../protocol/units.ts'
+import { anOfferRequest, aReport, aVectorManifest, CHAT_MODEL, OPERATOR } from './builders.ts'
+import { createFakeNode } from './fake-node.ts'
+import { addWallet, aRegistration, createMarketApp } from './market-app.ts'
+
+let nodeId: NodeId
+let time = 1_000_000
+let queries = 0
+let gate: Promise<void> = Promise.resolve()
+let isBroken = false
+let market: Market
+let background: Promise<unknown>[] = []
+const heard: (string | AttemptReport)[] = []
+
+/** D1, counted; slow or broken when a test says so. */
+const counted = new Proxy(env.DB, {
+  get: (db, name) => {
+    if (name !== 'prepare') return Reflect.get(db, name) as unknown
+    return (query: string) => wrap(db.prepare(query))
+  },
+})
+const wrap = (statement: D1PreparedStatement): D1PreparedStatement =>
+  new Proxy(statement, {
+    get: (target, name) => {
+      if (name === 'bind') return (...values: unknown[]) => wrap(target.bind(...values))
+      if (name !== 'raw' && name !== 'all') return Reflect.get(target, name) as unknown
+      return async () => {
+        queries += 1
+        await gate
+        if (isBroken) throw new Error('D1 is away')
+        return name === 'raw' ? target.raw() : target.all()
+      }
+    },
+  })
+const guard: NodeGuardPort = {
+  attemptStarted: (id) => Promise.resolve(void heard.push(id)),
+  attemptEnded: (report) => Promise.resolve(void heard.push(report)),
+  beginProbation: () => Promise.resolve(),
+}
+const see = (id: string = CHAT_MODEL) => market.snapshot(id as ModelId, (work) => void background.push(work))
+
+beforeAll(async () => {
+  const app = await createMarketApp()
+  const node = await createFakeNode(app.now)
+  app.connect(node)
+  await addWallet()
+  await app.publish()
+  await app.publish(aVectorManifest())
+  const body = await aRegistration(node, app.now(), { offers: [anOfferRequest()] })
+  nodeId = (await app.send<{ id: NodeId }>('POST', '/api/nodes', { account: OPERATOR, body })).body.id
+})
+beforeEach(() => {
+  time += 1_000_000
+  queries = 0
+  isBroken = false
+  gate = Promise.resolve()
+  background = []
+  market = createMarket({ db: counted, nodeGuards: () => guard, clock: () => instant(time) })
+})
+
+describe('snapshot', () => {
+  it('reads a model with its live offers in one query', async () => {
+    const snapshot = await see()
+    expect(snapshot?.model).toMatchObject({ id: CHAT_MODEL, royaltyBps: 100, authorAccountId: OPERATOR })
+    expect(snapshot?.offers).toMatchObject([
+      { nodeId, nodeState: 'probation', success: null, price: { outputPerMillion: 20_000_000n } },
+    ])
+    expect(queries).toBe(1)
+  })
+
+  it('asks nothing while it is fresh, refreshes behind the call until it is 30 s old, and waits after that', async () => {
+    await see()
+    time += 4_999
+    await see()
+    expect([queries, background.length]).toEqual([1, 0])
+    time += 1
+    const stale = await see()
+    expect(stale?.takenAt).toBe(time - 5_000)
+    await Promise.all(background)
+    expect(queries).toBe(2)
+    expect((await see())?.takenAt).toBe(time)
+    time += 30_000
+    expect((await see())?.takenAt).toBe(time)
+    expect([queries, background.length]).toEqual([3, 1])
+  })
+
+  it('makes one query for a crowd, in front and behind', async () => {
+    await Promise.all(Array.from({ length: 50 }, () => see()))
+    expect(queries).toBe(1)
+    time += 6_000
+    await Promise.all(Array.from({ length: 50 }, () => see()))
+    await Promise.all(background)
+    expect([queries, background.length]).toEqual([2, 1])
+  })
+
+  it('does not wait for the refresh of a request that never comes back', async () => {
+    gate = new Promise(() => undefined)
+    void see()
+    gate = Promise.resolve()
+    time += 2_000
+    expect((await see())?.model.id).toBe(CHAT_MODEL)
+  })
+
+  it('serves the old one while the database is away, and is unavailable when it has none', async () => {
+    await see()
+    isBroken = true
+    time += 6_000
+    expect((await see())?.model.id).toBe(CHAT_MODEL)
+    await Promise.all(background)
+    await expect(see('maker/embed')).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('remembers for two seconds that there is no such model', async () => {
+    expect(await see('maker/none')).toBeNull()
+    time += 1_999
+    expect(await see('maker/none')).toBeNull()
+    expect(queries).toBe(1)
+    time += 1
+    await see('maker/none')
+    expect(queries).toBe(2)
+  })
+
+  it('knows models without offers, and lists all of them', async () => {
+    expect((await see('maker/embed'))?.offers).toEqual([])
+    const models = await market.models()
+    expect(models.map(({ model, offers }) => [model.id, offers.length])).toEqual([
+      [CHAT_MODEL, 1],
+      ['maker/embed', 0],
+    ])
+  })
+
+  it.each(['pending', 'draining', 'suspended'])('leaves out a node that is %s', async (state) => {
+    await env.DB.prepare('UPDATE nodes SET state = ? WHERE id = ?').bind(state, nodeId).run()
+    expect((await see())?.offers).toEqual([])
+    await env.DB.prepare("UPDATE nodes SET state = 'probation' WHERE id = ?").bind(nodeId).run()
+  })
+})
+
+describe('what this isolate has seen itself', () => {
+  const call = 'call_00000000000000000000000001' as CallId
+  const first = async () => (await see())?.offers[0]
+
+  it('treats a node that failed here as broken for five seconds, before the registry knows', async () => {
+    await market.attemptEnded(aReport({ nodeId, outcome: 'provider_failed', fault: 'node' }))
+    expect(await first()).toMatchObject({ breaker: 'open', breakerUntil: time + 5_000 })
+    time += 5_000
+    expect(await first()).toMatchObject({ breaker: 'closed' })
+    expect(heard.at(-1)).toMatchObject({ nodeId, fault: 'node' })
+  })
+
+  it('does not hold against a node what its caller did', async () => {
+    await market.attemptEnded(aReport({ nodeId, outcome: 'cancelled', fault: 'caller' }))
+    expect(await first()).toMatchObject({ breaker: 'closed' })
+  })
+
+  it('counts its own attempts under way, each once', async () => {
+    await market.attemptStarted(nodeId, CHAT_MODEL, call, 0)
+    await market.attemptStarted(nodeId, CHAT_MODEL, call, 0)
+    await market.attemptStarted(nodeId, CHAT_MODEL, call, 1)
+    expect(await first()).toMatchObject({ inFlight: 2 })
+    await market.attemptEnded(aReport({ nodeId, callId: call, attempt: 1 }))
+    expect(await first()).toMatchObject({ inFlight: 1 })
+    time += 330_001
+    expect(await first()).toMatchObject({ inFlight: 0 })
+  })
+})

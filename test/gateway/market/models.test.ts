@@ -1,0 +1,89 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { createMarketApp, type MarketApp } from './market-app.ts'
+import { aManifest, aVectorManifest, OPERATOR, STRANGER } from './builders.ts'
+
+let app: MarketApp
+beforeAll(async () => {
+  app = await createMarketApp()
+})
+const files = (seed: string) => ({ 'model.onnx': seed.repeat(32) })
+const post = (body: unknown, account: string = OPERATOR, admin = false) =>
+  app.send<{ error?: { code: string; param: string }; digest?: string; royaltyBps?: number }>('POST', '/api/models', {
+    account,
+    admin,
+    body,
+  })
+
+describe('POST /api/models', () => {
+  it('publishes with a digest it computes itself', async () => {
+    const manifest = aManifest({ id: 'first/a', files: { b: 'bb'.repeat(32), a: 'aa'.repeat(32) } })
+    const published = await post(manifest)
+    expect(published.status).toBe(201)
+    // sha256sum of {"files":{"a":"aa…","b":"bb…"}}, names sorted
+    expect(published.body.digest).toBe('c4b9f4f21f8bef7eee30696cba0dee2206ace336f7b9206a19fb35f04be99c13')
+  })
+
+  it('takes the same again, and changes of its author, and answers 200', async () => {
+    const manifest = aManifest({ id: 'second/a', files: files('a1') })
+    await post(manifest)
+    expect((await post(manifest)).status).toBe(200)
+    const changed = await post({ ...manifest, royaltyBps: 250 })
+    expect(changed).toMatchObject({ status: 200, body: { royaltyBps: 250 } })
+  })
+
+  it('refuses the same files under another name, by whomever', async () => {
+    await post(aManifest({ id: 'third/a', files: files('a2') }))
+    expect(await post(aManifest({ id: 'third/b', files: files('a2') }))).toMatchObject({ status: 409 })
+    expect(await post(aManifest({ id: 'thief/a', files: files('a2') }), STRANGER)).toMatchObject({ status: 409 })
+    // The refused name stays free.
+    expect(await post(aManifest({ id: 'thief/b', files: files('a3') }))).toMatchObject({ status: 201 })
+  })
+
+  it('refuses other files, or another task, under a name that is there', async () => {
+    await post(aManifest({ id: 'fourth/a', files: files('a4') }))
+    expect(await post(aManifest({ id: 'fourth/a', files: files('a5') }))).toMatchObject({ status: 409 })
+    const other = aVectorManifest({ id: 'fourth/a', files: files('a4') })
+    expect(await post(other)).toMatchObject({ status: 409, body: { error: { param: 'task' } } })
+  })
+
+  it('keeps a name for the first account that published under it', async () => {
+    await post(aManifest({ id: 'fifth/a', files: files('a6') }))
+    const refused = await post(aManifest({ id: 'fifth/b', files: files('a7') }), STRANGER)
+    expect(refused).toMatchObject({ status: 403, body: { error: { code: 'forbidden', param: 'id' } } })
+    expect(await post({ ...aManifest({ id: 'fifth/a', files: files('a6') }), royaltyBps: 0 }, STRANGER)).toMatchObject({
+      status: 403,
+    })
+  })
+
+  it('gives the name "souk" to admins only', async () => {
+    const manifest = aManifest({ id: 'souk/tiny', files: files('a8') })
+    expect(await post(manifest, STRANGER)).toMatchObject({ status: 403 })
+    expect(await post(manifest, OPERATOR, true)).toMatchObject({ status: 201 })
+  })
+
+  it.each([
+    ['no files', { files: {} }, 'files'],
+    ['a chat probe without an answer', { probes: [{ input: 'hello' }] }, 'probes'],
+    ['an embedding model without a length', { task: 'embeddings' }, 'dimensions'],
+    ['a digest of its own', { digest: 'ab'.repeat(32) }, 'digest'],
+  ])('refuses %s', async (_, over, param) => {
+    const refused = await post({ ...aManifest({ id: 'sixth/a', files: files('a9') }), ...over })
+    expect(refused).toMatchObject({ status: 400, body: { error: { param } } })
+  })
+
+  it('is for signed-in accounts', async () => {
+    expect((await app.send('POST', '/api/models', { body: aManifest() })).status).toBe(401)
+  })
+})
+
+describe('GET /api/models', () => {
+  it('lists for everybody, without the answers of the probes', async () => {
+    const { status, body } = await app.send<{ data: { id: string }[]; nextCursor: null }>('GET', '/api/models')
+    expect(status).toBe(200)
+    expect(body.data.map(({ id }) => id)).toContain('first/a')
+    expect(body.nextCursor).toBeNull()
+    expect(JSON.stringify(body)).not.toContain('Paris')
+    const after = await app.send<{ data: { id: string }[] }>('GET', '/api/models?cursor=fifth/a')
+    expect(after.body.data[0]?.id).toBe('first/a')
+  })
+})
