@@ -38,7 +38,7 @@ export function createHealthBook(database: D1Database) {
         .set({ state: 'active', reason: null })
         .where(and(eq(nodes.id, nodeId), eq(nodes.state, 'probation')))
       const [first, ...rest] = hasServedEnough ? [promote, ...updates] : updates
-      if (first) await db.batch([first, ...rest])
+      if (first !== undefined) await db.batch([first, ...rest])
     },
   }
 }

@@ -24,7 +24,12 @@ export type NodeBook = ReturnType<typeof createNodeBook>
 
 export function createNodeBook(database: D1Database) {
   const db = drizzle(database)
+  return { ...reads(db), ...registrations(db), ...decisions(db) }
+}
 
+type Database = ReturnType<typeof drizzle>
+
+function reads(db: Database) {
   const find = async (nodeId: NodeId): Promise<NodeRecord | null> => {
     const node = await db.select().from(nodes).where(eq(nodes.id, nodeId)).get()
     if (!node) return null
@@ -73,6 +78,23 @@ export function createNodeBook(database: D1Database) {
       return rows?.rows ?? 0
     },
 
+    /** Nodes with something to prove or to probe, in random order: a crowd of dead ones must not starve a live one. */
+    async waiting(rows: number): Promise<NodeId[]> {
+      const hasPending = sql`EXISTS (SELECT 1 FROM ${offers} WHERE ${offers.nodeId} = ${nodes.id} AND ${offers.state} = 'pending')`
+      const found = await db
+        .select({ id: nodes.id })
+        .from(nodes)
+        .where(or(eq(nodes.state, 'pending'), and(inArray(nodes.state, ['probation', 'active']), hasPending)))
+        .orderBy(sql`random()`)
+        .limit(rows)
+      return found.map(({ id }) => asNodeId(id))
+    },
+  }
+}
+
+/** What a registration needs to know and writes. */
+function registrations(db: Database) {
+  return {
     async hasWallet(account: AccountId, address: string): Promise<boolean> {
       const owner = and(eq(wallets.address, address), eq(wallets.accountId, account))
       return (await db.select().from(wallets).where(owner).get()) !== undefined
@@ -115,7 +137,12 @@ export function createNodeBook(database: D1Database) {
       const pause = db.update(offers).set({ state: 'paused', reason: REASON.withdrawn, updatedAt: now }).where(others)
       await db.batch([saveNode, pause, ...saveOffers])
     },
+  }
+}
 
+/** What proofs, probes and operators decide. */
+function decisions(db: Database) {
+  return {
     async proved(nodeId: NodeId, endpoint: string, now: Instant): Promise<void> {
       const same = and(eq(nodes.id, nodeId), eq(nodes.endpoint, endpoint))
       await db.update(nodes).set({ provedAt: now, seenAt: now }).where(same)
@@ -151,18 +178,6 @@ export function createNodeBook(database: D1Database) {
 
     async saw(nodeId: NodeId, now: Instant): Promise<void> {
       await db.update(nodes).set({ seenAt: now }).where(eq(nodes.id, nodeId))
-    },
-
-    /** Nodes with something to prove or to probe, in random order: a crowd of dead ones must not starve a live one. */
-    async waiting(rows: number): Promise<NodeId[]> {
-      const hasPending = sql`EXISTS (SELECT 1 FROM ${offers} WHERE ${offers.nodeId} = ${nodes.id} AND ${offers.state} = 'pending')`
-      const found = await db
-        .select({ id: nodes.id })
-        .from(nodes)
-        .where(or(eq(nodes.state, 'pending'), and(inArray(nodes.state, ['probation', 'active']), hasPending)))
-        .orderBy(sql`random()`)
-        .limit(rows)
-      return found.map(({ id }) => asNodeId(id))
     },
   }
 }

@@ -26,8 +26,7 @@ export interface Misbehaviour {
 
 export type FakeNode = Awaited<ReturnType<typeof createFakeNode>>
 
-export const newKey = async () => (await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })) as KeyPair
-type KeyPair = { privateKey: CryptoKey; publicKey: CryptoKey }
+export const newKey = () => generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
 
 export async function createFakeNode(now: () => number) {
   const { privateKey, publicKey } = await newKey()
