@@ -59,4 +59,8 @@ export default tseslint.config(
     files: ['test/**/*.ts', 'gateway/local/**', 'gateway/deploy/**', 'provider-node/cli.ts', 'provider-node/cli/**'],
     rules: { 'no-console': 'off' },
   },
+  {
+    files: ['test/**/*.ts'],
+    rules: { 'max-lines': ['error', { max: 450 }] },
+  },
 )

@@ -87,7 +87,7 @@ function parseOr(fallback: unknown): (text: string) => unknown {
 }
 
 /** @throws Error naming the variables that are wrong, never their values */
-export function parseConfig(bindings: Bindings): Config {
+export function parseConfig(bindings: Partial<Bindings>): Config {
   const parsed = Variables.safeParse(bindings)
   if (!parsed.success) {
     const names = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)

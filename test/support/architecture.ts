@@ -104,8 +104,14 @@ function whyForbidden(from: string, place: string, { specifier, isTypeOnly }: Im
 }
 
 const isRoutes = (path: string) => /(^|\/|-)routes\.ts$/.test(path)
-/** The book under a word of its own: the registry of models, and what an isolate remembers of the offers. */
-const BOOKS: readonly string[] = ['gateway/market/models.ts', 'gateway/market/snapshot.ts']
+/** Books under a word of their own. */
+const BOOKS: readonly string[] = [
+  'gateway/ledger/book-pages.ts',
+  'gateway/ledger/credit-codes.ts',
+  'gateway/ledger/sweep.ts',
+  'gateway/market/models.ts',
+  'gateway/market/snapshot.ts',
+]
 const isBook = (path: string) =>
   BOOKS.includes(path) || /(^|\/|-)(book|queries|rows|store|schema|projection|rollups?)\.ts$/.test(path)
 const isGuard = (path: string) => /(account|node)-guard\.ts$/.test(path)
@@ -168,7 +174,8 @@ export function shapeViolations(files: readonly SourceFile[]): string[] {
     if (/(^|\/)index\.ts$/.test(file.path) && file.path !== 'gateway/index.ts') found.push('a barrel')
     if (isBarrel(file) && file.path !== 'gateway/index.ts') found.push('only re-exports: a barrel')
     const lines = file.text.trimEnd().split('\n').length
-    if (lines > 300 && !/^db\/(.*-)?schema\.ts$/.test(file.path)) found.push(`${lines} lines`)
+    if (lines > (isTest(file.path) ? 450 : 300) && !/^db\/(.*-)?schema\.ts$/.test(file.path))
+      found.push(`${lines} lines`)
     if (!/^\s*(\/\/|\/\*|#!)/.test(file.text) && !isTest(file.path)) found.push('does not say what it is for')
     return found.map((why) => `${file.path}: ${why}`)
   })
