@@ -1,19 +1,8 @@
 // souk-node: the operator's program. Each command says what is wrong in one sentence: exit code 1, or 2 when the command itself cannot be
 // understood. A second Ctrl-C ends at once.
-import { initSpec, runInit } from './cli/init.ts'
-import { helpText, parseOptions, type CommandSpec, type ParsedOptions, type Terminal } from './cli/options.ts'
-import { registerSpec, runRegister } from './cli/register.ts'
-import { runStart, startSpec } from './cli/start.ts'
+import { COMMANDS } from './cli/commands.ts'
+import { helpText, parseOptions, type Terminal } from './cli/options.ts'
 import { OperatorError, usageError } from './operator-error.ts'
-
-const COMMANDS: Record<
-  string,
-  { spec: CommandSpec; run: (options: ParsedOptions, terminal: Terminal) => Promise<void> }
-> = {
-  init: { spec: initSpec, run: runInit },
-  register: { spec: registerSpec, run: runRegister },
-  start: { spec: startSpec, run: (options, terminal) => runStart(options, terminal, stopSignal()) },
-}
 
 const OVERVIEW = [
   'souk-node: serve models to a Souk gateway and be paid per call',
@@ -32,7 +21,7 @@ async function main(args: readonly string[], terminal: Terminal): Promise<void> 
   if (!command) throw usageError(`unknown command "${name}": the commands are ${Object.keys(COMMANDS).join(', ')}`)
   const options = parseOptions(command.spec, rest)
   if (options.flag('help')) return terminal.print(helpText(command.spec))
-  await command.run(options, terminal)
+  await command.run(options, terminal, stopSignal)
 }
 
 function stopSignal(): Promise<void> {

@@ -30,7 +30,8 @@ export interface Receipts {
 export function createReceipts(identity: { nodeKey: string; signingKey: CryptoKey }): Receipts {
   const kept: string[] = []
   return {
-    async issue({ ticket, outputs, startedAt, firstOutputAt, endedAt, requestHash: request, ...counts }) {
+    // Field by field: whatever else a caller's object carries, an answer's text above all, must not be signed and sent on.
+    async issue({ ticket, outputs, startedAt, firstOutputAt, endedAt, requestHash: request, ...work }) {
       const receipt = await signReceipt(
         {
           jti: ticket.jti,
@@ -41,7 +42,9 @@ export function createReceipts(identity: { nodeKey: string; signingKey: CryptoKe
           modelDigest: ticket.modelDigest,
           request,
           outputs: outputs.map((output) => outputHash(ticket.salt, output)),
-          ...counts,
+          inputTokens: work.inputTokens,
+          outputTokens: work.outputTokens,
+          outcome: work.outcome,
           startedAt: iso(startedAt),
           firstOutputAt: firstOutputAt === null ? null : iso(firstOutputAt),
           endedAt: iso(endedAt),

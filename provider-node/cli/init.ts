@@ -5,29 +5,8 @@ import { DEFAULT_PRICES, hasConfig, homeFolder, parseConfig, saveConfig, type Mo
 import { createIdentity } from '../identity.ts'
 import { modelFolder, readManifest } from '../models.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
-import { SHARED_OPTIONS, type CommandSpec, type ParsedOptions, type Terminal } from './options.ts'
-
-const DEFAULTS = { gateway: 'http://127.0.0.1:8787', port: 8790, models: ['tiny-chat', 'word-vectors'] }
-
-export const initSpec: CommandSpec = {
-  name: 'init',
-  summary: 'makes the keys and the configuration of a node',
-  details: ['Writes keys.json (readable by you alone; back it up) and config.json (edit it: prices, models, limits).'],
-  options: {
-    ...SHARED_OPTIONS,
-    gateway: { type: 'string', value: 'URL', help: `the gateway (${DEFAULTS.gateway})` },
-    endpoint: { type: 'string', value: 'URL', help: 'where the gateway reaches this node (http://127.0.0.1:PORT)' },
-    host: { type: 'string', value: 'ADDRESS', help: 'address to listen on (127.0.0.1)' },
-    port: { type: 'string', value: 'N', help: `port to listen on, 0 for any free one (${DEFAULTS.port})` },
-    name: { type: 'string', value: 'TEXT', help: 'what people see (the name of this machine)' },
-    model: {
-      type: 'string',
-      multiple: true,
-      value: 'FOLDER',
-      help: 'a model to serve, by path or shipped name; may be repeated (tiny-chat, word-vectors)',
-    },
-  },
-}
+import { DEFAULTS } from './commands.ts'
+import type { ParsedOptions, Terminal } from './options.ts'
 
 export async function runInit(options: ParsedOptions, { print, env }: Terminal): Promise<void> {
   const home = homeFolder(options.text('home'), env)

@@ -58,12 +58,6 @@ export function helpText(spec: CommandSpec): string {
   return [`souk-node ${spec.name}: ${spec.summary}`, '', ...spec.details, '', 'Options:', ...rows, ''].join('\n')
 }
 
-/** Options every command has. */
-export const SHARED_OPTIONS = {
-  home: { type: 'string', value: 'DIR', help: 'state folder (SOUK_NODE_HOME, else ./souk-node)' },
-  help: { type: 'boolean', help: 'this text' },
-} as const satisfies Record<string, OptionSpec>
-
 /** A terminal to write to, so that commands can be run by tests. */
 export interface Terminal {
   print(line: string): void

@@ -18,24 +18,10 @@ import { loadIdentity, type Identity } from '../identity.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { loadModel, modelFolder } from '../models.ts'
 import { OperatorError } from '../operator-error.ts'
-import { SHARED_OPTIONS, type CommandSpec, type ParsedOptions, type Terminal } from './options.ts'
+import type { ParsedOptions, Terminal } from './options.ts'
 
 /** s between the wallet's signature and its end: enough for one request and clocks that disagree */
 const AUTHORIZATION_SECONDS = 3_600
-
-export const registerSpec: CommandSpec = {
-  name: 'register',
-  summary: 'registers the node, signed by the wallet of its operator',
-  details: [
-    "The wallet's private key comes from SOUK_OPERATOR_KEY or from a file; it is used for two signatures and not kept.",
-    'The node need not be running, but it gets traffic only when it is.',
-  ],
-  options: {
-    ...SHARED_OPTIONS,
-    'wallet-key-file': { type: 'string', value: 'FILE', help: 'file with the private key of the operator wallet' },
-    json: { type: 'boolean', help: "print the gateway's answer as one line of JSON" },
-  },
-}
 
 export async function runRegister(options: ParsedOptions, { print, env }: Terminal): Promise<void> {
   const home = homeFolder(options.text('home'), env)

@@ -3,31 +3,26 @@ import { homeFolder, loadConfig } from '../config.ts'
 import { loadIdentity } from '../identity.ts'
 import { createLog, type Log } from '../log.ts'
 import { startNode } from '../node.ts'
-import { SHARED_OPTIONS, type CommandSpec, type ParsedOptions, type Terminal } from './options.ts'
-
-export const startSpec: CommandSpec = {
-  name: 'start',
-  summary: 'serves the models until it is stopped',
-  details: [
-    'Prints progress while models load, then "ready URL". SIGTERM or Ctrl-C stops: running calls may finish first.',
-    'SOUK_NODE_NAME, SOUK_NODE_GATEWAY, SOUK_NODE_ENDPOINT, SOUK_NODE_HOST and SOUK_NODE_PORT override config.json.',
-  ],
-  options: { ...SHARED_OPTIONS, json: { type: 'boolean', help: 'print one JSON object per line' } },
-}
+import type { ParsedOptions, Terminal } from './options.ts'
 
 /** Resolves when the node has stopped. */
-export async function runStart(options: ParsedOptions, terminal: Terminal, stop: Promise<void>): Promise<void> {
-  const { print, env } = terminal
+export async function runStart(
+  options: ParsedOptions,
+  { print, env }: Terminal,
+  stop: () => Promise<void>,
+): Promise<void> {
   const home = homeFolder(options.text('home'), env)
   const config = await loadConfig(home, env)
   const identity = await loadIdentity(home)
   const isJson = options.flag('json')
   const log: Log = isJson ? createLog((line) => print(line.trimEnd()), Date.now) : humanLog(print)
   const nodeId = async () => (await loadConfig(home, env)).nodeId
+  // From now on a signal is heard, also while models load.
+  const stopped = stop()
   const node = await startNode({ config, identity, home, nodeId, log })
   if (isJson) log('info', 'ready', { url: node.url })
   else print(`ready ${node.url}`)
-  await stop
+  await stopped
   await node.stop()
 }
 

@@ -3,15 +3,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { cp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { verifyMessage, verifyTypedData } from 'viem'
+import { verifyTypedData } from 'viem'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { VerifyRequest } from '../../protocol/auth.ts'
 import { bytesToHex, fromBase64url } from '../../protocol/canonical.ts'
 import { importPublicKey } from '../../protocol/keys.ts'
 import {
-  HelloRequest,
   nodeAuthorizationDomain,
   nodeAuthorizationTypes,
   RegisterNodeRequest,
@@ -19,15 +16,16 @@ import {
   type NodeView,
 } from '../../protocol/node.ts'
 import { verifyClaims } from '../../protocol/ticket.ts'
+import { initSpec } from '../../provider-node/cli/commands.ts'
+import { runInit } from '../../provider-node/cli/init.ts'
+import { parseOptions } from '../../provider-node/cli/options.ts'
 import { loadConfig } from '../../provider-node/config.ts'
 import { loadIdentity } from '../../provider-node/identity.ts'
 import { loadModel } from '../../provider-node/models.ts'
 import { aGateway, aTemporaryFolder, eventually, shippedFolder, type FakeGateway } from './builders.ts'
+import { CHAIN_ID, openRegistration, operator, operatorKey } from './registration-gateway.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const CHAIN_ID = 31_337
-const operatorKey = generatePrivateKey()
-const operator = privateKeyToAccount(operatorKey)
 
 interface Ended {
   readonly code: number | null
@@ -66,54 +64,11 @@ afterEach(async () => {
 })
 
 const nodeHome = () => join(home, 'node')
-const init = (...args: string[]) => run(['init', '--gateway', gateway.url, '--port', '0', ...args])
-
-/** Answers as the gateway does and keeps what it was sent; `state` is what a greeting is answered with. */
-function openRegistration(state: { now: NodeView['state'] }) {
-  const seen: { registration?: RegisterNodeRequest; hellos: string[]; signedIn: boolean } = {
-    hellos: [],
-    signedIn: false,
-  }
-  const view = (registration: RegisterNodeRequest): NodeView => ({
-    id: 'node_0123456789abcdef',
-    name: registration.name,
-    nodeKey: registration.nodeKey,
-    operatorAccountId: 'a'.repeat(16),
-    endpoint: registration.endpoint,
-    state: state.now,
-    reason: state.now === 'pending' ? 'the endpoint did not answer yet' : null,
-    offers: [],
-    createdAt: new Date().toISOString(),
-  })
-  const times = { issuedAt: new Date().toISOString(), expirationTime: new Date(Date.now() + 60_000).toISOString() }
-  gateway.app.post('/auth/nonce', (c) =>
-    c.json({
-      nonce: 'abcdefgh1234',
-      domain: 'souk',
-      uri: gateway.url,
-      chainId: CHAIN_ID,
-      statement: 'Sign in.',
-      ...times,
-    }),
-  )
-  gateway.app.post('/auth/verify', async (c) => {
-    const { message, signature } = VerifyRequest.parse(await c.req.json())
-    const hex = z.templateLiteral(['0x', z.string()]).parse(signature)
-    seen.signedIn = await verifyMessage({ address: operator.address, message, signature: hex })
-    const reply = { token: 'session', accountId: 'a'.repeat(16), address: operator.address, roles: ['operator'] }
-    return c.json({ ...reply, expiresAt: times.expirationTime })
-  })
-  gateway.app.post('/api/nodes', async (c) => {
-    if (c.req.header('authorization') !== 'Bearer session') return c.json({}, 401)
-    seen.registration = RegisterNodeRequest.parse(await c.req.json())
-    return c.json(view(seen.registration), 201)
-  })
-  gateway.app.post('/api/nodes/:id/hello', async (c) => {
-    seen.hellos.push(HelloRequest.parse(await c.req.json()).proof)
-    return seen.registration ? c.json(view(seen.registration)) : c.json({}, 404)
-  })
-  return seen
-}
+const initArgs = (args: readonly string[]) => ['--gateway', gateway.url, '--port', '0', ...args]
+/** As a process where init is what is tested; in this one where it only prepares. */
+const initProcess = (...args: string[]) => run(['init', ...initArgs(args)])
+const init = (...args: string[]) =>
+  runInit(parseOptions(initSpec, initArgs(args)), { print: () => undefined, env: { SOUK_NODE_HOME: nodeHome() } })
 
 describe('souk-node', () => {
   it.each([
@@ -140,7 +95,7 @@ describe('souk-node', () => {
 
 describe('souk-node init', () => {
   it('makes keys only the owner can read, and a configuration to edit; it says what to do next and no secret', async () => {
-    const { code, out } = await init('--endpoint', 'https://node.example/', '--name', 'mine')
+    const { code, out } = await initProcess('--endpoint', 'https://node.example/', '--name', 'mine')
     expect(code).toBe(0)
     expect((await stat(join(nodeHome(), 'keys.json'))).mode & 0o777).toBe(0o600)
     const identity = await loadIdentity(nodeHome())
@@ -162,7 +117,7 @@ describe('souk-node init', () => {
   it('never overwrites a node', async () => {
     await init()
     const before = await readFile(join(nodeHome(), 'keys.json'), 'utf8')
-    const again = await init()
+    const again = await initProcess()
     expect([again.code, again.err]).toEqual([
       1,
       `souk-node: there is a node in ${nodeHome()} already: edit its config.json\n`,
@@ -194,7 +149,7 @@ describe('souk-node init', () => {
 
 describe('souk-node register', () => {
   it('signs in, authorises both keys, registers the offers, and keeps the id', async () => {
-    const seen = openRegistration({ now: 'pending' })
+    const seen = openRegistration(gateway, { now: 'pending' })
     await init('--endpoint', 'https://node.example')
     const { code, out, err } = await run(['register'], { SOUK_OPERATOR_KEY: operatorKey })
     expect([code, err]).toEqual([0, ''])
@@ -231,7 +186,7 @@ describe('souk-node register', () => {
   })
 
   it('takes the wallet key from a file', async () => {
-    openRegistration({ now: 'active' })
+    openRegistration(gateway, { now: 'active' })
     await init('--endpoint', 'https://node.example')
     await writeFile(join(home, 'wallet'), `${operatorKey.slice(2)}\n`)
     const { code, out } = await run(['register', '--json', '--wallet-key-file', join(home, 'wallet')])
@@ -275,7 +230,7 @@ describe('souk-node start', () => {
 
   it('serves, greets the gateway until it may work, and ends with 0 on SIGTERM', async () => {
     const state: { now: NodeView['state'] } = { now: 'pending' }
-    const seen = openRegistration(state)
+    const seen = openRegistration(gateway, state)
     await init('--endpoint', 'https://node.example')
     const { child, said, ended } = launch(['start', '--json'])
     await eventually(() => ready.test(said.out), 30_000)

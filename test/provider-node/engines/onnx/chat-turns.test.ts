@@ -1,6 +1,6 @@
 // The scheduler of one model's thread, with a graph that says what it is told and counts its steps.
 import { describe, expect, it } from 'vitest'
-import { Tensor } from 'onnxruntime-node'
+import type { Tensor } from 'onnxruntime-node'
 import type { ChatJob } from '../../../../provider-node/engines/engine.ts'
 import { ChatTurns } from '../../../../provider-node/engines/onnx/chat-turns.ts'
 import type { ReplyFromWorker } from '../../../../provider-node/engines/onnx/messages.ts'
