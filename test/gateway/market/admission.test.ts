@@ -201,6 +201,21 @@ describe('a node under review', () => {
     expect(isCancelled()).toBe(true)
   })
 
+  it('gets no verdict that was reached about an endpoint it has left meanwhile', async () => {
+    const view = await registered({
+      answer: async () => {
+        await env.DB.prepare(
+          "UPDATE nodes SET endpoint = 'https://moved.example.com', proved_at = NULL WHERE node_key = ?",
+        )
+          .bind(node.nodeKey)
+          .run()
+        return Response.json({ error: { code: 'internal' } }, { status: 500 })
+      },
+    })
+    expect(view.offers[0]?.reason).toBe(REASON.unprobed)
+    expect(view.reason).toBe(REASON.unproved)
+  })
+
   it('is let in by its hello once it behaves, without a session', async () => {
     const { id } = await registered({ text: 'no idea' })
     node.bad = {}
