@@ -4,11 +4,12 @@ import { createInterface } from 'node:readline'
 import { oneLine, report } from './expected.ts'
 import { startGateway, type Gateway } from './gateway.ts'
 import { Command, Options, type Answer, type GatewayCommand, type Ready } from './gateway-lines.ts'
+import { onStopSignal } from './signals.ts'
 
 async function main(): Promise<void> {
   const gateway = await startGateway(Options.parse(JSON.parse(process.env.SOUK_GATEWAY ?? '{}')))
   const stop = () => void gateway.stop().then(() => process.exit(0))
-  process.once('SIGTERM', stop).once('SIGINT', stop)
+  onStopSignal(stop)
   const { url, directUrl, chainId } = gateway
   print({ url, directUrl, chainId, pid: process.pid })
   for await (const line of createInterface({ input: process.stdin })) void serve(gateway, line)

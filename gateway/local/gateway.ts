@@ -12,6 +12,7 @@ import { errno, ExpectedFailure, oneLine } from './expected.ts'
 import { migrate } from './migrate.ts'
 import { CONFIG_PATH } from './root.ts'
 import { loadSecrets } from './secrets.ts'
+import { withoutItsHandlers } from './signals.ts'
 import { readConfig, workerOptions, type WranglerConfig } from './wrangler-config.ts'
 
 export interface GatewayOptions {
@@ -56,30 +57,35 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const claim = await claimState(stateDir)
   try {
     await assertFree(options.port)
-    const mf = new Miniflare({
-      host: HOST,
-      port: options.port,
-      cf: false,
-      telemetry: { enabled: false },
-      log: new Log(LogLevel.ERROR),
-      handleRuntimeStdio: logTo(join(stateDir, 'gateway.log')),
-      defaultPersistRoot: stateDir,
-      workers: [
-        {
-          ...localOptions(config, configPath),
-          name: config.name ?? 'souk',
-          modules: await building,
-          bindings: {
-            ...config.vars,
-            SOUK_DOMAIN: '',
-            ...(await loadSecrets(stateDir)),
-            SOUK_LOCAL: '1',
-            ...options.vars,
-          },
-          unsafeDirectSockets: [{ host: HOST, port: 0 }],
-        },
-      ],
-    })
+    const modules = await building
+    const secrets = await loadSecrets(stateDir)
+    const mf = withoutItsHandlers(
+      () =>
+        new Miniflare({
+          host: HOST,
+          port: options.port,
+          cf: false,
+          telemetry: { enabled: false },
+          log: new Log(LogLevel.ERROR),
+          handleRuntimeStdio: logTo(join(stateDir, 'gateway.log')),
+          defaultPersistRoot: stateDir,
+          workers: [
+            {
+              ...localOptions(config, configPath),
+              name: config.name ?? 'souk',
+              modules,
+              bindings: {
+                ...config.vars,
+                SOUK_DOMAIN: '',
+                ...secrets,
+                SOUK_LOCAL: '1',
+                ...options.vars,
+              },
+              unsafeDirectSockets: [{ host: HOST, port: 0 }],
+            },
+          ],
+        }),
+    )
     return await running(mf, config, configPath, claim)
   } catch (error) {
     claim.release()

@@ -11,6 +11,7 @@ import { CONFIG_PATH, ROOT } from './root.ts'
 import { routable } from './routable.ts'
 import { welcome } from './screen.ts'
 import { loadWallets } from './secrets.ts'
+import { onStopSignal } from './signals.ts'
 
 const PORT = 8787
 
@@ -89,7 +90,7 @@ function stopWithNpm(): void {
   }, 1_000).unref()
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0))
+onStopSignal(() => void stop(0))
 stopWithNpm()
 try {
   await start()
