@@ -104,6 +104,22 @@ describe('chat turns', () => {
     expect(replies.filter((reply) => reply.type === 'cancelled')).toHaveLength(1)
   })
 
+  it('stops before its next step also when another one is being computed', async () => {
+    const { scheduler, steps, step, run } = turns(new Array(40).fill(65))
+    scheduler.add(1, job({ outputTokensMax: 4 }), [9])
+    scheduler.add(2, job(), new Array(20).fill(9))
+    const isSecond = (taken: (typeof steps)[number] | undefined) =>
+      (taken?.positions ?? 0) + (taken?.tokens.length ?? 0) >= 20
+    const longer = () => steps.filter(isSecond).length
+    // Until the second has begun and the first has just had its turn again: the second would be next.
+    while (longer() === 0 || isSecond(steps.at(-1))) await step()
+    const before = longer()
+    scheduler.cancel(2)
+    await run()
+    expect(longer()).toBe(before)
+    expect(steps.length - before).toBe(4)
+  })
+
   it('drops a caller who leaves while waiting, without a step', async () => {
     const { scheduler, replies, steps, run } = turns([...HELLO], { concurrencyMax: 1 })
     scheduler.add(1, job(), [9])
