@@ -11,7 +11,7 @@ import { balanceOf } from './account-store.ts'
 import { createAccounts } from './accounts.ts'
 import { refused } from './admit.ts'
 import { createBook } from './book.ts'
-import { capture, endOverdue, hold, progress, recordedCall } from './call-flow.ts'
+import { capture, expire, hold, progress, recordedCall } from './call-flow.ts'
 import { migrateGuard } from './guard-schema.ts'
 import { createKey, inspectKey, listKeys, revokeKey } from './key-flow.ts'
 import { LEDGER } from './limits.ts'
@@ -41,6 +41,7 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   }
 
   async hold(request: HoldRequest) {
+    this.#endOverdue()
     return this.#do((stores, now) => hold(stores, request, now))
   }
 
@@ -90,7 +91,7 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   /** Ends first, by itself and whatever happens to the rest; then the two ways out, side by side. Never throws. */
   async tick() {
     const done = [
-      await this.#try(async () => this.ctx.storage.transactionSync(() => endOverdue(this.#stores, this.needs.clock()))),
+      this.#endOverdue(),
       ...(await Promise.all([
         this.#try(() => sendCredits(this.#stores, this.needs)),
         this.#try(() => projectLines(this.#stores, this.needs)),
@@ -110,6 +111,21 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
     } finally {
       await this.#arm()
     }
+  }
+
+  /** Each in its own transaction: one that cannot be ended does not lock up the others. */
+  #endOverdue(): boolean {
+    const now = this.needs.clock()
+    let isWhole = true
+    for (const callId of this.#stores.holds.overdue(now, LEDGER.overdueMax)) {
+      try {
+        this.ctx.storage.transactionSync(() => expire(this.#stores, callId, now))
+      } catch (error) {
+        logError(error, null)
+        isWhole = false
+      }
+    }
+    return isWhole
   }
 
   /** Sets the alarm to the next thing to do. Set, never compared: storage says what is next, and the same time again costs nothing. */

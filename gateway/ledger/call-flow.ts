@@ -1,7 +1,7 @@
 // What happens to a call's money inside the guard: set aside, reported, taken or given back. The decisions are rules (admit.ts, hold.ts);
 // here they meet storage. Every function runs inside one transaction of the guard, and repeats are answered, not repeated.
 import { nanos, type CallId, type Instant } from '../../protocol/units.ts'
-import { logError } from '../core/errors.ts'
+import { assert, logError } from '../core/errors.ts'
 import type { Balance, CallEnd, HoldRequest, Progress, RecordedCall, Refused, Reply } from './account-port.ts'
 import { balanceOf, type AccountState } from './account-store.ts'
 import { admit, checkKey, periodOf, refused } from './admit.ts'
@@ -16,12 +16,10 @@ import {
   type HoldEnd,
 } from './hold.ts'
 import { parseLine } from './journal.ts'
-import { LEDGER } from './limits.ts'
 import { chargeOf } from './split.ts'
 import { writeLine, type Stores } from './stores.ts'
 
 export function hold(stores: Stores, request: HoldRequest, now: Instant): Reply<Balance> {
-  endOverdue(stores, now)
   const account = stores.account.read()
   if (!account) return refused('invalid_api_key')
   if (request.amountNanos < 0n || request.tokensMax < 0n) return refused('invalid_request')
@@ -79,17 +77,15 @@ export function capture(
   }
 }
 
-/** Ends what ran out, oldest first, at most {@link LEDGER.overdueMax} at once. */
-export function endOverdue(stores: Stores, now: Instant): void {
-  for (const hold of stores.holds.overdue(now, LEDGER.overdueMax)) {
-    const account = stores.account.read()
-    if (!account) return
-    const call = expiredCall(hold, now)
-    const charge = chargeOf(call.legs, account.id)
-    // Only chargeable progress was kept (judgeProgress), so this is always its charge.
-    const chargeNanos = charge.ok ? charge.value : nanos(0n)
-    endHold(stores, account, hold, charge.ok ? call : { ...call, legs: [] }, chargeNanos, now)
-  }
+/** Ends a hold that ran out: charged is what the last progress said, or nothing. */
+export function expire(stores: Stores, callId: CallId, now: Instant): void {
+  const account = stores.account.read()
+  const hold = stores.holds.find(callId)
+  if (!account || !hold || hold.end) return
+  const call = expiredCall(hold, now)
+  const charge = chargeOf(call.legs, account.id)
+  assert(charge.ok, 'only chargeable progress is kept')
+  endHold(stores, account, hold, call, charge.value, now)
 }
 
 /** An ended call as its line and its hold say; null for an open or unknown one. */

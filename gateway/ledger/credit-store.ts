@@ -89,14 +89,21 @@ export function createCreditStore(sql: SqlStorage) {
         )
         .one().at
     },
+  }
+}
 
+export type MarkStore = ReturnType<typeof createMarkStore>
+
+/** The other side: what arrived here. */
+export function createMarkStore(sql: SqlStorage) {
+  return {
     /** Up to which of this payer's lines we were credited; 0 before the first. */
-    mark(payer: AccountId): number {
+    of(payer: AccountId): number {
       const [row] = sql.exec<{ to_seq: number }>('SELECT to_seq FROM credits_in WHERE payer = ?', payer)
       return row?.to_seq ?? 0
     },
 
-    setMark(payer: AccountId, toSeq: number): void {
+    set(payer: AccountId, toSeq: number): void {
       sql.exec(
         'INSERT INTO credits_in VALUES (?, ?) ON CONFLICT (payer) DO UPDATE SET to_seq = excluded.to_seq',
         payer,

@@ -65,9 +65,13 @@ export function createHoldStore(sql: SqlStorage) {
       return row ? holdOf(row) : null
     },
 
-    overdue(now: Instant, rows: number): Hold[] {
-      const query = `SELECT ${COLUMNS} FROM holds WHERE state = 'open' AND deadline <= ? ORDER BY deadline LIMIT ?`
-      return sql.exec<Row>(query, now, rows).toArray().map(holdOf)
+    /** Oldest first. */
+    overdue(now: Instant, rows: number): CallId[] {
+      const query = `SELECT call_id FROM holds WHERE state = 'open' AND deadline <= ? ORDER BY deadline LIMIT ?`
+      return sql
+        .exec<{ call_id: CallId }>(query, now, rows)
+        .toArray()
+        .map(({ call_id }) => call_id)
     },
 
     /** When the next hold runs out; null without open ones. */

@@ -8,6 +8,7 @@ import { accounts as accountsTable } from '../../db/schema.ts'
 import { CodeBody, GrantBody, RedeemBody, type CodeReply, type GrantReply } from '../../protocol/ledger.ts'
 import { fromUsd, instant, isAccountId, nanos, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Config } from '../core/env.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import { requireAdmin, requireSession, type AppEnv } from '../core/principal.ts'
@@ -18,13 +19,14 @@ import { createCreditCodes } from './credit-codes.ts'
 import { LEDGER } from './limits.ts'
 
 export interface LedgerRouteNeeds {
-  readonly registry: D1Database
+  /** the registry */
+  readonly db: D1Database
   readonly book: D1Database
   readonly accounts: Accounts
   readonly clock: Clock
   readonly random: RandomBytes
   /** the faucet exists only under the local switch */
-  readonly isLocal: boolean
+  readonly config: Pick<Config, 'isLocal'>
 }
 
 const PageQuery = z.object({
@@ -37,9 +39,9 @@ const PageQuery = z.object({
     .optional(),
 })
 
-export function createLedgerRoutes({ registry, book, accounts, clock, random, isLocal }: LedgerRouteNeeds) {
-  const db = drizzle(registry)
-  const codes = createCreditCodes(registry, random)
+export function createLedgerRoutes({ db, book, accounts, clock, random, config }: LedgerRouteNeeds) {
+  const registry = drizzle(db)
+  const codes = createCreditCodes(db, random)
   const pages = createBookPages(book)
 
   /** Who is asking is settled before a body is read. */
@@ -61,7 +63,7 @@ export function createLedgerRoutes({ registry, book, accounts, clock, random, is
   return new Hono<AppEnv>()
     .post('/admin/grants', freshAdmin, jsonBody(GrantBody), async (c) => {
       const { accountId, usd, reason, id } = c.req.valid('json')
-      const [account] = await db
+      const [account] = await registry
         .select({ id: accountsTable.id })
         .from(accountsTable)
         .where(eq(accountsTable.id, accountId))
@@ -97,7 +99,7 @@ export function createLedgerRoutes({ registry, book, accounts, clock, random, is
     })
 
     .post('/faucet', async (c) => {
-      if (!isLocal) throw new GatewayError('not_found')
+      if (!config.isLocal) throw new GatewayError('not_found')
       const { accountId } = requireSession(c)
       const day = new Date(clock()).toISOString().slice(0, 10)
       const reason = `local faucet, ${day}`

@@ -3,7 +3,7 @@
 import { assert } from '../core/errors.ts'
 import { instant, isHouse, nanos } from '../../protocol/units.ts'
 import { createAccountStore, type AccountState } from './account-store.ts'
-import { createCreditStore } from './credit-store.ts'
+import { createCreditStore, createMarkStore } from './credit-store.ts'
 import { createHoldStore } from './hold-store.ts'
 import { chainLine, type JournalLine, type LineDraft } from './journal.ts'
 import { createKeyStore } from './key-store.ts'
@@ -18,6 +18,7 @@ export const openStores = (sql: SqlStorage) => ({
   holds: createHoldStore(sql),
   lines: createLineStore(sql),
   credits: createCreditStore(sql),
+  marks: createMarkStore(sql),
 })
 
 /** @param account as it stands now; the caller is inside a transaction */

@@ -3,7 +3,8 @@
 import { and, asc, gte, lt } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { accounts as accountsTable } from '../../db/schema.ts'
-import { base32, isAccountId, type Instant } from '../../protocol/units.ts'
+import { base32, isAccountId } from '../../protocol/units.ts'
+import type { Clock } from '../core/clock.ts'
 import { logError } from '../core/errors.ts'
 import type { Accounts } from './account-port.ts'
 import { LEDGER } from './limits.ts'
@@ -14,29 +15,28 @@ const PREFIX_BITS = 20
 const PARALLEL = 10
 
 export interface SweepNeeds {
-  readonly registry: D1Database
+  /** the registry */
+  readonly db: D1Database
   readonly accounts: Accounts
+  readonly clock: Clock
 }
 
 /** For `scheduled`, once a minute. @returns how many guards were ticked */
-export function createSweep({ registry, accounts }: SweepNeeds): (now: Instant) => Promise<number> {
-  const db = drizzle(registry)
-  return async (now) => {
-    const { from, before } = sliceOf(Math.floor(now / 60_000) % MINUTES)
-    const found = await db
-      .select({ id: accountsTable.id })
-      .from(accountsTable)
-      .where(and(gte(accountsTable.id, from), before === null ? undefined : lt(accountsTable.id, before)))
-      .orderBy(asc(accountsTable.id))
-      .limit(LEDGER.sweepMax)
-    if (found.length === LEDGER.sweepMax) logError(new Error('a cron run cannot tick all accounts of its slice'), null)
-    const ids = found.map(({ id }) => id).filter(isAccountId)
-    for (let at = 0; at < ids.length; at += PARALLEL) {
-      const ticks = await Promise.allSettled(ids.slice(at, at + PARALLEL).map((id) => accounts(id).tick()))
-      for (const tick of ticks) if (tick.status === 'rejected') logError(tick.reason, null)
-    }
-    return ids.length
+export async function sweepAccounts({ db, accounts, clock }: SweepNeeds): Promise<number> {
+  const { from, before } = sliceOf(Math.floor(clock() / 60_000) % MINUTES)
+  const found = await drizzle(db)
+    .select({ id: accountsTable.id })
+    .from(accountsTable)
+    .where(and(gte(accountsTable.id, from), before === null ? undefined : lt(accountsTable.id, before)))
+    .orderBy(asc(accountsTable.id))
+    .limit(LEDGER.sweepMax)
+  if (found.length === LEDGER.sweepMax) logError(new Error('a cron run cannot tick all accounts of its slice'), null)
+  const ids = found.map(({ id }) => id).filter(isAccountId)
+  for (let at = 0; at < ids.length; at += PARALLEL) {
+    const ticks = await Promise.allSettled(ids.slice(at, at + PARALLEL).map((id) => accounts(id).tick()))
+    for (const tick of ticks) if (tick.status === 'rejected') logError(tick.reason, null)
   }
+  return ids.length
 }
 
 /** The ids of one minute: from inclusive, before exclusive (null: to the end). The slices of a day cover every id once. */

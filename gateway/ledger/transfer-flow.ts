@@ -44,13 +44,13 @@ export function grant(stores: Stores, request: GrantRequest, now: Instant): Gran
 export function credit(stores: Stores, { payer, fromSeq, toSeq, sumNanos }: Credit, now: Instant): Reply<object> {
   const account = stores.account.read()
   if (!account) return refused('not_found', 'There is no such account.')
-  const mark = stores.credits.mark(payer)
+  const mark = stores.marks.of(payer)
   if (toSeq <= mark) return { ok: true }
   if (fromSeq <= mark || fromSeq > toSeq || sumNanos <= 0n) {
     logError(new Error(`credit of ${payer} ${fromSeq}…${toSeq} does not follow ${mark}`), null)
     return refused('conflict')
   }
-  stores.credits.setMark(payer, toSeq)
+  stores.marks.set(payer, toSeq)
   writeLine(stores, account, {
     at: now,
     kind: 'credit',

@@ -1,0 +1,222 @@
+import { env } from 'cloudflare:test'
+import { Hono } from 'hono'
+import { describe, expect, it } from 'vitest'
+import { systemRandom } from '../../../gateway/core/clock.ts'
+import { toResponse } from '../../../gateway/core/errors.ts'
+import { SIGN_IN } from '../../../gateway/core/limits.ts'
+import type { AppEnv, Principal } from '../../../gateway/core/principal.ts'
+import { hashLine } from '../../../gateway/ledger/journal.ts'
+import { createLedgerRoutes } from '../../../gateway/ledger/routes.ts'
+import type { Role } from '../../../protocol/auth.ts'
+import { CodeReply, GrantReply, JournalPage, UsagePage } from '../../../protocol/ledger.ts'
+import { newAccountId, type AccountId } from '../../../protocol/units.ts'
+import { accounts, aClock, anAccount, aPayer, callFor, START, type TestAccount } from './ledger-house.ts'
+
+const ADMIN = newAccountId(systemRandom)
+
+/** The room's routes behind a principal that is simply given. */
+function anApi(isLocal = true, clock = aClock()) {
+  const routes = createLedgerRoutes({
+    db: env.DB,
+    book: env.BOOK_0,
+    accounts,
+    clock,
+    random: systemRandom,
+    config: { isLocal },
+  })
+  return async (who: Principal | null, method: string, path: string, body?: unknown): Promise<[number, unknown]> => {
+    const app = new Hono<AppEnv>()
+      .use(async (c, next) => {
+        c.set('principal', who)
+        await next()
+      })
+      .route('/api', routes)
+    app.onError((error) => toResponse(error, 'req_test'))
+    const init =
+      body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+    const response = await app.request(`/api${path}`, { method, ...init })
+    return [response.status, await response.json()]
+  }
+}
+
+const signedIn = (accountId: AccountId, roles: Role[] = ['consumer'], signedInAt = START): Principal => ({
+  kind: 'session',
+  accountId,
+  address: '0x0000000000000000000000000000000000000001',
+  roles,
+  signedInAt,
+  viaCookie: false,
+})
+const admin = signedIn(ADMIN, ['admin'])
+
+async function aRegistered(): Promise<TestAccount> {
+  const account = await anAccount()
+  await env.DB.prepare('INSERT INTO accounts VALUES (?, ?)').bind(account.id, START).run()
+  return account
+}
+
+const codeOf = (error: unknown) => (error as { error: { code: string } }).error.code // an error body, checked by its status
+
+describe('grants', () => {
+  it('give an existing account money once per id', async () => {
+    const api = anApi()
+    const { id, port } = await aRegistered()
+    const body = { accountId: id, usd: '2.5', reason: 'welcome', id: 'ticket-1' }
+    const [status, reply] = await api(admin, 'POST', '/admin/grants', body)
+    expect(status).toBe(200)
+    expect(GrantReply.parse(reply)).toEqual({ usd: '2.500000000', balance: '2.500000000', held: '0.000000000', seq: 1 })
+    expect(await api(admin, 'POST', '/admin/grants', body)).toEqual([200, reply])
+    const [conflict, error] = await api(admin, 'POST', '/admin/grants', { ...body, usd: '3' })
+    expect([conflict, codeOf(error)]).toEqual([409, 'conflict'])
+    expect((await port.balance()).availableNanos).toBe(2_500_000_000n)
+  })
+
+  it('are for admins who signed in lately', async () => {
+    const api = anApi()
+    const { id } = await aRegistered()
+    const body = { accountId: id, usd: '1', reason: 'x', id: '1' }
+    const stale = signedIn(ADMIN, ['admin'], (START - SIGN_IN.freshMs - 1) as typeof START)
+    const cases: [Principal | null, string][] = [
+      [null, 'not_signed_in'],
+      [signedIn(id), 'forbidden'],
+      [stale, 'fresh_sign_in_required'],
+    ]
+    for (const [who, code] of cases)
+      for (const path of ['/admin/grants', '/admin/codes'])
+        expect(codeOf((await api(who, 'POST', path, body))[1])).toBe(code)
+  })
+
+  it.each([
+    ['an unknown account', { accountId: newAccountId(systemRandom) }, 404],
+    ['the house', { accountId: 'house:fees' }, 400],
+    ['nothing', { usd: '0.000000000' }, 400],
+    ['less than nothing', { usd: '-1' }, 400],
+    ['no reason', { reason: ' ' }, 400],
+    ['no id', { id: '' }, 400],
+    ['an unknown field', { more: 1 }, 400],
+  ])('are refused for %s', async (_, wrong, status) => {
+    const { id } = await aRegistered()
+    const body = { accountId: id, usd: '1', reason: 'x', id: '1', ...wrong }
+    expect((await anApi()(admin, 'POST', '/admin/grants', body))[0]).toBe(status)
+  })
+})
+
+describe('credit codes', () => {
+  const aCode = async (api: ReturnType<typeof anApi>, more: object = {}) =>
+    CodeReply.parse((await api(admin, 'POST', '/admin/codes', { usd: '5', reason: 'meetup', ...more }))[1]).code
+
+  it('are redeemed by one account once, whoever tries at the same time', async () => {
+    const api = anApi()
+    const code = await aCode(api)
+    const people = [await aRegistered(), await aRegistered()]
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => {
+        const who = people[n % 2]?.id ?? ADMIN
+        return { who, reply: await api(signedIn(who), 'POST', '/codes/redeem', { code }) }
+      }),
+    )
+    const winners = new Set(replies.filter(({ reply }) => reply[0] === 200).map(({ who }) => who))
+    expect(winners.size).toBe(1)
+    const losers = replies.filter(({ reply }) => reply[0] !== 200)
+    expect(losers).toHaveLength(10)
+    expect(new Set(losers.map(({ reply }) => codeOf(reply[1])))).toEqual(new Set(['code_used']))
+    const balances = await Promise.all(people.map(async ({ port }) => (await port.balance()).availableNanos))
+    expect(balances.sort()).toEqual([0n, 5_000_000_000n])
+  })
+
+  it('are repaired by redeeming again after a crash between claim and money, even when expired since', async () => {
+    const clock = aClock()
+    const api = anApi(true, clock)
+    const code = await aCode(api, { expiresAt: new Date(START + 1_000).toISOString() })
+    const { id, port } = await aRegistered()
+    await env.DB.prepare('UPDATE credit_codes SET redeemed_by = ?, redeemed_at = ? WHERE redeemed_by IS NULL')
+      .bind(id, START)
+      .run()
+    clock.advance(2_000)
+    expect((await api(signedIn(id), 'POST', '/codes/redeem', { code }))[0]).toBe(200)
+    expect((await port.balance()).availableNanos).toBe(5_000_000_000n)
+  })
+
+  it('are refused when unknown or expired, and stand nowhere in clear', async () => {
+    const clock = aClock()
+    const api = anApi(true, clock)
+    const code = await aCode(api, { expiresAt: new Date(START + 1_000).toISOString() })
+    clock.advance(1_000)
+    const who = signedIn((await aRegistered()).id)
+    for (const wrong of [code, `${code}0`])
+      expect(codeOf((await api(who, 'POST', '/codes/redeem', { code: wrong }))[1])).toBe('not_found')
+    const rows = await env.DB.prepare('SELECT * FROM credit_codes').all()
+    expect(JSON.stringify(rows.results)).not.toContain(code)
+    expect(
+      (await api(admin, 'POST', '/admin/codes', { usd: '1', reason: 'x', expiresAt: '2020-01-01T00:00:00Z' }))[0],
+    ).toBe(400)
+  })
+})
+
+describe('the faucet', () => {
+  it('does not exist without the local switch', async () => {
+    const { id, port } = await aRegistered()
+    const [status, error] = await anApi(false)(signedIn(id), 'POST', '/faucet')
+    expect([status, codeOf(error)]).toEqual([404, 'not_found'])
+    expect((await port.balance()).availableNanos).toBe(0n)
+  })
+
+  it('pours ten dollars once per UTC day', async () => {
+    const clock = aClock()
+    const api = anApi(true, clock)
+    const { id, port } = await aRegistered()
+    for (let i = 0; i < 3; i++) expect((await api(signedIn(id), 'POST', '/faucet'))[0]).toBe(200)
+    expect((await port.balance()).availableNanos).toBe(10_000_000_000n)
+    clock.advance(14 * 3_600_000)
+    await api(signedIn(id), 'POST', '/faucet')
+    expect((await port.balance()).availableNanos).toBe(20_000_000_000n)
+    expect(codeOf((await api(null, 'POST', '/faucet'))[1])).toBe('not_signed_in')
+  })
+})
+
+describe('reading the book', () => {
+  it('pages through one’s own calls and journal, newest first, and never another’s', async () => {
+    const api = anApi()
+    const payer = await aPayer(1_000n)
+    const other = await aPayer(1_000n)
+    for (let i = 1n; i <= 5n; i++) {
+      await callFor(payer, i, other.id)
+      payer.clock.advance(i === 3n ? 0 : 1_000)
+    }
+    await callFor(other, 77n, payer.id)
+    for (const { port, clock } of [payer, other]) {
+      clock.advance(300)
+      await port.tick()
+    }
+    const costs: string[] = []
+    let cursor: string | null = null
+    do {
+      const query: string = cursor === null ? '?limit=2' : `?limit=2&cursor=${cursor}`
+      const page = UsagePage.parse((await api(signedIn(payer.id), 'GET', `/usage${query}`))[1])
+      costs.push(...page.data.map(({ cost }) => cost))
+      cursor = page.nextCursor
+    } while (cursor !== null)
+    expect(costs).toHaveLength(5)
+    expect([...costs].sort()).toEqual([1, 2, 3, 4, 5].map((n) => `0.00000000${n}`))
+    expect(costs[0]).toBe('0.000000005')
+
+    const [, first] = await api(signedIn(payer.id), 'GET', '/journal?limit=4')
+    const page = JournalPage.parse(first)
+    const rest = JournalPage.parse((await api(signedIn(payer.id), 'GET', `/journal?cursor=${page.nextCursor}`))[1])
+    const entries = [...page.data, ...rest.data]
+    expect(entries.every(({ hash, prevHash, body }) => hash === hashLine(prevHash, body))).toBe(true)
+    expect(entries.map(({ seq }) => seq)).toEqual([...entries.keys()].map((n) => entries.length - n))
+    expect(rest.nextCursor).toBeNull()
+  })
+
+  it('refuses invented cursors, sizes above the limit, and strangers', async () => {
+    const api = anApi()
+    const who = signedIn((await aRegistered()).id)
+    for (const query of ['/usage?cursor=x', '/journal?cursor=x', '/usage?limit=101', '/journal?limit=0'])
+      expect((await api(who, 'GET', query))[0]).toBe(400)
+    expect(await api(who, 'GET', '/usage?limit=100')).toEqual([200, { data: [], nextCursor: null }])
+    const key: Principal = { kind: 'key', accountId: ADMIN, keyId: 'k' as never, secretHash: '' }
+    expect((await api(key, 'GET', '/usage'))[0]).toBe(403)
+    expect((await api(null, 'GET', '/journal'))[0]).toBe(401)
+  })
+})

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest'
+import { admit, type KeyState } from '../../../gateway/ledger/admit.ts'
+import { addSpending, currentSpending, periodEnd, periodStart } from '../../../gateway/ledger/budget-period.ts'
+import { backOffMs } from '../../../gateway/ledger/limits.ts'
+import { sliceOf } from '../../../gateway/ledger/sweep.ts'
+import { fullLevel, refill, take } from '../../../gateway/ledger/token-bucket.ts'
+import { systemRandom } from '../../../gateway/core/clock.ts'
+import { instant, nanos, newAccountId, newCallId, tokens, type ModelId } from '../../../protocol/units.ts'
+import { aKey, MODEL, SECRET_HASH, START } from './ledger-house.ts'
+
+const at = (iso: string) => instant(Date.parse(iso))
+
+describe('budget periods', () => {
+  it.each([
+    ['day', '2026-11-21T23:59:59.999Z', '2026-11-21T00:00:00.000Z', '2026-11-22T00:00:00.000Z'],
+    ['week', '2026-11-22T23:59:59.999Z', '2026-11-16T00:00:00.000Z', '2026-11-23T00:00:00.000Z'],
+    ['week', '2026-11-23T00:00:00.000Z', '2026-11-23T00:00:00.000Z', '2026-11-30T00:00:00.000Z'],
+    ['month', '2026-12-31T12:00:00.000Z', '2026-12-01T00:00:00.000Z', '2027-01-01T00:00:00.000Z'],
+    ['month', '2028-02-29T12:00:00.000Z', '2028-02-01T00:00:00.000Z', '2028-03-01T00:00:00.000Z'],
+  ] as const)('a %s around %s runs from %s to %s', (period, now, start, end) => {
+    expect(new Date(periodStart(period, at(now))).toISOString()).toBe(start)
+    expect(new Date(periodEnd(period, at(now)) ?? 0).toISOString()).toBe(end)
+  })
+
+  it('starts at nothing in a new period, and never gives a period twice when the clock goes back', () => {
+    const monday = at('2026-11-23T10:00:00Z')
+    const spent = addSpending('day', { spentNanos: nanos(0n), spentSince: instant(0) }, nanos(5n), monday)
+    expect(spent).toEqual({ spentNanos: 5n, spentSince: at('2026-11-23T00:00:00Z') })
+    expect(currentSpending('day', spent, at('2026-11-22T10:00:00Z')).spentNanos).toBe(5n)
+    expect(currentSpending('day', spent, at('2026-11-24T00:00:00Z')).spentNanos).toBe(0n)
+    expect(currentSpending('total', { ...spent, spentSince: instant(0) }, at('2036-01-01T00:00:00Z')).spentNanos).toBe(
+      5n,
+    )
+  })
+})
+
+describe('token buckets', () => {
+  it('let a minute’s worth go at once, then refill evenly', () => {
+    expect(take(fullLevel(60), 60, 60n)).toEqual({ ok: true, level: 0 })
+    expect(take(0, 60, 1n)).toEqual({ ok: false, retryAfterMs: 1_000 })
+    expect(take(refill(0, 60, 999), 60, 1n)).toEqual({ ok: false, retryAfterMs: 1 })
+    expect(take(refill(0, 60, 1_000), 60, 1n)).toEqual({ ok: true, level: 0 })
+  })
+
+  it('never fill above a minute, nor by a clock that went back, nor lose precision at the largest limit', () => {
+    expect(refill(0, 60, 10_000_000)).toBe(fullLevel(60))
+    expect(refill(5, 60, -1_000)).toBe(5)
+    expect(take(fullLevel(1_000_000_000), 1_000_000_000, 999_999_999n)).toEqual({ ok: true, level: 60_000 })
+    expect(take(fullLevel(7), 7, 8n)).toEqual({ ok: false, retryAfterMs: null })
+  })
+})
+
+const state = (key: Partial<KeyState> = {}): KeyState => ({
+  ...aKey(key),
+  createdAt: START,
+  revokedAt: null,
+  spentNanos: nanos(0n),
+  spentSince: instant(0),
+  heldNanos: nanos(0n),
+  openHolds: 0,
+  levels: { calls: fullLevel(key.rpm ?? 0), tokens: fullLevel(key.tpm ?? 0), at: START },
+  ...key,
+})
+
+const request = {
+  callId: newCallId(START, systemRandom),
+  keyId: aKey().id,
+  secretHash: SECRET_HASH,
+  modelId: MODEL,
+  amountNanos: nanos(100n),
+  tokensMax: tokens(10),
+  deadline: instant(START + 1_000),
+}
+const rich = { availableNanos: nanos(100n), heldNanos: nanos(0n) }
+const limit = { nanos: nanos(100n), period: 'total' } as const
+
+describe('admission', () => {
+  it.each<[string, Partial<KeyState>]>([
+    ['a plain key', {}],
+    ['a budget that exactly covers it', { limit }],
+    ['the last of its calls', { rpm: 1 }],
+    ['the last of its tokens', { tpm: 10 }],
+    ['the last of its places', { concurrency: 2, openHolds: 1 }],
+    ['a key in its last millisecond', { expiresAt: instant(START + 1) }],
+    ['its model on the list', { models: [MODEL] }],
+  ])('admits %s', (_, key) => {
+    expect(admit(state(key), request, rich, START).ok).toBe(true)
+  })
+
+  it.each<[string, Partial<KeyState> | null, string]>([
+    ['an unknown key', null, 'invalid_api_key'],
+    ['a wrong secret', { secretHash: `${'ab'.repeat(31)}ac` }, 'invalid_api_key'],
+    ['a wrong secret of a revoked key', { secretHash: 'cd'.repeat(32), revokedAt: START }, 'invalid_api_key'],
+    ['a revoked key', { revokedAt: START }, 'api_key_revoked'],
+    ['a key that expires now', { expiresAt: START }, 'api_key_expired'],
+    ['a key that may only manage', { scopes: ['manage'] }, 'scope_missing'],
+    ['a model off its list', { models: ['souk/other'] }, 'model_not_allowed'],
+    ['one place too many', { concurrency: 1, openHolds: 1 }, 'concurrency_limited'],
+    ['one call too many', { rpm: 1, levels: { calls: 0, tokens: 0, at: START } }, 'rate_limited'],
+    ['one token too many', { tpm: 9 }, 'rate_limited'],
+    ['one nano above its budget', { limit: { ...limit, nanos: nanos(99n) } }, 'key_budget_exceeded'],
+    ['one nano above what it spent before', { limit, spentNanos: nanos(1n) }, 'key_budget_exceeded'],
+    ['one nano above what it holds', { limit, heldNanos: nanos(1n) }, 'key_budget_exceeded'],
+  ])('refuses %s', (_, key, code) => {
+    expect(admit(key && state(key), request, rich, START)).toMatchObject({ ok: false, code })
+  })
+
+  it('refuses one nano above the balance, and says by how much', () => {
+    const refusal = admit(state(), request, { ...rich, availableNanos: nanos(99n) }, START)
+    expect(refusal).toMatchObject({ ok: false, code: 'insufficient_funds' })
+    expect(refusal.ok ? '' : refusal.detail).toContain('$0.000000100')
+  })
+
+  it('says when to come back, and does not when it never will help', () => {
+    const slow = state({ rpm: 6, levels: { calls: 0, tokens: 0, at: START } })
+    expect(admit(slow, request, rich, START)).toMatchObject({ code: 'rate_limited', retryAfterMs: 10_000 })
+    expect(admit(slow, request, rich, instant(START + 10_000)).ok).toBe(true)
+    expect(admit(state({ concurrency: 1, openHolds: 1 }), request, rich, START)).toMatchObject({ retryAfterMs: 1_000 })
+    expect(admit(state({ tpm: 9 }), request, rich, START)).not.toHaveProperty('retryAfterMs')
+  })
+
+  it('compares models exactly', () => {
+    const other = { ...request, modelId: 'souk/tiny-chat-2' as ModelId }
+    expect(admit(state({ models: [MODEL] }), other, rich, START)).toMatchObject({ code: 'model_not_allowed' })
+  })
+})
+
+describe('the sweep', () => {
+  it('covers every id of a day exactly once', () => {
+    const slices = Array.from({ length: 1_440 }, (_, minute) => sliceOf(minute))
+    expect(slices[0]?.from).toBe('0000')
+    expect(slices.at(-1)?.before).toBeNull()
+    for (let i = 1; i < slices.length; i++) expect(slices[i]?.from).toBe(slices[i - 1]?.before)
+    expect(slices.every(({ from, before }) => before === null || from < before)).toBe(true)
+    for (const id of [...Array(200)].map(() => newAccountId(systemRandom)))
+      expect(slices.filter(({ from, before }) => id >= from && (before === null || id < before))).toHaveLength(1)
+  })
+})
+
+it('backs off by doubling, up to a ceiling', () => {
+  expect([1, 2, 3, 30, 3_000].map(backOffMs)).toEqual([1_000, 2_000, 4_000, 600_000, 600_000])
+})
