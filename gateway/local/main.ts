@@ -1,6 +1,6 @@
 // The whole market on one machine: gateway, crons, a node with its models, three development wallets, a key that works. Says what it is
 // doing while it starts, then one screen; Ctrl-C stops everything. Nothing is set up behind the gateway's back: see accounts.ts.
-import { isAbsolute, join, relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { SoukError } from '../../protocol/client.ts'
 import { apiKey, fillUp, publishModels, shippedManifests, signIn } from './accounts.ts'
 import { ExpectedFailure, report } from './expected.ts'
@@ -22,7 +22,7 @@ let node: NodeProcess | null = null
 const say = (text: string) => console.log(`  ${text}`)
 
 async function start(): Promise<void> {
-  const stateDir = stateFolder(process.env.SOUK_STATE ?? '.souk')
+  const stateDir = resolve(ROOT, process.env.SOUK_STATE ?? '.souk')
   const port = readPort(process.env.SOUK_PORT)
   const manifests = shippedManifests()
   say('building and starting the gateway …')
@@ -73,8 +73,6 @@ function readPort(text: string | undefined): number {
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
   throw new ExpectedFailure(`SOUK_PORT is "${text}", but a port is a number from 0 to 65535.`)
 }
-
-const stateFolder = (text: string) => (isAbsolute(text) ? text : resolve(ROOT, text))
 
 function shortest(path: string): string {
   const near = relative(process.cwd(), path)

@@ -59,8 +59,10 @@ describe('npm start', () => {
     expect(before - after).toBe(answer.cost)
 
     first.market.signal('SIGTERM')
-    const { code, stderr } = await first.market.ended
+    const { code, stderr, stdout } = await first.market.ended
     expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('stopping the node')
+    await expect(stat(join(stateDir, 'run.json'))).rejects.toThrow('ENOENT')
     expect(() => process.kill(first.dev.nodes[0]?.pid ?? 0, 0)).toThrow('ESRCH')
 
     const second = await start()

@@ -50,6 +50,7 @@ describe('the local gateway', () => {
     const secrets = await readFile(join(stateDir, 'secrets.json'), 'utf8')
     await before.runCrons()
     expect(await before.stop()).toBe(0)
+    await expect(stat(join(stateDir, 'run.json'))).rejects.toThrow('ENOENT')
     const toml = await readFile(configPath, 'utf8')
     await writeFile(
       configPath,
