@@ -50,14 +50,11 @@ const WATCH_MS = 1_000
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const stateDir = resolve(options.stateDir)
   const configPath = options.configPath ?? CONFIG_PATH
-  const building = loadBundle(configPath)
-  // A broken wrangler.toml fails both; readConfig says it better.
-  building.catch(() => undefined)
   const config = readConfig(configPath)
   const claim = await claimState(stateDir)
   try {
     await assertFree(options.port)
-    const modules = await building
+    const modules = await loadBundle(configPath)
     const secrets = await loadSecrets(stateDir)
     const mf = withoutItsHandlers(
       () =>
