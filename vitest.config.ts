@@ -1,5 +1,5 @@
-// Two projects: `workers` runs inside workerd with real D1 and Durable Objects; `node` runs what lives on Node.js and the flows,
-// which start the whole market. Storage of the workers project is isolated per test file.
+// Three projects: `workers` runs inside workerd with real D1 and Durable Objects; `node` runs what lives on Node.js; `flows` are stories
+// on a whole market. Storage of the workers project is isolated per test file.
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
 import type { Plugin } from 'esbuild'
 import { builtinModules } from 'node:module'
@@ -109,9 +109,21 @@ export default defineConfig({
           name: 'node',
           environment: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/gateway/**', 'test/bench/**'],
+          exclude: ['test/gateway/**', 'test/bench/**', 'test/flows/**'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        // Whole markets, one at a time and after the rest: what they show is behaviour in time, which two at once would only blur.
+        test: {
+          name: 'flows',
+          environment: 'node',
+          include: ['test/flows/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

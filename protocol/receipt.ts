@@ -9,25 +9,27 @@ import { signClaims, verifyClaims } from './ticket.ts'
 export const Outcome = z.enum(['complete', 'cancelled', 'failed'])
 export type Outcome = z.infer<typeof Outcome>
 
+const Sha256Hex = z.string().regex(/^[0-9a-f]{64}$/)
 const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
-export const Receipt = z.object({
+/** Strict: a receipt is kept and shown, so it must have no room for a prompt or an answer. */
+export const Receipt = z.strictObject({
   /** the ticket's `jti`: one ticket, one receipt */
-  jti: z.string(),
-  callId: z.string(),
+  jti: z.string().max(64),
+  callId: z.string().max(64),
   attempt: z.number().int().min(0),
-  nodeKey: z.string(),
-  model: z.string(),
-  modelDigest: z.string(),
+  nodeKey: z.string().max(64),
+  model: z.string().max(160),
+  modelDigest: Sha256Hex,
   /** {@link requestHash} of the body received */
-  request: z.string(),
+  request: Sha256Hex,
   /** {@link outputHash} per choice, of all output produced */
-  outputs: z.array(z.string()).max(256),
+  outputs: z.array(Sha256Hex).max(256),
   inputTokens: Count,
   outputTokens: Count,
   /** ISO 8601: ticket accepted, first output, last output */
-  startedAt: z.string(),
-  firstOutputAt: z.string().nullable(),
-  endedAt: z.string(),
+  startedAt: z.iso.datetime(),
+  firstOutputAt: z.iso.datetime().nullable(),
+  endedAt: z.iso.datetime(),
   outcome: Outcome,
   /** characters of a delivered prefix that this node continued; 0 when it began the answer */
   continuedCharacters: Count,
@@ -47,8 +49,9 @@ export function vectorBytes(vector: readonly number[]): Uint8Array {
   return new Uint8Array(view.buffer)
 }
 
-export function signReceipt(receipt: Receipt, key: CryptoKey): Promise<string> {
-  return signClaims(receipt, key, { typ: 'souk-receipt' })
+/** @throws ZodError for anything beside a receipt's own fields */
+export async function signReceipt(receipt: Receipt, key: CryptoKey): Promise<string> {
+  return signClaims(Receipt.parse(receipt), key, { typ: 'souk-receipt' })
 }
 
 /** Checks that this node's key signed it. Whether it fits the ticket and the relayed bytes is the reader's comparison. */

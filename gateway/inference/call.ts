@@ -5,12 +5,13 @@ import { sha256Hex } from '../../protocol/canonical.ts'
 import { importPublicKey } from '../../protocol/keys.ts'
 import { verifyReceipt } from '../../protocol/receipt.ts'
 import type { Units } from '../../protocol/price.ts'
+import type { Ticket } from '../../protocol/ticket.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { HOLD_GRACE_MS } from '../core/limits.ts'
 import type { Accounts, AttemptRecord, CallEnd } from '../ledger/account-port.ts'
 import type { Offer } from '../market/market-port.ts'
 import { runAttempt, type AttemptEnd, type AttemptNeeds, type Serve } from './attempt.ts'
-import { AttemptFailure, CallerGone, timedOut, verdict } from './failure.ts'
+import { CallerGone, timedOut, verdict, type AttemptFailure } from './failure.ts'
 import { Meter } from './meter.ts'
 import type { Background, Order } from './order.ts'
 
@@ -133,7 +134,7 @@ async function settle<Answer extends Answered>(
 ): Promise<CapturedCall<Answer>> {
   const { end, meter, failure } = run
   const isCharged = end.served || (failure instanceof CallerGone && meter.hasOutput)
-  const receipt = end.served ? await checkedReceipt(end.answer.receipt, meter.offer, end.ticket.jti) : null
+  const receipt = end.served ? await checkedReceipt(end.answer.receipt, meter.offer, end.ticket) : null
   const salt = end.served ? end.ticket.salt : null
   const units = meter.units()
   const nothing = { inputTokens: 0n, outputTokens: 0n } as Units // zero is a valid count
@@ -180,10 +181,13 @@ async function captureSurely(needs: CallNeeds, order: Order, end: CallEnd) {
 const CAPTURE_TRIES = 3
 
 /** A receipt that this node did not sign for this ticket is worth nothing and is not kept. */
-async function checkedReceipt(jws: string | null, offer: Offer, jti: string): Promise<string | null> {
+async function checkedReceipt(jws: string | null, offer: Offer, ticket: Ticket): Promise<string | null> {
   if (jws === null) return null
   const verified = await verifyReceipt(jws, await importPublicKey(offer.nodeKey))
-  return verified.ok && verified.value.jti === jti ? jws : null
+  if (!verified.ok) return null
+  const { jti, callId, attempt, nodeKey, model, modelDigest } = verified.value
+  const isOurs = jti === ticket.jti && callId === ticket.callId && attempt === ticket.attempt && nodeKey === ticket.aud
+  return isOurs && model === ticket.model && modelDigest === ticket.modelDigest ? jws : null
 }
 
 const retryAfter = (failure: AttemptFailure) =>

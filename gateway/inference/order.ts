@@ -70,7 +70,7 @@ export async function findModel(
 
 export type Background = (work: Promise<unknown>) => void
 
-/** @throws GatewayError no_provider when no offer can serve it now */
+/** @throws GatewayError model_not_found, unsupported_model_task; no_provider or provider_busy when nobody can serve it now */
 export async function prepareOrder(
   needs: OrderNeeds,
   principal: KeyPrincipal,
@@ -86,7 +86,11 @@ export async function prepareOrder(
   const ranking = rank(snapshot.offers, { seed, now, estimate: most })
   const byId = new Map(snapshot.offers.map((offer) => [offer.nodeId, offer]))
   const offers = ranking.order.flatMap((id) => byId.get(id) ?? []).slice(0, LIMITS.attemptsMax)
-  if (offers.length === 0) throw new GatewayError('no_provider', { retryAfterSeconds: 5 })
+  if (offers.length === 0) {
+    throw new GatewayError(ranking.refusal ?? 'no_provider', {
+      retryAfterSeconds: ranking.refusal === 'provider_busy' ? 1 : 5,
+    })
+  }
   return {
     callId: newCallId(now, needs.random),
     principal,

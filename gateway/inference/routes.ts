@@ -36,6 +36,7 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
         const parts: string[] = []
         const collect = (text: string) => Promise.resolve(void parts.push(text))
         const call = await whole(
+          c,
           runCall(needs, order, serveChat(needs.timeouts, collect), c.req.raw.signal, backgroundOf(c)),
         )
         return c.json(completion(order, call, parts.join('')), 200, callHeaders(needs, order, call.offer.nodeId))
@@ -45,7 +46,7 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
         const request = await readJson(c.req.raw, EmbeddingRequest)
         const order = await heldOrder(c, needs, request.model, embeddingDraft(request))
         const serve = serveEmbeddings(request, order.model.manifest.dimensions)
-        const call = await whole(runCall(needs, order, serve, c.req.raw.signal, backgroundOf(c)))
+        const call = await whole(c, runCall(needs, order, serve, c.req.raw.signal, backgroundOf(c)))
         return c.json(embeddingReply(order, request, call), 200, callHeaders(needs, order, call.offer.nodeId))
       })
       .get('/models', async (c) =>
@@ -88,8 +89,12 @@ async function oneModel(c: Context<AppEnv>, needs: InferenceNeeds, id: string) {
   return c.json(modelView(snapshot))
 }
 
-/** A caller who left before a whole answer gets none; the status is for the log alone. */
-async function whole<T>(call: Promise<T>): Promise<T> {
+/**
+ * An answer that is not streamed. The runtime drops a request whose caller left, so the call is given to waitUntil: it must stop the node and
+ * settle. A caller who left gets no answer; the status is for the log alone.
+ */
+async function whole<T>(c: Context<AppEnv>, call: Promise<T>): Promise<T> {
+  c.executionCtx.waitUntil(call.catch(() => undefined))
   try {
     return await call
   } catch (error) {

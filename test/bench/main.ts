@@ -1,7 +1,7 @@
 // What the gateway costs with hold and capture on: requests a second and added time to first token, as ratios to a bare Hono proxy in the same
 // workerd (direct socket) and to the node itself, all measured in turns within one run; and the D1 statements a warm call makes before its
 // first byte. Times on shared machines are noise; the ratios are the result.
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { createClient } from '../../protocol/client.ts'
 import { startGateway, type Gateway } from '../../gateway/local/gateway.ts'
 import { countingModel } from '../support/fault-node.ts'
+import { spawnFaultNode } from '../support/fault-node-process.ts'
 import { drive, percentile, type Measured, type Target } from './load.ts'
 
 const isQuick = process.argv.includes('--quick')
@@ -31,7 +32,7 @@ try {
   gateway = await startGateway({ stateDir, port: 0, configPath, vars: { SOUK_ADMINS: admin.address } })
   const adminClient = await createClient({ url: gateway.url }).signIn(admin)
   await adminClient.publishModel(countingModel(MODEL))
-  const started = await startNode(gateway)
+  const started = await spawnFaultNode({ gatewayUrl: gateway.url, chainId: gateway.chainId, model: MODEL })
   node = started.process
   const targets = await makeTargets(gateway, started.endpoint)
   await countStatements(targets.gateway)
@@ -49,16 +50,6 @@ function benchConfig(text: string): string {
     .replace('main = "gateway/index.ts"', 'main = "worker.ts"')
     .replaceAll('migrations_dir = "', 'migrations_dir = "../../')
     .replaceAll('= "./gateway/', '= "../../gateway/')
-}
-
-async function startNode(gateway: Gateway) {
-  const args = ['--import', 'tsx', here('node-process.ts'), gateway.url, String(gateway.chainId), MODEL]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const line = await new Promise<string>((resolve, reject) => {
-    child.stdout.setEncoding('utf8').once('data', resolve)
-    child.once('exit', () => reject(new Error('the node of the benchmark did not start')))
-  })
-  return { process: child, ...z.object({ endpoint: z.string() }).parse(JSON.parse(line)) }
 }
 
 async function makeTargets(gateway: Gateway, endpoint: string) {

@@ -43,6 +43,14 @@ describe('a receipt', () => {
       value: aReceipt(),
     })
   })
+  it('has no room for an answer: a field of its own making is neither signed nor accepted', async () => {
+    const withText = { ...aReceipt(), text: 'Paris' } as Receipt
+    await expect(signReceipt(withText, node.privateKey)).rejects.toThrow()
+    const forged = await signClaims(withText, node.privateKey, { typ: 'souk-receipt' })
+    expect(await verifyReceipt(forged, node.publicKey)).toEqual({ ok: false, code: 'malformed' })
+    const asHash = await signClaims({ ...aReceipt(), outputs: ['Paris'] }, node.privateKey, { typ: 'souk-receipt' })
+    expect(await verifyReceipt(asHash, node.publicKey)).toEqual({ ok: false, code: 'malformed' })
+  })
   it("is refused with another node's key", async () => {
     const { publicKey } = await generateKeyPair('EdDSA')
     const jws = await signReceipt(aReceipt(), node.privateKey)

@@ -2,7 +2,7 @@
 // then does what the test says. Its "model" counts: the prompt `count 5` answers `n0 n1 n2 n3 n4 `, one token an event.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { decodeJwt } from 'jose'
+import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
 import { jcs, sha256Hex } from '../../protocol/canonical.ts'
@@ -14,6 +14,7 @@ import {
   helloClaims,
   nodeAuthorizationDomain,
   nodeAuthorizationTypes,
+  PROOF_TYP,
   registrationClaims,
   type ModelManifest,
   type OfferRequest,
@@ -68,6 +69,14 @@ const Body = z.object({
   messages: z.array(z.object({ role: z.string(), content: z.string() })),
 })
 
+export interface Seen {
+  calls: number
+  tokens: number
+  readonly tokensByPrompt: Map<string, number>
+  /** ms since the Unix epoch */
+  readonly hungUpAt: number[]
+}
+
 export interface FaultNode {
   readonly nodeId: string
   readonly endpoint: string
@@ -75,8 +84,8 @@ export interface FaultNode {
   readonly operatorAccountId: string
   behaviour: Behaviour
   tokenMs: number
-  /** tokens written since the start, and connections closed by the gateway while the node was still producing */
-  readonly seen: { calls: number; tokens: number; hungUpAt: number[] }
+  /** calls and tokens since the start, tokens by prompt, and when a connection was closed while the node was still producing */
+  readonly seen: Seen
   /** destroys every open connection at once, as a crash would */
   crash(): void
   stop(): Promise<void>
@@ -89,7 +98,7 @@ export async function startFaultNode(
 ): Promise<FaultNode> {
   const keys = await newNodeKeys()
   const operatorKey = generatePrivateKey()
-  const seen = { calls: 0, tokens: 0, hungUpAt: [] as number[] }
+  const seen: Seen = { calls: 0, tokens: 0, tokensByPrompt: new Map(), hungUpAt: [] }
   const state: { behaviour: Behaviour; tokenMs: number } = {
     behaviour: { kind: 'honest' },
     tokenMs: options.tokenMs ?? 0,
@@ -126,9 +135,9 @@ export async function startFaultNode(
 type Keys = Awaited<ReturnType<typeof newNodeKeys>>
 
 async function newNodeKeys() {
-  const pair = (await crypto.subtle.generateKey({ name: 'Ed25519' }, true, ['sign', 'verify'])) as CryptoKeyPair
-  const jwk = await crypto.subtle.exportKey('jwk', pair.privateKey)
-  return { nodeKey: jwk.x ?? '', privateKey: await importPrivateKey(jwk as Parameters<typeof importPrivateKey>[0]) }
+  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+  const jwk = await exportJWK(privateKey)
+  return { nodeKey: jwk.x ?? '', privateKey: await importPrivateKey(jwk) }
 }
 
 async function join(
@@ -162,7 +171,7 @@ async function join(
     operator: operator.address,
     deadline,
     signature,
-    nodeProof: await signClaims(claims, keys.privateKey, { typ: 'souk-registration' }),
+    nodeProof: await signClaims(claims, keys.privateKey, { typ: PROOF_TYP.registration }),
     offers: [
       {
         model: manifest.id,
@@ -190,7 +199,7 @@ async function join(
 interface Context {
   readonly keys: Keys
   readonly state: { behaviour: Behaviour; tokenMs: number }
-  readonly seen: FaultNode['seen']
+  readonly seen: Seen
   readonly manifest: ModelManifest
 }
 
@@ -261,6 +270,7 @@ async function stream(
     if (state.tokenMs > 0) await new Promise((resolve) => setTimeout(resolve, state.tokenMs))
     output += `n${n} `
     seen.tokens += 1
+    seen.tokensByPrompt.set(prompt, n + 1)
     event(`n${n} `, null, n + 1)
   }
   if (gone) return

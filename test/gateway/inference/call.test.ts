@@ -11,7 +11,7 @@ interface Body {
   usage?: { prompt_tokens: number; completion_tokens: number; cost: string }
 }
 
-const jsonOf = async (response: Response) => (await response.json()) as Body
+const jsonOf = (response: Response) => response.json<Body>()
 const spent = async (house: Awaited<ReturnType<typeof aHouse>>) =>
   START - (await house.account.balance()).availableNanos
 
@@ -59,9 +59,9 @@ describe('a complete answer', () => {
     const house = await aHouse({ nodes: [honest] })
     const { response } = await house.call('/v1/chat/completions', chat())
     const id = response.headers.get('x-souk-call-id') ?? ''
-    const found = (await (await house.get(`/v1/generation?id=${id}`)).json()) as {
-      data: { usage: { cost: string }; legs: { amount: string }[] }
-    }
+    const found = await (
+      await house.get(`/v1/generation?id=${id}`)
+    ).json<{ data: { usage: { cost: string }; legs: { amount: string }[] } }>()
     expect(found.data.usage.cost).toBe('0.000000070')
     expect(found.data.legs.reduce((sum, leg) => sum + Math.round(Number(leg.amount) * 1e9), 0)).toBe(0)
     const stranger = await aHouse({ nodes: [honest] })
