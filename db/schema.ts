@@ -75,14 +75,18 @@ export const creditCodes = sqliteTable('credit_codes', {
 })
 
 /** Who may publish under `author/…`: the first account that did. */
-export const authors = sqliteTable('authors', {
-  /** the part of a model id before the slash */
-  handle: text('handle').primaryKey(),
-  /** AccountId: takes the royalties */
-  accountId: text('account_id').notNull(),
-  /** ms */
-  createdAt: integer('created_at').notNull(),
-})
+export const authors = sqliteTable(
+  'authors',
+  {
+    /** the part of a model id before the slash */
+    handle: text('handle').primaryKey(),
+    /** AccountId: takes the royalties */
+    accountId: text('account_id').notNull(),
+    /** ms */
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('authors_account').on(t.accountId)],
+)
 
 export const models = sqliteTable(
   'models',

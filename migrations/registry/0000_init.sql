@@ -9,6 +9,7 @@ CREATE TABLE `authors` (
 	`created_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX `authors_account` ON `authors` (`account_id`);--> statement-breakpoint
 CREATE TABLE `credit_codes` (
 	`code_hash` text PRIMARY KEY NOT NULL,
 	`amount_nanos` integer NOT NULL,

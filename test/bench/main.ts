@@ -86,7 +86,7 @@ function unsignedTicket(): string {
     jti: 'bench',
     callId: 'bench',
     model: MODEL,
-    modelDigest: '',
+    modelDigest: '0'.repeat(64),
     path: '',
     salt: 'AAAA',
   }
@@ -159,4 +159,6 @@ async function compare(targets: Record<'node' | 'proxy' | 'gateway', Target>, co
   )
 }
 
-const median = (values: number[]): number => percentile(values, 0.5)
+function median(values: number[]): number {
+  return percentile(values, 0.5)
+}

@@ -1,0 +1,64 @@
+// `/api/account`: what an account is, and its wallets. Whoever holds a wallet of an account owns its money, so both adding and
+// removing one ask for a fresh sign-in: a stolen session alone can neither move in nor lock the owner out.
+import { drizzle } from 'drizzle-orm/d1'
+import { Hono } from 'hono'
+import { getAddress, isAddress } from 'viem'
+import { VerifyRequest, type AccountView } from '../../protocol/auth.ts'
+import { toUsd, type Instant } from '../../protocol/units.ts'
+import { assert, GatewayError } from '../core/errors.ts'
+import { SIGN_IN } from '../core/limits.ts'
+import { requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
+import { jsonBody } from '../core/validate.ts'
+import { signedIn } from './authenticate.ts'
+import type { AuthNeeds } from './needs.ts'
+import { proveWallet } from './prove.ts'
+import { rolesOf } from './roles.ts'
+import { siteOf } from './site.ts'
+import { addWallet, readAccount, removeWallet, type WalletRow } from './wallet-book.ts'
+
+export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthNeeds) {
+  const db = drizzle(needs.db)
+
+  return new Hono<AppEnv>()
+    .get('/', async (c) => {
+      const { accountId } = requireSession(c)
+      const [account, balance] = await Promise.all([readAccount(db, accountId), accounts(accountId).balance()])
+      assert(account, 'a session belongs to an account')
+      const view: AccountView = {
+        accountId,
+        wallets: account.standing.wallets.map(walletView),
+        roles: rolesOf(account.standing, config.admins),
+        balance: toUsd(balance.availableNanos),
+        held: toUsd(balance.heldNanos),
+        createdAt: new Date(account.createdAt).toISOString(),
+      }
+      return c.json(view)
+    })
+    .post('/wallets', signedIn, jsonBody(VerifyRequest), async (c) => {
+      const now = clock()
+      const { accountId } = requireFresh(requireSession(c), now)
+      const site = siteOf(config, c.req.url)
+      const { address } = await proveWallet({ db, site, chainId: config.chainId, now }, c.req.valid('json'))
+      const added = await addWallet(db, accountId, address, now)
+      if (!added.ok) throw new GatewayError(added.code, added.detail ? { detail: added.detail } : {})
+      return c.json(walletView(added.value), 201)
+    })
+    .delete('/wallets/:address', async (c) => {
+      const now = clock()
+      const { accountId } = requireFresh(requireSession(c), now)
+      const address = c.req.param('address')
+      if (!isAddress(address, { strict: false })) throw new GatewayError('not_found')
+      const removed = await removeWallet(db, accountId, getAddress(address), now)
+      if (!removed.ok) throw new GatewayError(removed.code)
+      return c.json(walletView(removed.value))
+    })
+}
+
+function requireFresh(principal: SessionPrincipal, now: Instant): SessionPrincipal {
+  if (now - principal.signedInAt > SIGN_IN.freshMs) throw new GatewayError('fresh_sign_in_required')
+  return principal
+}
+
+function walletView({ address, addedAt }: WalletRow): AccountView['wallets'][number] {
+  return { address, addedAt: new Date(addedAt).toISOString() }
+}

@@ -1,0 +1,81 @@
+// Middleware: who is asking. A key costs one MAC and no I/O; whether it is still good, the guard says inside `hold`. A session costs
+// one round trip to the registry. Nobody is a principal too: null, and the routes decide what that is worth.
+import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
+import type { MiddlewareHandler } from 'hono'
+import { getCookie } from 'hono/cookie'
+import { GatewayError } from '../core/errors.ts'
+import { requireSession, type AppEnv, type Principal } from '../core/principal.ts'
+import { readApiKey } from './api-key.ts'
+import { credentialOf, type Credential } from './credential.ts'
+import type { AuthNeeds } from './needs.ts'
+import { rolesOf } from './roles.ts'
+import { findSession } from './session-book.ts'
+import { siteOf } from './site.ts'
+
+export type AuthenticateNeeds = Pick<AuthNeeds, 'db' | 'config' | 'clock'>
+
+/** Sets `c.var.principal`. @throws GatewayError invalid_api_key, not_signed_in (a session bearer that is none), forbidden (foreign Origin) */
+export function createAuthenticate(needs: AuthenticateNeeds): MiddlewareHandler<AppEnv> {
+  const db = drizzle(needs.db)
+  return async (c, next) => {
+    const site = siteOf(needs.config, c.req.url)
+    const credential = credentialOf(
+      {
+        method: c.req.method,
+        path: c.req.path,
+        authorization: c.req.header('authorization'),
+        origin: c.req.header('origin'),
+        sessionCookie: getCookie(c, site.sessionCookie),
+      },
+      site,
+    )
+    c.set('principal', await principalOf(credential, needs, db))
+    await next()
+  }
+}
+
+/** Before the body is read, so that a stranger learns nothing from it. @throws GatewayError as `requireSession` does */
+export const signedIn: MiddlewareHandler<AppEnv> = async (c, next) => {
+  requireSession(c)
+  await next()
+}
+
+async function principalOf(
+  credential: Credential,
+  needs: AuthenticateNeeds,
+  db: DrizzleD1Database,
+): Promise<Principal | null> {
+  switch (credential.kind) {
+    case 'none':
+      return null
+    case 'nonsense':
+      throw new GatewayError(credential.expected === 'key' ? 'invalid_api_key' : 'not_signed_in')
+    case 'foreign_origin':
+      throw new GatewayError('forbidden', { detail: 'A cookie counts only on requests from our own pages.' })
+    case 'key': {
+      const key = readApiKey(credential.text, needs.config.keySecret)
+      if (!key) throw new GatewayError('invalid_api_key')
+      return { kind: 'key', ...key }
+    }
+    case 'bearer':
+    case 'cookie':
+      return sessionPrincipal(credential, needs, db)
+    default:
+      return credential satisfies never
+  }
+}
+
+async function sessionPrincipal(
+  credential: Extract<Credential, { token: string }>,
+  { config, clock }: AuthenticateNeeds,
+  db: DrizzleD1Database,
+): Promise<Principal | null> {
+  const found = await findSession(db, credential.token, clock())
+  if (found) {
+    const roles = rolesOf(found.standing, config.admins)
+    return { kind: 'session', ...found.session, roles, viaCookie: credential.kind === 'cookie' }
+  }
+  // A browser cannot help sending a stale cookie: to it the page is simply signed out.
+  if (credential.kind === 'cookie') return null
+  throw new GatewayError('not_signed_in')
+}
