@@ -77,10 +77,9 @@ describe('an API key', () => {
   })
 
   it('is never read from arbitrary text', () => {
-    fc.assert(fc.property(fc.string({ maxLength: 200 }), (text) => expect(readApiKey(text, SECRET)).toBeNull()))
-    fc.assert(
-      fc.property(fc.string({ maxLength: 90 }), (text) => expect(readApiKey(`sk-souk-${text}`, SECRET)).toBeNull()),
-    )
+    const isRefused = (text: string) => readApiKey(text, SECRET) === null
+    fc.assert(fc.property(fc.string({ maxLength: 200 }), isRefused))
+    fc.assert(fc.property(fc.string({ maxLength: 90 }), (text) => isRefused(`sk-souk-${text}`)))
   })
 
   it('is not minted from too little randomness', () => {

@@ -47,7 +47,9 @@ export function aHouse(overrides: Partial<Config> = {}, base = ORIGIN): House {
   const guards = fakeAccounts()
   const counted = countStatements(env.DB)
   const clock = () => house.now
-  const needs = { db: counted.db, accounts: guards.accounts, config, clock, random: systemRandom }
+  // Read at each call, so that a test may put the real guards in the fakes' place.
+  const accounts: FakeAccounts['accounts'] = (accountId) => guards.accounts(accountId)
+  const needs = { db: counted.db, accounts, config, clock, random: systemRandom }
   const { auth, api } = createAuthRoutes(needs)
   const app = new Hono<AppEnv>()
     .use(async (c, next) => {

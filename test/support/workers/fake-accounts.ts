@@ -13,7 +13,7 @@ interface FakeAccount {
 }
 
 export interface FakeAccounts {
-  readonly accounts: Accounts
+  accounts: Accounts
   /** how often any method of any guard was called */
   readonly calls: () => number
   readonly of: (accountId: AccountId) => FakeAccount
