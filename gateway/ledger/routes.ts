@@ -1,10 +1,7 @@
 // `/api`, the money part: admins grant and make codes, accounts redeem them, and read their own calls and journal. Money moves only through
 // the account's guard, by a transfer with an id; what is read here comes from the book and may be some hundred milliseconds behind.
-import { eq } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { z } from 'zod'
-import { accounts as accountsTable } from '../../db/schema.ts'
 import { CodeBody, GrantBody, RedeemBody, type CodeReply, type GrantReply } from '../../protocol/ledger.ts'
 import { fromUsd, instant, isAccountId, nanos, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
@@ -15,6 +12,7 @@ import { requireAdmin, requireSession, type AppEnv } from '../core/principal.ts'
 import { jsonBody, queryString } from '../core/validate.ts'
 import type { Accounts, GrantRequest } from './account-port.ts'
 import { createBookPages, type Page } from './book-pages.ts'
+import { createAccountBook } from './account-book.ts'
 import { createCreditCodes } from './credit-codes.ts'
 import { LEDGER } from './limits.ts'
 
@@ -40,7 +38,7 @@ const PageQuery = z.object({
 })
 
 export function createLedgerRoutes({ db, book, accounts, clock, random, config }: LedgerRouteNeeds) {
-  const registry = drizzle(db)
+  const registered = createAccountBook(db)
   const codes = createCreditCodes(db, random)
   const pages = createBookPages(book)
 
@@ -63,16 +61,12 @@ export function createLedgerRoutes({ db, book, accounts, clock, random, config }
   return new Hono<AppEnv>()
     .post('/admin/grants', freshAdmin, jsonBody(GrantBody), async (c) => {
       const { accountId, usd, reason, id } = c.req.valid('json')
-      const [account] = await registry
-        .select({ id: accountsTable.id })
-        .from(accountsTable)
-        .where(eq(accountsTable.id, accountId))
-      if (!account || !isAccountId(account.id))
+      if (!isAccountId(accountId) || !(await registered.exists(accountId)))
         throw new GatewayError('not_found', { param: 'accountId', detail: 'There is no such account.' })
       const amountNanos = fromUsd(usd)
       const by = requireAdmin(c).accountId
       const request = { transferId: `grant:${id}`, kind: 'grant', amountNanos, reason, by } as const
-      return c.json(await give(account.id, request))
+      return c.json(await give(accountId, request))
     })
 
     .post('/admin/codes', freshAdmin, jsonBody(CodeBody), async (c) => {

@@ -1,12 +1,10 @@
 // Alarms can be lost, so a cron ticks every account's guard once a day. Account ids are random, so a slice of the id space by the minute of
 // the day is a fair share of the accounts: bounded work, no cursor to keep, and a missed minute is made up for tomorrow.
-import { and, asc, gte, lt } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
-import { accounts as accountsTable } from '../../db/schema.ts'
 import { base32, isAccountId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { logError } from '../core/errors.ts'
 import type { Accounts } from './account-port.ts'
+import { createAccountBook } from './account-book.ts'
 import { LEDGER } from './limits.ts'
 
 const MINUTES = 1_440
@@ -24,14 +22,8 @@ export interface SweepNeeds {
 /** For `scheduled`, once a minute. @returns how many guards were ticked */
 export async function sweepAccounts({ db, accounts, clock }: SweepNeeds): Promise<number> {
   const { from, before } = sliceOf(Math.floor(clock() / 60_000) % MINUTES)
-  const found = await drizzle(db)
-    .select({ id: accountsTable.id })
-    .from(accountsTable)
-    .where(and(gte(accountsTable.id, from), before === null ? undefined : lt(accountsTable.id, before)))
-    .orderBy(asc(accountsTable.id))
-    .limit(LEDGER.sweepMax)
-  if (found.length === LEDGER.sweepMax) logError(new Error('a cron run cannot tick all accounts of its slice'), null)
-  const ids = found.map(({ id }) => id).filter(isAccountId)
+  const ids = await createAccountBook(db).slice(from, before, LEDGER.sweepMax)
+  if (ids.length === LEDGER.sweepMax) logError(new Error('a cron run cannot tick all accounts of its slice'), null)
   for (let at = 0; at < ids.length; at += PARALLEL) {
     const ticks = await Promise.allSettled(ids.slice(at, at + PARALLEL).map((id) => accounts(id).tick()))
     for (const tick of ticks) if (tick.status === 'rejected') logError(tick.reason, null)
