@@ -1,6 +1,7 @@
 // Models as their authors publish them. One digest is one model and pays one author, so the first to publish a set of files keeps it; the name
-// before the slash belongs to the first account that published under it. The digest is computed here and never taken from anyone.
-import { and, asc, count, eq, gt } from 'drizzle-orm'
+// before the slash belongs to the first account that published under it. The digest is computed here and never taken from anyone, and a
+// royalty never rises: nodes priced their offers by the one they saw.
+import { and, asc, count, eq, gt, gte } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { authors, models } from '../../db/schema.ts'
 import { jcs, sha256Hex } from '../../protocol/canonical.ts'
@@ -65,6 +66,7 @@ export function createModelBook(needs: { db: D1Database; clock: Clock }): ModelB
         throw new GatewayError('conflict', { param: 'task', detail: 'The task of a model never changes.' })
       if (!sameId) await requireRoom(publisher)
       await claimHandle(manifest.id.split('/')[0] ?? '', publisher)
+      if (sameId && sameId.royaltyBps < manifest.royaltyBps) throw royaltyRose(sameId.royaltyBps)
       const mutable = { royaltyBps: manifest.royaltyBps, manifest: JSON.stringify(manifest) }
       const row = {
         id: manifest.id,
@@ -79,10 +81,13 @@ export function createModelBook(needs: { db: D1Database; clock: Clock }): ModelB
         await db
           .update(models)
           .set(mutable)
-          .where(and(eq(models.id, manifest.id), eq(models.digest, digest)))
+          .where(
+            and(eq(models.id, manifest.id), eq(models.digest, digest), gte(models.royaltyBps, manifest.royaltyBps)),
+          )
       const stored = await byId(manifest.id)
       // Somebody published the same files under another name between the question and the insert.
       if (stored?.digest !== digest) throw new GatewayError('conflict', { param: 'files' })
+      if (stored.royaltyBps < manifest.royaltyBps) throw royaltyRose(stored.royaltyBps)
       return { model: toModel(stored), isNew }
     },
     async list(cursor) {
@@ -97,6 +102,12 @@ export function createModelBook(needs: { db: D1Database; clock: Clock }): ModelB
     },
   }
 }
+
+const royaltyRose = (bps: number) =>
+  new GatewayError('conflict', {
+    param: 'royaltyBps',
+    detail: `The royalty of this model is ${bps} basis points; it may fall and never rise.`,
+  })
 
 /** What the schema cannot say: without files there is nothing to pin, without an answer there is nothing to probe. */
 function requireSense(manifest: ModelManifest): void {

@@ -27,8 +27,20 @@ describe('POST /api/models', () => {
     const manifest = aManifest({ id: 'second/a', files: files('a1') })
     await post(manifest)
     expect((await post(manifest)).status).toBe(200)
-    const changed = await post({ ...manifest, royaltyBps: 250 })
-    expect(changed).toMatchObject({ status: 200, body: { royaltyBps: 250 } })
+    const changed = await post({ ...manifest, royaltyBps: 50 })
+    expect(changed).toMatchObject({ status: 200, body: { royaltyBps: 50 } })
+  })
+
+  it('lets a royalty fall and never rise again: nodes have priced their offers by it', async () => {
+    const manifest = aManifest({ id: 'second/b', files: files('b1'), royaltyBps: 100 })
+    await post(manifest)
+    expect(await post({ ...manifest, royaltyBps: 101 })).toMatchObject({
+      status: 409,
+      body: { error: { param: 'royaltyBps' } },
+    })
+    expect(await post({ ...manifest, royaltyBps: 99 })).toMatchObject({ status: 200 })
+    const back = { ...manifest, royaltyBps: 100 }
+    expect((await Promise.all([post(back), post(back)])).map(({ status }) => status)).toEqual([409, 409])
   })
 
   it('refuses the same files under another name, by whomever', async () => {
