@@ -1,8 +1,11 @@
 // Health of one offer (rule): averages that forget, half of their weight every ten minutes, so that yesterday's trouble or glory does not
 // decide today. Unknown stays null; a single sample already counts, because the breaker and the draw are what acts on it.
 import type { Instant } from '../../protocol/units.ts'
+import { CALL_TIMEOUTS, HOLD_GRACE_MS } from '../core/limits.ts'
 import type { AttemptReport } from './market-port.ts'
 
+/** An attempt nobody ended is forgotten when even its hold is over. ms */
+export const ATTEMPT_MS = CALL_TIMEOUTS.totalMs + HOLD_GRACE_MS
 const HALF_LIFE_MS = 600_000
 /** Fewer units than this give no speed worth knowing. */
 const SPEED_UNITS_MIN = 4

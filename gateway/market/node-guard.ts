@@ -4,20 +4,18 @@
 import { DurableObject } from 'cloudflare:workers'
 import { instant, isNodeId, type CallId, type Instant, type ModelId, type NodeId } from '../../protocol/units.ts'
 import type { Bindings } from '../core/env.ts'
-import { CALL_TIMEOUTS, HOLD_GRACE_MS } from '../core/limits.ts'
 import { systemClock } from '../core/clock.ts'
+import { logError } from '../core/errors.ts'
 import type { AttemptReport } from './market-port.ts'
 import { createHealthBook, type OfferHealth } from './health-book.ts'
 import { GuardStore } from './guard-store.ts'
-import { afterReport, mean, verdictOf } from './health.ts'
+import { afterReport, ATTEMPT_MS, mean, verdictOf } from './health.ts'
 import { afterAttempt, breakerState } from './breaker.ts'
 
 /** Served attempts after which a node leaves probation. */
 export const PROBATION_ATTEMPTS = 20
 /** ms between two copies to D1 */
 const PROJECT_MS = 5_000
-/** An attempt nobody ended is forgotten when even its hold is over. */
-const ATTEMPT_MS = CALL_TIMEOUTS.totalMs + HOLD_GRACE_MS
 /** An ended one is remembered so long, for a report that comes twice. */
 const ENDED_MS = 60_000
 
@@ -81,8 +79,13 @@ export class NodeGuard extends DurableObject<Bindings> implements NodeGuardPort 
     if (!isNodeId(nodeId)) return
     const changes = this.#store.dirty()
     const offers = changes.map(({ modelId, inFlight }) => this.#view(modelId, inFlight, now))
-    await createHealthBook(this.env.DB).write(nodeId, offers, this.#store.served() >= PROBATION_ATTEMPTS, now)
-    this.#store.clearDirty(changes)
+    try {
+      await createHealthBook(this.env.DB).write(nodeId, offers, this.#store.served() >= PROBATION_ATTEMPTS, now)
+      this.#store.clearDirty(changes)
+    } catch (error) {
+      // An alarm that throws is tried a few times and then lost, and a node whose last copy says "busy" gets no call that would wake its guard.
+      logError(error, null)
+    }
     if (this.#store.hasWork()) await this.#wakeBy(this.#store.nextWork(instant(now + PROJECT_MS)))
   }
 

@@ -11,10 +11,12 @@ import {
   isNodeId,
   nanos,
   type AccountId,
+  type Instant,
   type ModelId,
   type NodeId,
 } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
+import { ATTEMPT_MS } from './health.ts'
 import type { Model, Offer } from './market-port.ts'
 
 export type ModelRow = InferSelectModel<typeof models>
@@ -32,7 +34,8 @@ export function toModel(row: ModelRow): Model {
   }
 }
 
-export function toOffer(offer: OfferRow, node: NodeRow): Offer {
+/** @param now every attempt that the row counts is over when it was not renewed for longer than an attempt can last */
+export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
   return {
     nodeId: asNodeId(node.id),
     nodeName: node.name,
@@ -50,7 +53,7 @@ export function toOffer(offer: OfferRow, node: NodeRow): Offer {
     success: offer.successPpm === null ? null : offer.successPpm / 1_000_000,
     firstTokenMs: offer.firstTokenMs,
     unitsPerSecond: offer.unitsPerKs === null ? null : offer.unitsPerKs / 1_000,
-    inFlight: offer.inFlight,
+    inFlight: now - offer.updatedAt > ATTEMPT_MS ? 0 : offer.inFlight,
   }
 }
 

@@ -1,7 +1,7 @@
 // What this isolate last saw of each model's offers: one D1 query per model and five seconds, none of them on the path of a call once warm.
 // Fresh for 5 s; then the call that finds it old refreshes it behind itself; waited for only when older than 30 s or absent. Unknown models are
 // remembered as well, for 2 s and in a bounded map, so that invented names do not become queries.
-import { and, asc, eq, inArray } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { models, nodes, offers } from '../../db/schema.ts'
 import type { ModelId } from '../../protocol/units.ts'
@@ -18,6 +18,8 @@ const LIST_ROWS_MAX = 2_000
 const UNKNOWN_MS = 2_000
 const KNOWN_MAX = 1_000
 const UNKNOWN_MAX = 1_000
+/** refreshes whose requests are gone never end, and would stay for ever */
+const UNDER_WAY_MAX = 1_000
 /** A refresh that runs longer than this is taken for lost: the request that began it may be gone, and its I/O with it. */
 const SHARED_MS = 2_000
 
@@ -50,7 +52,7 @@ export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapsh
       since: clock(),
       read: work.finally(() => underWay.get(modelId) === entry && underWay.delete(modelId)),
     }
-    underWay.set(modelId, entry)
+    keep(underWay, modelId, entry, UNDER_WAY_MAX)
     return entry.read
   }
   const running = (modelId: ModelId) => {
@@ -87,6 +89,9 @@ export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapsh
   }
 }
 
+/** A million tokens in, a million out, and a thousand calls: an offer that gives one of them away must not crowd out honest ones. */
+const PRICE = sql`${offers.inputPriceNanos} + ${offers.outputPriceNanos} + 1000 * ${offers.callPriceNanos}`
+
 function createReader(needs: { db: D1Database; clock: Clock }) {
   const db = drizzle(needs.db)
   // Left joins: a model without offers still is a model.
@@ -100,8 +105,9 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
   const toSnapshot = (rows: readonly Row[]): Snapshot | null => {
     const first = rows[0]
     if (!first) return null
-    const seen = rows.flatMap((row) => (row.offers && row.nodes ? [toOffer(row.offers, row.nodes)] : []))
-    return { model: toModel(first.models), offers: seen, takenAt: needs.clock() }
+    const now = needs.clock()
+    const seen = rows.flatMap((row) => (row.offers && row.nodes ? [toOffer(row.offers, row.nodes, now)] : []))
+    return { model: toModel(first.models), offers: seen, takenAt: now }
   }
   return {
     one: async (modelId: ModelId): Promise<Snapshot | null> =>
@@ -109,7 +115,7 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
         await orUnavailable(
           joined()
             .where(eq(models.id, modelId))
-            .orderBy(asc(offers.outputPriceNanos), asc(offers.nodeId))
+            .orderBy(isNull(nodes.id), asc(PRICE), asc(offers.nodeId))
             .limit(OFFERS_MAX),
         ),
       ),

@@ -134,6 +134,33 @@ describe('snapshot', () => {
     ])
   })
 
+  it('believes a count of attempts under way no longer than an attempt can last', async () => {
+    const counts = 'UPDATE offers SET in_flight = 4, updated_at = ? WHERE node_id = ?'
+    await env.DB.prepare(counts).bind(time, nodeId).run()
+    time += 330_000
+    expect((await see())?.offers[0]?.inFlight).toBe(4)
+    time += 30_000
+    expect((await see())?.offers[0]?.inFlight).toBe(0)
+    await env.DB.prepare('UPDATE offers SET in_flight = 0 WHERE node_id = ?').bind(nodeId).run()
+  })
+
+  it('is not crowded out by offers of nodes that may not serve, nor by offers that are cheap in one price only', async () => {
+    const crowd = (state: string, input: number) => `
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+      INSERT INTO nodes (id, name, operator_account_id, operator_address, node_key, settlement_key, endpoint, state, created_at)
+      SELECT printf('node_${state.slice(0, 3)}%013d', i), 'x', '${OPERATOR}', '', '${state}' || i, '', 'https://x.example.com', '${state}', 0 FROM n;
+      INSERT INTO offers (node_id, model_id, state, input_price_nanos, output_price_nanos, cached_input_price_nanos, bytes_price_nanos,
+        call_price_nanos, context_tokens, output_tokens_max, concurrency_max, updated_at)
+      SELECT id, '${CHAT_MODEL}', 'live', ${input}, 0, 0, 0, 0, 1, 1, 4, 0 FROM nodes WHERE id LIKE 'node_${state.slice(0, 3)}%'`
+    for (const sql of [crowd('draining', 0), crowd('active', 1_000_000_000_000)].flatMap((text) => text.split(';')))
+      await env.DB.prepare(sql).run()
+    const seen = (await see())?.offers ?? []
+    await env.DB.exec("DELETE FROM offers WHERE node_id LIKE 'node_dra%' OR node_id LIKE 'node_act%'")
+    await env.DB.exec("DELETE FROM nodes WHERE id LIKE 'node_dra%' OR id LIKE 'node_act%'")
+    expect(seen[0]?.nodeId).toBe(nodeId)
+    expect(seen).toHaveLength(500)
+  })
+
   it.each(['pending', 'draining', 'suspended'])('leaves out a node that is %s', async (state) => {
     await env.DB.prepare('UPDATE nodes SET state = ? WHERE id = ?').bind(state, nodeId).run()
     expect((await see())?.offers).toEqual([])

@@ -121,6 +121,18 @@ describe('NodeGuard', () => {
     expect(await row()).toMatchObject({ breaker: 'closed', breaker_until: null, success_ppm: null })
   })
 
+  it('goes on trying while the registry is away, however often that fails', async () => {
+    await start(callId())
+    await env.DB.exec('ALTER TABLE offers RENAME TO offers_away')
+    try {
+      for (let tries = 0; tries < 8; tries++) expect(await flush()).toBe(true)
+    } finally {
+      await env.DB.exec('ALTER TABLE offers_away RENAME TO offers')
+    }
+    await flush()
+    expect(await row()).toMatchObject({ in_flight: 1 })
+  })
+
   it('sleeps when there is nothing to copy and nothing under way', async () => {
     await end(callId())
     await flush()
