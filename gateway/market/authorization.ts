@@ -9,6 +9,7 @@ import {
   helloClaims,
   nodeAuthorizationDomain,
   nodeAuthorizationTypes,
+  PROOF_TYP,
   registrationClaims,
   type RegisterNodeRequest,
 } from '../../protocol/node.ts'
@@ -40,7 +41,7 @@ export async function checkAuthorization(
     settlementKey: z.literal(claims.settlementKey),
     deadline: z.literal(claims.deadline),
   })
-  const isAgreed = await isSignedBy(request.nodeKey, request.nodeProof, 'souk-registration', exactly)
+  const isAgreed = await isSignedBy(request.nodeKey, request.nodeProof, PROOF_TYP.registration, exactly)
   return isAgreed ? { ok: true, value: signer } : refused('The node key has not signed this registration.')
 }
 
@@ -60,7 +61,7 @@ export async function checkHello(
       .min(nowSeconds - HELLO_SECONDS)
       .max(nowSeconds + HELLO_SECONDS),
   })
-  const isSigned = await isSignedBy(node.nodeKey, proof, 'souk-hello', exactly)
+  const isSigned = await isSignedBy(node.nodeKey, proof, PROOF_TYP.hello, exactly)
   return isSigned
     ? { ok: true, value: null }
     : refused('The hello is not signed by the node key within the last minute.')

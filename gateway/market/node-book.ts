@@ -1,6 +1,6 @@
 // Nodes and offers in the registry. Every change names the node's owner or the endpoint it was decided for in its condition, so that a
 // decision about yesterday's endpoint never lands on today's.
-import { and, asc, count, eq, gt, inArray, not, or, sql, type Column } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNull, lte, not, or, sql, type Column } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { models, nodes, offers, wallets } from '../../db/schema.ts'
 import type { NodeState } from '../../protocol/node.ts'
@@ -105,10 +105,19 @@ function registrations(db: Database) {
     /** A registration in one batch: the node, its offers, and a pause for offers that are no longer made. */
     async save(node: NodeRow, made: readonly OfferRow[], now: Instant): Promise<void> {
       const { id: _id, nodeKey: _nodeKey, operatorAccountId: _owner, createdAt: _createdAt, ...mutable } = node
-      const saveNode = db.insert(nodes).values(node).onConflictDoUpdate({
-        target: nodes.id,
-        set: mutable,
-      })
+      // Stopped since it was read: the person or audit that did it has the last word.
+      const isStopped = sql`${nodes.state} IN ('draining', 'suspended')`
+      const saveNode = db
+        .insert(nodes)
+        .values(node)
+        .onConflictDoUpdate({
+          target: nodes.id,
+          set: {
+            ...mutable,
+            state: sql<NodeState>`CASE WHEN ${isStopped} THEN ${nodes.state} ELSE excluded.state END`,
+            reason: sql<string>`CASE WHEN ${isStopped} THEN ${nodes.reason} ELSE excluded.reason END`,
+          },
+        })
       const saveOffers = made.map((offer) => {
         // Health, breaker and in-flight stay NodeGuard's.
         const {
@@ -148,11 +157,15 @@ function decisions(db: Database) {
       await db.update(nodes).set({ provedAt: now, seenAt: now }).where(same)
     },
 
-    /** Takes the proof away: a node that serves goes back to pending, one that a person stopped stays stopped. */
-    async unproved(nodeId: NodeId, endpoint: string, reason: string): Promise<void> {
+    /**
+     * Takes the proof away: a node that serves goes back to pending, one that a person stopped stays stopped. Another review may have proved
+     * the endpoint since `before` was read; that newer proof stands.
+     */
+    async unproved(before: NodeRow, reason: string): Promise<void> {
       const state = sql<NodeState>`CASE WHEN ${nodes.state} IN ('draining', 'suspended') THEN ${nodes.state} ELSE 'pending' END`
       const kept = sql<string>`CASE WHEN ${nodes.state} IN ('draining', 'suspended') THEN ${nodes.reason} ELSE ${reason} END`
-      const same = and(eq(nodes.id, nodeId), eq(nodes.endpoint, endpoint))
+      const isSameProof = sql`${nodes.provedAt} IS ${before.provedAt}`
+      const same = and(eq(nodes.id, before.id), eq(nodes.endpoint, before.endpoint), isSameProof)
       await db.update(nodes).set({ provedAt: null, state, reason: kept }).where(same)
     },
 
@@ -176,8 +189,14 @@ function decisions(db: Database) {
       await db.update(nodes).set({ state, reason }).where(eq(nodes.id, nodeId))
     },
 
-    async saw(nodeId: NodeId, now: Instant): Promise<void> {
-      await db.update(nodes).set({ seenAt: now }).where(eq(nodes.id, nodeId))
+    /** @returns false when it was seen within `apartMs` before: of hellos at the same moment one gets through */
+    async saw(nodeId: NodeId, now: Instant, apartMs: number): Promise<boolean> {
+      const isDue = or(isNull(nodes.seenAt), lte(nodes.seenAt, now - apartMs))
+      const seen = db
+        .update(nodes)
+        .set({ seenAt: now })
+        .where(and(eq(nodes.id, nodeId), isDue))
+      return (await seen.returning({ id: nodes.id })).length > 0
     },
   }
 }

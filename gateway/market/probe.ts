@@ -4,7 +4,7 @@
 import type { Result } from '../../protocol/errors.ts'
 import { utf8ToBytes } from '../../protocol/canonical.ts'
 import { importPublicKey } from '../../protocol/keys.ts'
-import { NodeChatEvent, NodeEmbeddingReply, type ModelManifest } from '../../protocol/node.ts'
+import { NODE_PATHS, NodeChatEvent, NodeEmbeddingReply, type ModelManifest } from '../../protocol/node.ts'
 import { outputHash, requestHash, vectorBytes, verifyReceipt } from '../../protocol/receipt.ts'
 import { SseDecoder } from '../../protocol/sse.ts'
 import type { Ticket } from '../../protocol/ticket.ts'
@@ -89,23 +89,30 @@ async function sendProbe(
 }
 
 function probeOrder(offer: Offer, manifest: ModelManifest, probe: Probe) {
-  const { bytesPerTokenMin, templateTokens } = manifest
-  const bound = Math.ceil(utf8ToBytes(probe.input).length / bytesPerTokenMin)
-  const inputTokensMax = Math.min(bound + templateTokens.fixed + templateTokens.perMessage, offer.contextTokens)
   if (manifest.task === 'embeddings') {
-    const body = JSON.stringify({ model: manifest.id, input: [probe.input] })
-    return { path: '/v1/embeddings', body, inputTokensMax, outputTokensMax: 0 }
+    const input = [probe.input]
+    const body = JSON.stringify({ model: manifest.id, input })
+    return { path: NODE_PATHS.embeddings, body, inputTokensMax: inputBound(input, manifest), outputTokensMax: 0 }
   }
-  const outputTokensMax = Math.min(PROBE_OUTPUT_TOKENS, offer.outputTokensMax)
+  const outputTokensMax = Math.min(PROBE_OUTPUT_TOKENS, manifest.outputTokensMax)
   const messages = [{ role: 'user', content: probe.input }]
   const body = JSON.stringify({
     model: manifest.id,
     messages,
     stream: true,
-    max_tokens: outputTokensMax,
+    max_tokens: Math.min(outputTokensMax, offer.outputTokensMax),
     temperature: 0,
   })
-  return { path: '/v1/chat/completions', body, inputTokensMax, outputTokensMax }
+  return { path: NODE_PATHS.chat, body, inputTokensMax: inputBound(messages, manifest), outputTokensMax }
+}
+
+/** The very bound that a call's ticket names (the inference room's quote): a smaller one would tell a node that it is probed. */
+function inputBound(input: readonly unknown[], { bytesPerTokenMin, templateTokens, contextTokens }: ModelManifest) {
+  const bytes = utf8ToBytes(JSON.stringify(input)).length
+  return Math.min(
+    Math.ceil(bytes / bytesPerTokenMin) + templateTokens.fixed + templateTokens.perMessage * input.length,
+    contextTokens,
+  )
 }
 
 interface ProbeAnswer {
@@ -130,6 +137,7 @@ async function readChat(response: Response, probe: Probe, salt: string, signal: 
     }
     if (isOver) break
   }
+  if (!isOver) throw new NodeFailure('It broke off its answer.')
   if (!content.includes(probe.contains ?? '')) throw new NodeFailure('Its answer is not the known one.')
   return { receipt, outputs: [outputHash(salt, content)] }
 }
@@ -161,8 +169,9 @@ async function requireReceipt(
   const verified = await verifyReceipt(jws, await importPublicKey(nodeKey))
   if (!verified.ok) throw new NodeFailure('Its receipt is not signed by the node key.')
   const receipt = verified.value
-  const isForTicket = receipt.jti === ticket.jti && receipt.callId === ticket.callId && receipt.nodeKey === nodeKey
-  if (!isForTicket) throw new NodeFailure('Its receipt is for another ticket.')
+  const isForCall = receipt.jti === ticket.jti && receipt.callId === ticket.callId && receipt.attempt === ticket.attempt
+  if (!isForCall || receipt.nodeKey !== nodeKey) throw new NodeFailure('Its receipt is for another ticket.')
+  if (receipt.outcome !== 'complete') throw new NodeFailure('Its receipt says that it did not finish.')
   if (receipt.model !== ticket.model || receipt.modelDigest !== ticket.modelDigest)
     throw new NodeFailure('Its receipt names another model or digest.')
   if (receipt.request !== requestHash(ticket.salt, JSON.parse(body)))

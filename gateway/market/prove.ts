@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { base64url } from '../../protocol/canonical.ts'
 import type { Result } from '../../protocol/errors.ts'
 import { importPublicKey } from '../../protocol/keys.ts'
-import { challengeClaims, ChallengeReply } from '../../protocol/node.ts'
+import { challengeClaims, ChallengeReply, PROOF_TYP } from '../../protocol/node.ts'
 import { verifyClaims } from '../../protocol/ticket.ts'
 import type { RandomBytes } from '../../protocol/units.ts'
 import { boundedJson, orAborted } from '../link/bounded.ts'
@@ -35,7 +35,7 @@ export async function proveEndpoint(
       endpoint: z.literal(claims.endpoint),
     })
     const key = await importPublicKey(node.nodeKey)
-    const verified = await verifyClaims(reply.data.proof, 'souk-challenge', exactly, () => Promise.resolve(key))
+    const verified = await verifyClaims(reply.data.proof, PROOF_TYP.challenge, exactly, () => Promise.resolve(key))
     if (!verified.ok) throw new NodeFailure('Its proof is not signed by the node key for this challenge and endpoint.')
     return { ok: true, value: null }
   } catch (error) {

@@ -33,7 +33,7 @@ export async function reviewNode(needs: ReviewNeeds, nodeId: NodeId, options: { 
   const reviewed: ReviewedOffer[] = []
   for (const { offer, model, isDue } of withDue(record)) {
     const state = offer.state === 'live' || offer.state === 'paused' ? offer.state : 'pending'
-    const ready = toOffer(offer, record.node)
+    const ready = toOffer(offer, record.node, needs.clock())
     // One after the other: a small node is asked for what one caller would ask, not for everything at once.
     const probe: ProbeResult | null = isDue ? await probeOffer(needs, ready, toModel(model), deadline) : null
     reviewed.push({ modelId: asModelId(offer.modelId), state, reason: offer.reason, probe })
@@ -49,7 +49,7 @@ async function prove(needs: ReviewNeeds, node: NodeRow): Promise<boolean> {
   const timeout = needs.proofMs === undefined ? {} : { timeoutMs: needs.proofMs }
   const proof = await proveEndpoint({ link: needs.link, random: needs.random, ...timeout }, node)
   if (proof.ok) await needs.book.proved(nodeId, node.endpoint, needs.clock())
-  else await needs.book.unproved(nodeId, node.endpoint, `The endpoint proof failed. ${proof.detail}`)
+  else await needs.book.unproved(node, `The endpoint proof failed. ${proof.detail}`)
   return proof.ok
 }
 

@@ -82,9 +82,11 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
       const now = needs.clock()
       const checked = await checkHello(proof, { id: record.id, nodeKey: record.node.nodeKey }, Math.floor(now / 1_000))
       if (!checked.ok) throw new GatewayError(checked.code, { param: 'proof', detail: checked.detail })
-      if (record.node.seenAt !== null && now - record.node.seenAt < HELLO_MS) return c.json(view(record))
-      await book.saw(record.id, now)
-      await review(record.id, true)
+      if (!(await book.saw(record.id, now, HELLO_MS))) return c.json(view(record))
+      const reviewed = review(record.id, true)
+      // A slow node hangs up before its probes are over; the review ends all the same.
+      c.executionCtx.waitUntil(reviewed.catch(() => undefined))
+      await reviewed
       return c.json(view(await find(record.id)))
     })
     .post('/nodes/:id/drain', async (c) => {

@@ -5,7 +5,7 @@ import { TEST_KEY } from './market-app.ts'
 import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
 import { importPublicKey } from '../../../protocol/keys.ts'
-import { challengeClaims, ChallengeRequest } from '../../../protocol/node.ts'
+import { challengeClaims, ChallengeRequest, PROOF_TYP } from '../../../protocol/node.ts'
 import { outputHash, requestHash, signReceipt, vectorBytes, type Receipt } from '../../../protocol/receipt.ts'
 import { encodeSse } from '../../../protocol/sse.ts'
 import { signClaims, verifyTicket, type Ticket } from '../../../protocol/ticket.ts'
@@ -58,7 +58,7 @@ export async function createFakeNode(now: () => number) {
   async function challenge(request: ChallengeRequest): Promise<Response> {
     if (node.bad.challenge) return node.bad.challenge(request)
     const key = node.bad.proofKey ?? privateKey
-    return Response.json({ proof: await signClaims(challengeClaims(request), key, { typ: 'souk-challenge' }) })
+    return Response.json({ proof: await signClaims(challengeClaims(request), key, { typ: PROOF_TYP.challenge }) })
   }
 
   async function checkedTicket(request: NodeRequest): Promise<Ticket> {

@@ -17,6 +17,7 @@ import {
   helloClaims,
   nodeAuthorizationDomain,
   nodeAuthorizationTypes,
+  PROOF_TYP,
   registrationClaims,
   type ModelManifest,
   type NodeView,
@@ -94,7 +95,7 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
     node: async (id: string) => (await send<NodeView>('GET', `/api/nodes/${id}`, { account: OPERATOR })).body,
     hello: async (id: string, node: FakeNode, over: { iat?: number; nodeId?: string } = {}) => {
       const claims = helloClaims(over.nodeId ?? id, over.iat ?? Math.floor(time / 1_000))
-      const proof = await signClaims(claims, node.privateKey, { typ: 'souk-hello' })
+      const proof = await signClaims(claims, node.privateKey, { typ: PROOF_TYP.hello })
       return send<NodeView & { error?: { code: string } }>('POST', `/api/nodes/${id}/hello`, { body: { proof } })
     },
   }
@@ -129,7 +130,7 @@ export async function aRegistration(
       deadline: BigInt(request.deadline),
     },
   })
-  const nodeProof = await signClaims(registrationClaims(request), node.privateKey, { typ: 'souk-registration' })
+  const nodeProof = await signClaims(registrationClaims(request), node.privateKey, { typ: PROOF_TYP.registration })
   return { signature, nodeProof, ...request, ...over }
 }
 

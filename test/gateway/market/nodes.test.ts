@@ -63,7 +63,7 @@ describe('registration', () => {
       attempt: 0,
       path: '/v1/chat/completions',
       prices: { input: '10000000', output: '20000000', cachedInput: '10000000', bytes: '0', perCall: '0' },
-      inputTokensMax: 38,
+      inputTokensMax: 68,
       outputTokensMax: 64,
     })
   })
