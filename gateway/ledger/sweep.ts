@@ -1,6 +1,6 @@
 // Alarms can be lost, so a cron ticks every account's guard once a day. Account ids are random, so a slice of the id space by the minute of
 // the day is a fair share of the accounts: bounded work, no cursor to keep, and a missed minute is made up for tomorrow.
-import { base32, isAccountId } from '../../protocol/units.ts'
+import { base32 } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { logError } from '../core/errors.ts'
 import type { Accounts } from './account-port.ts'
