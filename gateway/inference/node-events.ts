@@ -29,11 +29,7 @@ export async function nodeJson(response: Response, watch: Watch): Promise<unknow
   const decoder = new TextDecoder()
   let text = ''
   for await (const bytes of boundedBody(response, watch)) text += decoder.decode(bytes, { stream: true })
-  try {
-    return JSON.parse(text + decoder.decode())
-  } catch (cause) {
-    throw new AttemptFailure('provider_failed', 'node', { cause })
-  }
+  return parseJson(text + decoder.decode())
 }
 
 async function* boundedBody(response: Response, watch: Watch, background?: Background): AsyncGenerator<Uint8Array> {
@@ -93,9 +89,16 @@ function decode(decoder: SseDecoder, bytes: Uint8Array) {
 }
 
 function parseEvent(data: string): NodeChatEvent {
+  const parsed = NodeChatEvent.safeParse(parseJson(data))
+  if (!parsed.success) throw new AttemptFailure('provider_failed', 'node', { cause: parsed.error })
+  return parsed.data
+}
+
+/** The parser's own message quotes the text, which is an answer and must not come into a log. */
+function parseJson(text: string): unknown {
   try {
-    return NodeChatEvent.parse(JSON.parse(data))
-  } catch (cause) {
-    throw new AttemptFailure('provider_failed', 'node', { cause })
+    return JSON.parse(text)
+  } catch {
+    throw new AttemptFailure('provider_failed', 'node', { cause: new Error('the node sent no JSON') })
   }
 }
