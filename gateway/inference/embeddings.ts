@@ -35,9 +35,8 @@ export function serveEmbeddings(request: EmbeddingRequest, dimensions: number | 
     const parsed = NodeEmbeddingReply.safeParse(await nodeJson(response, watch))
     if (!parsed.success) throw new AttemptFailure('provider_failed', 'node', { cause: parsed.error })
     const vectors = [...parsed.data.data].sort((a, b) => a.index - b.index)
-    const isWhole =
-      vectors.length === wanted &&
-      vectors.every((v, i) => v.index === i && v.embedding.length === (dimensions ?? v.embedding.length))
+    const length = dimensions ?? vectors[0]?.embedding.length
+    const isWhole = vectors.length === wanted && vectors.every((v, i) => v.index === i && v.embedding.length === length)
     if (!isWhole)
       throw new AttemptFailure('provider_failed', 'node', {
         cause: new Error('vectors are missing or of another length'),
