@@ -4,12 +4,12 @@ import type { Ticket } from '../../protocol/ticket.ts'
 import type { Clock } from '../core/clock.ts'
 import { firstTokenMsPerInputToken, type CallTimeouts } from '../core/limits.ts'
 import type { AttemptRecord } from '../ledger/account-port.ts'
-import type { NodeLink } from '../link/node-link.ts'
+import type { NodeLink, NodeRequest } from '../link/node-link.ts'
 import type { Market, Offer } from '../market/market-port.ts'
 import { AttemptFailure, CallerGone, refusalOf } from './failure.ts'
 import type { Meter } from './meter.ts'
 import { nodeJson } from './node-events.ts'
-import type { Background, Order } from './order.ts'
+import type { Background, Caller, Order } from './order.ts'
 import { Watch } from './watch.ts'
 
 export interface SignedTicket {
@@ -53,9 +53,10 @@ export async function runAttempt<Answer>(
   meter: Meter,
   serve: Serve<Answer>,
   call: AbortController,
-  background: Background,
+  caller: Caller,
 ): Promise<AttemptEnd<Answer>> {
   const { offer, attempt } = meter
+  const { background } = caller
   const watch = new Watch(call.signal)
   const startedAt = needs.clock()
   let firstOutputAt: number | null = null
@@ -78,8 +79,8 @@ export async function runAttempt<Answer>(
   }
   try {
     const body = order.bodyFor(offer)
-    const { jws, ticket } = await needs.issueTicket(order, offer, attempt, body)
-    const response = await send(needs, offer, order.path, body, jws, watch)
+    const { jws, ticket } = await needs.issueTicket(order, offer, attempt, body).catch(ourOwnFault)
+    const response = await send(needs, { endpoint: offer.endpoint, path: order.path, body, ticket: jws }, watch, caller)
     watch.arm(needs.timeouts.firstTokenMs + firstTokenMsPerInputToken * Number(order.most.inputTokens))
     const noteFirstOutput = () => (firstOutputAt ??= needs.clock())
     const reportProgress = () => progress(needs, meter, call, background)
@@ -97,9 +98,12 @@ export async function runAttempt<Answer>(
   }
 }
 
-/** Unawaited: a slow guard must not slow the stream. When the guard says that the hold is gone, the whole call stops. */
+/**
+ * Unawaited: a slow guard must not slow the stream. When the guard says that the hold is gone, the whole call stops.
+ * Only for who streams: were the gateway to vanish, all others would pay for what they never got.
+ */
 function progress(needs: AttemptNeeds, meter: Meter, call: AbortController, background: Background): void {
-  const sent = meter.reportProgress(needs.clock())
+  const sent = meter.order.stream ? meter.reportProgress(needs.clock()) : null
   if (!sent) return
   const stopIfGone = ({ open }: { open: boolean }) =>
     open ? undefined : call.abort(new AttemptFailure('call_expired', 'gateway'))
@@ -108,21 +112,25 @@ function progress(needs: AttemptNeeds, meter: Meter, call: AbortController, back
 
 async function send(
   needs: AttemptNeeds,
-  offer: Offer,
-  path: string,
-  body: string,
-  ticket: string,
+  request: Omit<NodeRequest, 'signal'>,
   watch: Watch,
+  caller: Caller,
 ): Promise<Response> {
+  // Nobody is asked to work for a call that is over.
+  watch.signal.throwIfAborted()
   watch.arm(needs.timeouts.connectMs)
-  const response = await watch.race(
-    needs.link.send({ endpoint: offer.endpoint, path, body, ticket, signal: watch.signal }),
-  )
+  caller.noteSent()
+  const response = await watch.race(needs.link.send({ ...request, signal: watch.signal }))
   if (response.ok) return response
   const refusal: unknown = response.headers.get('content-type')?.includes('json')
     ? await nodeJson(response, watch).catch(() => null)
     : null
   throw refusalOf(response.status, refusal)
+}
+
+/** Before anything was sent: no node may be blamed for it. */
+function ourOwnFault(cause: unknown): never {
+  throw new AttemptFailure('internal_error', 'gateway', { cause })
 }
 
 /** Whatever was thrown while talking to a node, as a failure with a fault. A reason of the watch comes first: it caused the rest. */

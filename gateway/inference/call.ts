@@ -8,12 +8,12 @@ import type { Units } from '../../protocol/price.ts'
 import type { Ticket } from '../../protocol/ticket.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { HOLD_GRACE_MS } from '../core/limits.ts'
-import type { Accounts, AttemptRecord, CallEnd } from '../ledger/account-port.ts'
+import type { Accounts, AttemptRecord, CallEnd, HoldRequest } from '../ledger/account-port.ts'
 import type { Offer } from '../market/market-port.ts'
 import { runAttempt, type AttemptEnd, type AttemptNeeds, type Serve } from './attempt.ts'
 import { CallerGone, timedOut, verdict, type AttemptFailure } from './failure.ts'
 import { Meter } from './meter.ts'
-import type { Background, Order } from './order.ts'
+import type { Caller, Order } from './order.ts'
 
 export interface CallNeeds extends AttemptNeeds {
   readonly accounts: Accounts
@@ -39,7 +39,7 @@ export interface Answered {
 /** The one admission decision. @throws GatewayError with the guard's refusal */
 export async function holdFor(needs: CallNeeds, order: Order): Promise<void> {
   const { accountId, keyId, secretHash } = order.principal
-  const held = await needs.accounts(accountId).hold({
+  const request: HoldRequest = {
     callId: order.callId,
     keyId,
     secretHash,
@@ -47,7 +47,8 @@ export async function holdFor(needs: CallNeeds, order: Order): Promise<void> {
     amountNanos: order.holdNanos,
     tokensMax: addTokens(order.most),
     deadline: (order.startedAt + holdMs(needs)) as Instant, // a sum of an instant and milliseconds is an instant
-  })
+  }
+  const held = await surely(order, () => needs.accounts(accountId).hold(request))
   if (held.ok) return
   const isAboutMoney = held.code === 'insufficient_funds' || held.code === 'key_budget_exceeded'
   throw new GatewayError(held.code, {
@@ -57,35 +58,35 @@ export async function holdFor(needs: CallNeeds, order: Order): Promise<void> {
 }
 
 /**
- * Attempts and settlement of a held call. @param caller aborts when the caller leaves
+ * Attempts and settlement of a held call.
  * @throws GatewayError when nothing could be served (nothing is charged); CallerGone when the caller left (what arrived is charged)
  */
 export async function runCall<Answer extends Answered>(
   needs: CallNeeds,
   order: Order,
   serve: Serve<Answer>,
-  caller: AbortSignal,
-  background: Background,
+  caller: Caller,
 ): Promise<CapturedCall<Answer>> {
   const call = new AbortController()
   const leave = () => call.abort(new CallerGone('the caller left'))
-  if (caller.aborted) leave()
-  else caller.addEventListener('abort', leave, { once: true })
-  const total = setTimeout(
-    () => call.abort(timedOut()),
-    Math.min(needs.timeouts.totalMs, holdMs(needs) - SETTLE_MARGIN_MS),
-  )
+  if (caller.signal.aborted) leave()
+  else caller.signal.addEventListener('abort', leave, { once: true })
+  // Counted from when the hold's own time began, however long the guard took to answer.
+  const total = setTimeout(() => call.abort(timedOut()), order.startedAt + callMs(needs) - needs.clock())
   try {
-    const run = await attemptInTurn(needs, order, serve, call, background)
+    const run = await attemptInTurn(needs, order, serve, call, caller)
     return await settle(needs, order, run)
   } finally {
     clearTimeout(total)
-    caller.removeEventListener('abort', leave)
+    caller.signal.removeEventListener('abort', leave)
   }
 }
 
 /** ms before the end of a hold at which the relay stops, so that it settles before the guard does */
 const SETTLE_MARGIN_MS = 500
+
+/** ms a call may take, from its beginning to its settlement */
+export const callMs = (needs: CallNeeds): number => Math.min(needs.timeouts.totalMs, holdMs(needs) - SETTLE_MARGIN_MS)
 
 const holdMs = (needs: CallNeeds): number => needs.holdDeadlineMs ?? needs.timeouts.totalMs + HOLD_GRACE_MS
 
@@ -102,7 +103,7 @@ async function attemptInTurn<Answer>(
   order: Order,
   serve: Serve<Answer>,
   call: AbortController,
-  background: Background,
+  caller: Caller,
 ): Promise<Run<Answer>> {
   const account = needs.accounts(order.principal.accountId)
   const attempts: AttemptRecord[] = []
@@ -115,14 +116,16 @@ async function attemptInTurn<Answer>(
       { account, feeBps: needs.feeBps, progressMs: needs.timeouts.progressMs },
       needs.clock(),
     )
-    const end = await runAttempt(needs, order, meter, serve, call, background)
+    const end = await runAttempt(needs, order, meter, serve, call, caller)
     attempts.push(end.record)
     if (end.served) return { end, meter, attempts, failure: null }
     if (end.failure instanceof CallerGone) return { end, meter, attempts, failure: end.failure }
     failures.push(end.failure)
+    // Who does not stream has nothing before the end: a broken attempt is thrown away whole.
+    const hasReachedCaller = order.stream && meter.hasOutput
     const mayGoOn =
-      end.failure.isRetryable && !meter.hasOutput && !call.signal.aborted && attempt + 1 < order.offers.length
-    if (!mayGoOn) return { end, meter, attempts, failure: meter.hasOutput ? end.failure : verdict(failures) }
+      end.failure.isRetryable && !hasReachedCaller && !call.signal.aborted && attempt + 1 < order.offers.length
+    if (!mayGoOn) return { end, meter, attempts, failure: hasReachedCaller ? end.failure : verdict(failures) }
   }
   throw new GatewayError('no_provider')
 }
@@ -139,7 +142,7 @@ async function settle<Answer extends Answered>(
   const units = meter.units()
   const nothing = { inputTokens: 0n, outputTokens: 0n } as Units // zero is a valid count
   const settled = isCharged ? units : nothing
-  const captured = await captureSurely(needs, order, {
+  const callEnd: CallEnd = {
     callId: order.callId,
     outcome: end.served ? 'complete' : failure instanceof CallerGone ? 'cancelled' : 'failed',
     errorCode: failure === null ? null : failure instanceof CallerGone ? 'cancelled' : failure.code,
@@ -151,10 +154,12 @@ async function settle<Answer extends Answered>(
     endedAt: needs.clock(),
     receiptHash: receipt === null ? null : sha256Hex(receipt),
     detail: { stream: order.stream, attempts: run.attempts, choice: order.explanation, receipt, salt },
-  })
+  }
+  const captured = await surely(order, () => needs.accounts(order.principal.accountId).capture(callEnd))
   if (failure instanceof CallerGone) throw failure
-  if (failure) throw new GatewayError(failure.code, { cause: failure.cause, ...retryAfter(failure) })
+  // Before the failure, which would say that nothing was charged: a hold that ran out was charged by its progress.
   if (!captured.ok) throw new GatewayError(captured.code)
+  if (failure) throw new GatewayError(failure.code, { cause: failure.cause, ...retryAfter(failure) })
   if (!end.served) throw new GatewayError('internal_error')
   return {
     answer: end.answer,
@@ -166,28 +171,33 @@ async function settle<Answer extends Answered>(
   }
 }
 
-/** Capture may be repeated with one effect, so a lost reply is asked for again before the caller is told anything. */
-async function captureSurely(needs: CallNeeds, order: Order, end: CallEnd) {
+/** Hold and capture may be repeated with one effect, so a lost reply is asked for again, in the same words, before the caller is told anything. */
+async function surely<T>(order: Order, ask: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await needs.accounts(order.principal.accountId).capture(end)
+      return await ask()
     } catch (error) {
       logError(error, order.callId)
-      if (tries === CAPTURE_TRIES) throw new GatewayError('unavailable', { cause: error })
+      if (tries === GUARD_TRIES) throw new GatewayError('unavailable', { cause: error })
+      await new Promise((resolve) => setTimeout(resolve, tries * GUARD_PAUSE_MS))
     }
   }
 }
 
-const CAPTURE_TRIES = 3
+const GUARD_TRIES = 3
+/** A guard that is being moved is back after a moment. */
+const GUARD_PAUSE_MS = 50
 
-/** A receipt that this node did not sign for this ticket is worth nothing and is not kept. */
+/** A receipt that this node did not sign for this ticket is worth nothing and is not kept. Never throws: nothing may stand before the capture. */
 async function checkedReceipt(jws: string | null, offer: Offer, ticket: Ticket): Promise<string | null> {
   if (jws === null) return null
-  const verified = await verifyReceipt(jws, await importPublicKey(offer.nodeKey))
-  if (!verified.ok) return null
-  const { jti, callId, attempt, nodeKey, model, modelDigest } = verified.value
-  const isOurs = jti === ticket.jti && callId === ticket.callId && attempt === ticket.attempt && nodeKey === ticket.aud
-  return isOurs && model === ticket.model && modelDigest === ticket.modelDigest ? jws : null
+  const nodeKey = await importPublicKey(offer.nodeKey).catch(() => null) // a node's key is its own word
+  const verified = nodeKey && (await verifyReceipt(jws, nodeKey))
+  if (!verified?.ok) return null
+  const said = verified.value
+  const isOurs = said.jti === ticket.jti && said.callId === ticket.callId && said.attempt === ticket.attempt
+  const isWhole = said.nodeKey === ticket.aud && said.model === ticket.model && said.modelDigest === ticket.modelDigest
+  return isOurs && isWhole ? jws : null
 }
 
 const retryAfter = (failure: AttemptFailure) =>

@@ -1,20 +1,28 @@
 // The caller's side of a stream: events out, comments while it is silent, an error event instead of a false end. A caller that takes no byte
-// for too long has left; its slowness is bounded here and nowhere buffered.
+// for too long has left; its slowness is bounded here and nowhere buffered: a caller who takes its answer drop by drop until the call's time is
+// up would otherwise have it for nothing, at the node's expense.
 import { encodeSse, encodeSseComment } from '../../protocol/sse.ts'
+import type { Clock } from '../core/clock.ts'
 import { CallerGone } from './failure.ts'
 
 interface CallerStreamOptions {
   /** ms a single write may wait for the caller */
   readonly stallMs: number
+  /** ms all writes together may wait for the caller */
+  readonly waitMaxMs: number
   /** ms of silence before a comment */
   readonly keepAliveMs: number
+  readonly clock: Clock
 }
 
 export class CallerStream {
   readonly readable: ReadableStream<Uint8Array>
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>
   readonly #encoder = new TextEncoder()
+  readonly #gone = new AbortController()
   #keepAlive: ReturnType<typeof setTimeout> | undefined
+  #isOver = false
+  #waitedMs = 0
   #tail: Promise<void> = Promise.resolve()
 
   constructor(private readonly options: CallerStreamOptions) {
@@ -25,13 +33,19 @@ export class CallerStream {
     this.#writer.closed.catch(() => undefined)
   }
 
+  /** Aborts when the caller was found to be gone, also by a comment while the node is silent. */
+  get gone(): AbortSignal {
+    return this.#gone.signal
+  }
+
   /** From now silence is filled with comments: call when the response head is on its way. */
   keepAlive(): void {
     clearTimeout(this.#keepAlive)
+    if (this.#isOver) return
     this.#keepAlive = setTimeout(() => {
       this.#write(encodeSseComment('souk is waiting for the node')).then(
         () => this.keepAlive(),
-        () => undefined, // the next event meets the same broken stream and ends the call
+        () => undefined, // `gone` has told it
       )
     }, this.options.keepAliveMs)
   }
@@ -44,14 +58,19 @@ export class CallerStream {
 
   /** Ends the stream. A caller who is gone already is no error here. */
   async close(): Promise<void> {
-    clearTimeout(this.#keepAlive)
+    this.#end()
     await this.#stalling(this.#writer.close()).catch(() => undefined)
   }
 
   /** Cuts the connection: what the caller got is not a complete answer and must not look like one. Nobody waits for a caller who is gone. */
   abort(): void {
-    clearTimeout(this.#keepAlive)
+    this.#end()
     this.#writer.abort(new CallerGone('aborted')).catch(() => undefined)
+  }
+
+  #end(): void {
+    this.#isOver = true
+    clearTimeout(this.#keepAlive)
   }
 
   /** One write at a time: a comment never lands inside an event. */
@@ -61,16 +80,22 @@ export class CallerStream {
   }
 
   async #stalling(work: Promise<void>): Promise<void> {
+    const { clock, stallMs, waitMaxMs } = this.options
+    const since = clock()
+    const ms = Math.max(0, Math.min(stallMs, waitMaxMs - this.#waitedMs))
     let timer: ReturnType<typeof setTimeout> | undefined
     const stalled = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new CallerGone('the caller stopped reading')), this.options.stallMs)
+      timer = setTimeout(() => reject(new CallerGone('the caller stopped reading')), ms)
     })
     try {
       await Promise.race([work, stalled])
     } catch (cause) {
-      throw cause instanceof CallerGone ? cause : new CallerGone('the caller closed the connection', { cause })
+      const gone = cause instanceof CallerGone ? cause : new CallerGone('the caller closed the connection', { cause })
+      this.#gone.abort(gone)
+      throw gone
     } finally {
       clearTimeout(timer)
+      this.#waitedMs += clock() - since
     }
   }
 }

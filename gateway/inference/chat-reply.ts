@@ -2,7 +2,7 @@
 import type { ChatChunk, ChatCompletion, PricedUsage, SoukTrailer } from '../../protocol/openai.ts'
 import { toUsd } from '../../protocol/units.ts'
 import type { CapturedCall } from './call.ts'
-import type { ChatAnswer } from './chat.ts'
+import type { ChatAnswer, WholeChatAnswer } from './chat.ts'
 import type { Order } from './order.ts'
 
 /** @param isFirst OpenAI's first delta also says who speaks */
@@ -22,13 +22,12 @@ export function finalChunks(order: Order, call: CapturedCall<ChatAnswer>, includ
   return includeUsage ? [finish, { ...chunk(order, []), ...last }] : [{ ...finish, ...last }]
 }
 
-export function completion(order: Order, call: CapturedCall<ChatAnswer>, content: string): ChatCompletion {
+export function completion(order: Order, call: CapturedCall<WholeChatAnswer>): ChatCompletion {
+  const { content, finishReason } = call.answer
   return {
     ...identity(order),
     object: 'chat.completion',
-    choices: [
-      { index: 0, message: { role: 'assistant', content }, finish_reason: call.answer.finishReason, logprobs: null },
-    ],
+    choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: finishReason, logprobs: null }],
     usage: pricedUsage(call),
     provider: call.offer.nodeId,
     souk: trailer(order, call),

@@ -4,11 +4,11 @@ import type { ChatRequest } from '../../protocol/openai.ts'
 import { errorBody } from '../../protocol/errors.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { CallerStream } from './caller-stream.ts'
-import { runCall, type CallNeeds } from './call.ts'
+import { callMs, runCall, type CallNeeds } from './call.ts'
 import { deltaChunk, finalChunks } from './chat-reply.ts'
 import { serveChat } from './chat.ts'
 import { CallerGone } from './failure.ts'
-import type { Background, Order } from './order.ts'
+import type { Caller, Order } from './order.ts'
 
 export interface StreamedChat {
   readonly body: ReadableStream<Uint8Array>
@@ -21,10 +21,12 @@ export async function streamChat(
   needs: CallNeeds,
   order: Order,
   request: ChatRequest,
-  caller: AbortSignal,
-  background: Background,
+  caller: Caller,
 ): Promise<StreamedChat> {
-  const out = new CallerStream({ stallMs: needs.timeouts.callerStallMs, keepAliveMs: needs.timeouts.keepAliveMs })
+  const { callerStallMs, keepAliveMs } = needs.timeouts
+  const waitMaxMs = callMs(needs) / 2
+  const out = new CallerStream({ stallMs: callerStallMs, waitMaxMs, keepAliveMs, clock: needs.clock })
+  const signal = AbortSignal.any([caller.signal, out.gone])
   const head = new Head()
   let isFirst = true
   const deliver = async (text: string, nodeId: string) => {
@@ -35,7 +37,7 @@ export async function streamChat(
   }
   const pump = async () => {
     try {
-      const call = await runCall(needs, order, serveChat(needs.timeouts, deliver), caller, background)
+      const call = await runCall(needs, order, serveChat(needs.timeouts, deliver), { ...caller, signal })
       for (const chunk of finalChunks(order, call, request.stream_options?.include_usage ?? false))
         await out.send(chunk)
       await out.send('[DONE]')
@@ -44,8 +46,8 @@ export async function streamChat(
       if (!head.fail(error)) await endWithError(out, error, order.callId)
     }
   }
-  background(pump())
-  const nodeId = await head.within(needs.timeouts.keepAliveMs)
+  caller.background(pump())
+  const nodeId = await head.within(keepAliveMs)
   out.keepAlive()
   return { body: out.readable, nodeId }
 }

@@ -13,6 +13,10 @@ export interface ChatAnswer {
   readonly receipt: string | null
 }
 
+export interface WholeChatAnswer extends ChatAnswer {
+  readonly content: string
+}
+
 /** What a chat request orders. The prompt's bytes are those of the messages' JSON: an upper bound whatever the template does. */
 export function chatDraft(request: ChatRequest): OrderDraft {
   const messages = request.messages.map(({ role, content }) => ({
@@ -66,6 +70,16 @@ export function serveChat(
     }
     if (finishReason === null) throw new AttemptFailure('provider_broke_off', 'node')
     return { finishReason, receipt }
+  }
+}
+
+/** For who wants the answer in one piece. Its text belongs to the attempt: of a broken one nothing is left over. */
+export function serveWholeChat(timeouts: CallTimeouts): Serve<WholeChatAnswer> {
+  return async (response, context) => {
+    const parts: string[] = []
+    const collect = (text: string) => Promise.resolve(void parts.push(text))
+    const answer = await serveChat(timeouts, collect)(response, context)
+    return { ...answer, content: parts.join('') }
   }
 }
 

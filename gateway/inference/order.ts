@@ -70,6 +70,15 @@ export async function findModel(
 
 export type Background = (work: Promise<unknown>) => void
 
+/** The caller of an order, as the flow of its call sees it. */
+export interface Caller {
+  /** aborts when the caller leaves */
+  readonly signal: AbortSignal
+  readonly background: Background
+  /** An attempt goes out now. What came before the first one was the gateway's own time. */
+  readonly noteSent: () => void
+}
+
 /** @throws GatewayError model_not_found, unsupported_model_task; no_provider or provider_busy when nobody can serve it now */
 export async function prepareOrder(
   needs: OrderNeeds,
@@ -78,9 +87,9 @@ export async function prepareOrder(
   draft: OrderDraft,
   background: Background,
 ): Promise<Order> {
+  const now = needs.clock()
   const snapshot = await findModel(needs.market, modelId, draft.task, background)
   const { model } = snapshot
-  const now = needs.clock()
   const most = draft.most(model)
   const seed = base64url(needs.random(12))
   const ranking = rank(snapshot.offers, { seed, now, estimate: most })

@@ -2,7 +2,8 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { ChatRequest, EmbeddingRequest } from '../../protocol/openai.ts'
-import { isCallId, isModelId, toUsd } from '../../protocol/units.ts'
+import { isCallId, isModelId, toUsd, type Instant } from '../../protocol/units.ts'
+import type { Clock } from '../core/clock.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
 import { requireKey, type AppEnv } from '../core/principal.ts'
@@ -10,12 +11,12 @@ import type { RandomBytes } from '../../protocol/units.ts'
 import { holdFor, runCall, type CallNeeds } from './call.ts'
 import { completion } from './chat-reply.ts'
 import { streamChat } from './chat-stream.ts'
-import { chatDraft, serveChat } from './chat.ts'
+import { chatDraft, serveWholeChat } from './chat.ts'
 import { embeddingDraft, embeddingReply, serveEmbeddings } from './embeddings.ts'
 import { CallerGone } from './failure.ts'
 import { generationView } from './generation.ts'
 import { modelView } from './models-view.ts'
-import { prepareOrder, type Background, type Order, type OrderDraft } from './order.ts'
+import { prepareOrder, type Background, type Caller, type Order, type OrderDraft } from './order.ts'
 
 export interface InferenceNeeds extends CallNeeds {
   readonly random: RandomBytes
@@ -28,26 +29,27 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
       .post('/chat/completions', async (c) => {
         requireKey(c)
         const request = await readJson(c.req.raw, ChatRequest)
-        const order = await heldOrder(c, needs, request.model, chatDraft(request))
-        if (request.stream) {
-          const { body, nodeId } = await streamChat(needs, order, request, c.req.raw.signal, backgroundOf(c))
-          return new Response(body, { headers: { ...SSE_HEADERS, ...callHeaders(needs, order, nodeId) } })
-        }
-        const parts: string[] = []
-        const collect = (text: string) => Promise.resolve(void parts.push(text))
-        const call = await whole(
-          c,
-          runCall(needs, order, serveChat(needs.timeouts, collect), c.req.raw.signal, backgroundOf(c)),
-        )
-        return c.json(completion(order, call, parts.join('')), 200, callHeaders(needs, order, call.offer.nodeId))
+        return toItsEnd(c, async () => {
+          const order = await heldOrder(c, needs, request.model, chatDraft(request))
+          const caller = callerOf(c, needs.clock)
+          if (request.stream) {
+            const { body, nodeId } = await streamChat(needs, order, request, caller)
+            return new Response(body, { headers: { ...SSE_HEADERS, ...callHeaders(order, caller, nodeId) } })
+          }
+          const call = await runCall(needs, order, serveWholeChat(needs.timeouts), caller)
+          return c.json(completion(order, call), 200, callHeaders(order, caller, call.offer.nodeId))
+        })
       })
       .post('/embeddings', async (c) => {
         requireKey(c)
         const request = await readJson(c.req.raw, EmbeddingRequest)
-        const order = await heldOrder(c, needs, request.model, embeddingDraft(request))
-        const serve = serveEmbeddings(request, order.model.manifest.dimensions)
-        const call = await whole(c, runCall(needs, order, serve, c.req.raw.signal, backgroundOf(c)))
-        return c.json(embeddingReply(order, request, call), 200, callHeaders(needs, order, call.offer.nodeId))
+        return toItsEnd(c, async () => {
+          const order = await heldOrder(c, needs, request.model, embeddingDraft(request))
+          const caller = callerOf(c, needs.clock)
+          const serve = serveEmbeddings(request, order.model.manifest.dimensions)
+          const call = await runCall(needs, order, serve, caller)
+          return c.json(embeddingReply(order, request, call), 200, callHeaders(order, caller, call.offer.nodeId))
+        })
       })
       .get('/models', async (c) =>
         c.json({ object: 'list' as const, data: (await needs.market.models()).map(modelView) }),
@@ -78,7 +80,8 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
 /** Parsed, chosen, quoted and held: from here every way out settles. */
 async function heldOrder(c: Context<AppEnv>, needs: InferenceNeeds, model: string, draft: OrderDraft): Promise<Order> {
   const order = await prepareOrder(needs, requireKey(c), model, draft, backgroundOf(c))
-  c.header('x-souk-call-id', order.callId)
+  // On the response itself and not prepared for it: so that refusals have it too, and can be asked about.
+  c.res.headers.set('x-souk-call-id', order.callId)
   await holdFor(needs, order)
   return order
 }
@@ -90,24 +93,34 @@ async function oneModel(c: Context<AppEnv>, needs: InferenceNeeds, id: string) {
 }
 
 /**
- * An answer that is not streamed. The runtime drops a request whose caller left, so the call is given to waitUntil: it must stop the node and
- * settle. A caller who left gets no answer; the status is for the log alone.
+ * The runtime drops a request whose caller left, so everything from the hold on is given to waitUntil: what was held must be settled, and the
+ * node stopped. A caller who left gets no answer; the status is for the log alone.
  */
-async function whole<T>(c: Context<AppEnv>, call: Promise<T>): Promise<T> {
-  c.executionCtx.waitUntil(call.catch(() => undefined))
+async function toItsEnd<T>(c: Context<AppEnv>, call: () => Promise<T>): Promise<T> {
+  const work = call()
+  c.executionCtx.waitUntil(work.catch(() => undefined))
   try {
-    return await call
+    return await work
   } catch (error) {
     throw error instanceof CallerGone ? new GatewayError('cancelled', { cause: error }) : error
   }
 }
 
-function callHeaders(needs: InferenceNeeds, order: Order, nodeId: string | null): Record<string, string> {
+/** With the time of its first attempt: all before it is the gateway's own, all after it the node's. */
+function callerOf(c: Context<AppEnv>, clock: Clock): Caller & { readonly sentAt: () => Instant | null } {
+  let sentAt: Instant | null = null
+  const noteSent = () => {
+    sentAt ??= clock()
+  }
+  return { signal: c.req.raw.signal, background: backgroundOf(c), noteSent, sentAt: () => sentAt }
+}
+
+function callHeaders(order: Order, caller: ReturnType<typeof callerOf>, nodeId: string | null): Record<string, string> {
   return {
     'x-souk-call-id': order.callId,
     'x-souk-hold': toUsd(order.holdNanos),
     ...(nodeId === null ? {} : { 'x-souk-node': nodeId }),
-    'server-timing': `gateway;dur=${needs.clock() - order.startedAt}`,
+    'server-timing': `gateway;dur=${(caller.sentAt() ?? order.startedAt) - order.startedAt}`,
   }
 }
 

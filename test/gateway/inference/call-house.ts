@@ -7,6 +7,7 @@ import { toResponse } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
 import { createInferenceRoutes } from '../../../gateway/inference/routes.ts'
+import type { AccountPort } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
 import type { AttemptReport, Market, Model, Offer } from '../../../gateway/market/market-port.ts'
@@ -20,7 +21,7 @@ import {
   type NodeId,
   type RandomBytes,
 } from '../../../protocol/units.ts'
-import { aModel, anOffer } from '../../support/workers/builders.ts'
+import { aModel, anOffer, AUTHOR, OPERATOR } from '../../support/workers/builders.ts'
 
 export type ScriptedNode = (request: NodeRequest) => Promise<Response> | Response
 
@@ -33,6 +34,10 @@ export interface HouseOptions {
   readonly holdDeadlineMs?: number
   /** default: the system's */
   readonly random?: RandomBytes
+  /** replaces some of what the caller's guard answers */
+  readonly guard?: (account: AccountPort) => Partial<AccountPort>
+  /** the gateway cannot sign */
+  readonly withoutTickets?: boolean
 }
 
 export const nodeIdOf = (index: number) => `node_000000000000000${index}` as NodeId
@@ -42,7 +47,7 @@ export async function aHouse(options: HouseOptions) {
   const accountId: AccountId = newAccountId(systemRandom)
   const accounts = createAccounts(env.ACCOUNT)
   const account = accounts(accountId)
-  await account.open(accountId)
+  for (const id of [accountId, OPERATOR, AUTHOR]) await accounts(id).open(id)
   if (options.usd !== '0') {
     await account.grant({
       transferId: 'start',
@@ -86,7 +91,7 @@ export async function aHouse(options: HouseOptions) {
   app.route(
     '/v1',
     createInferenceRoutes({
-      accounts,
+      accounts: (id) => ({ ...accounts(id), ...options.guard?.(accounts(id)) }),
       market,
       link,
       clock: systemClock,
@@ -94,8 +99,9 @@ export async function aHouse(options: HouseOptions) {
       feeBps: 500,
       holdDeadlineMs: options.holdDeadlineMs ?? null,
       timeouts: { ...CALL_TIMEOUTS, ...options.timeouts },
-      issueTicket: (order, offer, attempt, body) =>
-        issueTicket({
+      issueTicket: async (order, offer, attempt, body) => {
+        if (options.withoutTickets) throw new Error('planned: no key')
+        return issueTicket({
           key,
           issuer: 'test',
           offer,
@@ -109,7 +115,8 @@ export async function aHouse(options: HouseOptions) {
           pseudonym: 'p',
           ...newTicketIds(systemRandom),
           nowSeconds: Date.now() / 1000,
-        }),
+        })
+      },
     }),
   )
   return {
@@ -121,14 +128,16 @@ export async function aHouse(options: HouseOptions) {
     sent,
     /** @param init.signal stands for the caller's connection */
     async call(path: string, body: unknown, init: { signal?: AbortSignal } = {}) {
+      const { response, settled } = this.begin(path, body, init)
+      return { response: await response, settled }
+    },
+    /** The same for who does not wait for the response. */
+    begin(path: string, body: unknown, init: { signal?: AbortSignal } = {}) {
       const context = createExecutionContext()
       const headers = { 'content-type': 'application/json', authorization: 'Bearer x' }
       const text = typeof body === 'string' ? body : JSON.stringify(body)
-      const response = await app.fetch(
-        new Request(`https://gateway.test${path}`, { method: 'POST', headers, body: text, ...init }),
-        env,
-        context,
-      )
+      const request = new Request(`https://gateway.test${path}`, { method: 'POST', headers, body: text, ...init })
+      const response = Promise.resolve(app.fetch(request, env, context))
       return { response, settled: () => waitOnExecutionContext(context) }
     },
     async get(path: string) {

@@ -1,0 +1,276 @@
+// Where money could go astray between hold and capture: lost replies, refused captures, callers who leave at the wrong moment, our own faults.
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { AccountPort, CallEnd, HoldRequest } from '../../../gateway/ledger/account-port.ts'
+import type { NodeRequest } from '../../../gateway/link/node-link.ts'
+import { aModel } from '../../support/workers/builders.ts'
+import { aHouse, chat, finish, honest, sse, token, type ScriptedNode } from './call-house.ts'
+
+const START = 1_000_000_000n
+const HONEST_COST = 70n
+type House = Awaited<ReturnType<typeof aHouse>>
+
+const log: string[] = []
+beforeEach(() => {
+  log.length = 0
+  vi.spyOn(console, 'error').mockImplementation((line: string) => void log.push(line))
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+const codeOf = async (response: Response) => (await response.json<{ error?: { code: string } }>()).error?.code
+const spent = async (house: House) => START - (await house.account.balance()).availableNanos
+const stand = (house: House) => house.account.balance()
+/** A draw that begins with the first of two equal offers. */
+const firstFirst = (length: number) => new Uint8Array(length).fill(1)
+
+describe("a reply of the caller's guard that is lost", () => {
+  it.each(['hold', 'capture'] as const)('is asked for again in the same words: %s', async (lost) => {
+    const asked: (HoldRequest | CallEnd)[] = []
+    const loseFirst =
+      <Request extends HoldRequest | CallEnd, Reply>(ask: (request: Request) => Promise<Reply>) =>
+      async (request: Request) => {
+        asked.push(request)
+        const reply = await ask(request)
+        if (asked.length === 1) throw new Error('planned: the reply is lost')
+        return reply
+      }
+    const guard = (account: AccountPort) =>
+      lost === 'hold' ? { hold: loseFirst(account.hold) } : { capture: loseFirst(account.capture) }
+    const house = await aHouse({ nodes: [honest], guard })
+    const { response } = await house.call('/v1/chat/completions', chat())
+    expect(response.status).toBe(200)
+    expect(asked).toHaveLength(2)
+    expect(asked[1]).toEqual(asked[0])
+    expect(await stand(house)).toEqual({ availableNanos: START - HONEST_COST, heldNanos: 0n })
+  })
+
+  it('for good is no acknowledgement: an error event and no [DONE]', async () => {
+    const capture = () => Promise.reject(new Error('planned: the guard is away'))
+    const house = await aHouse({ nodes: [honest], guard: () => ({ capture }) })
+    const { response, settled } = await house.call('/v1/chat/completions', chat({ stream: true }))
+    const text = await response.text()
+    await settled()
+    expect(text).toContain('"code":"unavailable"')
+    expect(text).not.toContain('[DONE]')
+    expect(text).not.toContain('"cost"')
+  })
+})
+
+it('does not say that nothing was charged when the hold had run out and was charged by its progress', async () => {
+  const capture = () => Promise.resolve({ ok: false, code: 'call_expired' } as const)
+  const house = await aHouse({ nodes: [() => sse([token('one ', 1)], 'break')], guard: () => ({ capture }) })
+  const { response } = await house.call('/v1/chat/completions', chat({ stream: true }))
+  expect(await response.text()).toContain('"code":"call_expired"')
+})
+
+it('stops when the guard says that the hold is gone', async () => {
+  const progress = () => Promise.resolve({ open: false })
+  const house = await aHouse({
+    nodes: [() => sse([token('one ', 1)], 'hang')],
+    timeouts: { progressMs: 0 },
+    guard: () => ({ progress }),
+  })
+  const { response, settled } = await house.call('/v1/chat/completions', chat({ stream: true }))
+  expect(await response.text()).toContain('"code":"call_expired"')
+  await settled()
+  expect(house.reports[0]).toMatchObject({ fault: 'gateway' })
+})
+
+describe('a held call is settled', () => {
+  it('though its caller leaves while the guard is still answering', async () => {
+    let isAsked = () => {}
+    const asked = new Promise<void>((resolve) => (isAsked = resolve))
+    const house = await aHouse({
+      nodes: [honest],
+      guard: (account) => ({
+        hold: async (request) => {
+          isAsked()
+          await pause(30)
+          return account.hold(request)
+        },
+      }),
+    })
+    const { settled, response } = house.begin('/v1/chat/completions', chat())
+    await asked
+    // What was given to waitUntil by now is all that a runtime owes a request whose caller left.
+    await settled()
+    expect(await stand(house)).toEqual({ availableNanos: START - HONEST_COST, heldNanos: 0n })
+    await response
+  })
+
+  it('though the node has a key that is none', async () => {
+    const node: ScriptedNode = () => sse([token('one ', 1), { ...finish(1), receipt: 'a.b.c' }, '[DONE]'])
+    const house = await aHouse({ nodes: [node], offers: [{ nodeKey: 'no key' }] })
+    const { response } = await house.call('/v1/chat/completions', chat())
+    expect(response.status).toBe(200)
+    expect(await stand(house)).toEqual({ availableNanos: START - 60n, heldNanos: 0n })
+  })
+
+  it('before its deadline, however long the guard took to hold', async () => {
+    const house = await aHouse({
+      nodes: [() => sse([token('one ', 1)], 'hang')],
+      holdDeadlineMs: 1_500,
+      guard: (account) => ({ hold: (request) => pause(800).then(() => account.hold(request)) }),
+    })
+    const begun = Date.now()
+    const { response } = await house.call('/v1/chat/completions', chat({ stream: true }))
+    expect(await response.text()).toContain('"code":"provider_timeout"')
+    expect(Date.now() - begun).toBeLessThan(1_500)
+    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+  })
+})
+
+describe('a caller who does not stream', () => {
+  it('gets the answer of another node when the first one breaks off, and pays for one', async () => {
+    const house = await aHouse({
+      nodes: [() => sse([token('lost ', 1)], 'break'), honest],
+      random: firstFirst,
+    })
+    const { response } = await house.call('/v1/chat/completions', chat())
+    expect(await response.json()).toMatchObject({ choices: [{ message: { content: 'one two' } }] })
+    expect(house.sent).toHaveLength(2)
+    expect(await spent(house)).toBe(HONEST_COST)
+  })
+
+  it('owes nothing before the end: only streams report progress', async () => {
+    const reported: boolean[] = []
+    for (const stream of [false, true]) {
+      const progress = () => Promise.resolve({ open: reported.push(stream) > 0 })
+      const house = await aHouse({ nodes: [honest], timeouts: { progressMs: 0 }, guard: () => ({ progress }) })
+      await (await house.call('/v1/chat/completions', chat({ stream }))).response.text()
+    }
+    expect(reported).toEqual([true, true])
+  })
+})
+
+describe('a caller of a stream', () => {
+  it('who takes it drop by drop until its time is up has left, and pays: the node is not to blame', async () => {
+    const pieces = Array.from({ length: 90 }, (_, i) => token('x', i + 1))
+    const house = await aHouse({ nodes: [() => sse(pieces, 'hang')], timeouts: { totalMs: 400 } })
+    const { response, settled } = await house.call('/v1/chat/completions', chat({ stream: true }))
+    const reader = response.body?.getReader()
+    const drip = setInterval(() => void reader?.read().catch(() => undefined), 40)
+    await settled()
+    clearInterval(drip)
+    expect(house.reports[0]).toMatchObject({ outcome: 'cancelled', fault: 'caller' })
+    expect(await spent(house)).toBeGreaterThan(50n)
+  })
+
+  it('who leaves while the node is silent is noticed by the comments', async () => {
+    const house = await aHouse({
+      nodes: [() => sse([token('one ', 1)], 'hang')],
+      timeouts: { keepAliveMs: 20, gapMs: 1_500 },
+    })
+    const { response, settled } = await house.call('/v1/chat/completions', chat({ stream: true }))
+    const reader = response.body?.getReader()
+    await reader?.read()
+    await reader?.cancel()
+    await settled()
+    expect(house.reports[0]).toMatchObject({ outcome: 'cancelled', fault: 'caller' })
+    expect(await spent(house)).toBe(60n)
+  })
+
+  it('who has left already costs no node a request', async () => {
+    const house = await aHouse({ nodes: [honest] })
+    const { settled, response } = house.begin('/v1/chat/completions', chat({ stream: true }), {
+      signal: AbortSignal.timeout(0),
+    })
+    await pause(20)
+    await settled()
+    expect(house.sent).toHaveLength(0)
+    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+    await response.catch(() => undefined)
+  })
+})
+
+it('blames no node for a ticket that we cannot sign', async () => {
+  const house = await aHouse({ nodes: [honest, honest], withoutTickets: true })
+  const { response } = await house.call('/v1/chat/completions', chat())
+  expect(await codeOf(response)).toBe('internal_error')
+  expect(house.reports.map(({ fault }) => fault)).toEqual(['gateway'])
+  expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+})
+
+const embedder = aModel({ task: 'embeddings' })
+const embed = { model: 'test/echo', input: ['a', 'b'] }
+
+it.each([
+  ['a stream', '/v1/chat/completions', chat(), () => sse(['CANARY no json']), aModel()],
+  ['one piece', '/v1/embeddings', embed, () => new Response('CANARY no json'), embedder],
+] as const)('logs nothing of an answer in %s that is no JSON', async (_, path, body, node, model) => {
+  const house = await aHouse({ nodes: [node], model })
+  const { response } = await house.call(path, body)
+  expect(await codeOf(response)).toBe('provider_failed')
+  expect(log.length).toBeGreaterThan(0)
+  expect(log.join('')).not.toContain('CANARY')
+})
+
+it('takes no money for vectors of unequal length', async () => {
+  const data = [
+    { index: 0, embedding: [1, 2] },
+    { index: 1, embedding: [1] },
+  ]
+  const node = () => Response.json({ data, usage: { prompt_tokens: 2, completion_tokens: 0 } })
+  const house = await aHouse({ nodes: [node], model: embedder })
+  const { response } = await house.call('/v1/embeddings', embed)
+  expect(await codeOf(response)).toBe('provider_failed')
+  expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+})
+
+describe('the headers', () => {
+  it('say what the gateway took until the first attempt, and not what the node took', async () => {
+    const slow: ScriptedNode = async (request: NodeRequest) => {
+      await pause(300)
+      return honest(request)
+    }
+    const house = await aHouse({ nodes: [slow] })
+    for (const stream of [false, true]) {
+      const { response } = await house.call('/v1/chat/completions', chat({ stream }))
+      await response.text()
+      const took = Number(/^gateway;dur=(\d+)$/.exec(response.headers.get('server-timing') ?? '')?.[1])
+      expect(took).toBeLessThan(250)
+    }
+  })
+
+  it('name the call of a refusal too, so that it can be asked about', async () => {
+    const house = await aHouse({ nodes: [() => new Response(null, { status: 500 })] })
+    const { response } = await house.call('/v1/chat/completions', chat())
+    expect(response.status).toBe(502)
+    const id = response.headers.get('x-souk-call-id') ?? ''
+    const found = await (await house.get(`/v1/generation?id=${id}`)).json<{ data: object }>()
+    expect(found.data).toMatchObject({
+      outcome: 'failed',
+      errorCode: 'provider_failed',
+      usage: { cost: '0.000000000' },
+    })
+  })
+})
+
+it('refuses a revoked key everywhere, before a node is asked', async () => {
+  const house = await aHouse({ nodes: [honest] })
+  await house.account.revokeKey(house.keyId)
+  const { response } = await house.call('/v1/chat/completions', chat())
+  const answers = [response, await house.get('/v1/key'), await house.get('/v1/generation?id=x')]
+  expect(await Promise.all(answers.map(codeOf))).toEqual(Array(3).fill('api_key_revoked'))
+  expect(house.sent).toHaveLength(0)
+})
+
+describe('a call that costs nothing', () => {
+  const free = {
+    inputPerMillion: 0n,
+    outputPerMillion: 0n,
+    cachedInputPerMillion: 0n,
+    bytesPerMillion: 0n,
+    perCall: 0n,
+  }
+  it('is served on an empty balance and written down without legs', async () => {
+    const house = await aHouse({ nodes: [honest], usd: '0', offers: [{ price: free as never }] })
+    const { response } = await house.call('/v1/chat/completions', chat())
+    expect(response.status).toBe(200)
+    const id = response.headers.get('x-souk-call-id') ?? ''
+    const found = await (await house.get(`/v1/generation?id=${id}`)).json<{ data: object }>()
+    expect(found.data).toMatchObject({ outcome: 'complete', legs: [], usage: { cost: '0.000000000' } })
+  })
+})
