@@ -38,8 +38,8 @@ export class CallerStream {
     return this.#gone.signal
   }
 
-  /** From now silence is filled with comments: call when the response head is on its way. */
-  keepAlive(): void {
+  /** From now silence is filled with comments: call when the response head is on its way. @param afterMs until the first of them */
+  keepAlive(afterMs = this.options.keepAliveMs): void {
     clearTimeout(this.#keepAlive)
     if (this.#isOver) return
     this.#keepAlive = setTimeout(() => {
@@ -47,7 +47,7 @@ export class CallerStream {
         () => this.keepAlive(),
         () => undefined, // `gone` has told it
       )
-    }, this.options.keepAliveMs)
+    }, afterMs)
   }
 
   /** @throws CallerGone when the caller took nothing for stallMs or closed the connection */

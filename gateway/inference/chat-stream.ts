@@ -48,7 +48,8 @@ export async function streamChat(
   }
   caller.background(pump())
   const nodeId = await head.within(keepAliveMs)
-  out.keepAlive()
+  // A response that begins before any node spoke begins with a comment: a head alone may be kept back on its way.
+  out.keepAlive(nodeId === null ? 0 : keepAliveMs)
   return { body: out.readable, nodeId }
 }
 

@@ -36,6 +36,8 @@ export interface HouseOptions {
   readonly random?: RandomBytes
   /** replaces some of what the caller's guard answers */
   readonly guard?: (account: AccountPort) => Partial<AccountPort>
+  /** stands between the room and every guard */
+  readonly accounts?: (account: AccountPort) => AccountPort
   /** the gateway cannot sign */
   readonly withoutTickets?: boolean
 }
@@ -91,7 +93,7 @@ export async function aHouse(options: HouseOptions) {
   app.route(
     '/v1',
     createInferenceRoutes({
-      accounts: (id) => ({ ...accounts(id), ...options.guard?.(accounts(id)) }),
+      accounts: (id) => (options.accounts ?? ((port) => port))({ ...accounts(id), ...options.guard?.(accounts(id)) }),
       market,
       link,
       clock: systemClock,

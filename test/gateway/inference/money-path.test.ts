@@ -172,6 +172,27 @@ describe('a caller of a stream', () => {
     expect(await spent(house)).toBe(60n)
   })
 
+  it('whose node is silent gets the head and a comment at once, and comments until it speaks', async () => {
+    const late: ScriptedNode = async (request) => {
+      await pause(900)
+      return honest(request)
+    }
+    const house = await aHouse({ nodes: [late], timeouts: { keepAliveMs: 300 } })
+    const begun = Date.now()
+    const { response, settled } = await house.call('/v1/chat/completions', chat({ stream: true }))
+    const reader = response.body!.getReader()
+    const first = await reader.read()
+    expect(Date.now() - begun).toBeLessThan(550)
+    expect(new TextDecoder().decode(first.value)).toMatch(/^: /)
+    expect(response.headers.get('x-souk-node')).toBeNull()
+    let rest = ''
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+      rest += new TextDecoder().decode(part.value)
+    await settled()
+    expect(rest).toMatch(/^: [\s\S]*data: \[DONE\]\n\n$/)
+    expect(await spent(house)).toBe(HONEST_COST)
+  })
+
   it('who has left already costs no node a request', async () => {
     const house = await aHouse({ nodes: [honest] })
     const { settled, response } = house.begin('/v1/chat/completions', chat({ stream: true }), {
@@ -183,6 +204,19 @@ describe('a caller of a stream', () => {
     expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
     await response.catch(() => undefined)
   })
+})
+
+it.each([false, true])('costs two round trips to the guard, hold and capture (stream: %s)', async (stream) => {
+  const asked: string[] = []
+  const heard = (account: AccountPort): AccountPort =>
+    new Proxy(account, {
+      get: (port, name: keyof AccountPort) => (asked.push(name), port[name]),
+    })
+  const house = await aHouse({ nodes: [honest], accounts: heard })
+  const { response, settled } = await house.call('/v1/chat/completions', chat({ stream }))
+  await response.text()
+  await settled()
+  expect(asked).toEqual(['hold', 'capture'])
 })
 
 it('blames no node for a ticket that we cannot sign', async () => {
