@@ -1,5 +1,6 @@
 // From a request to work: ticket, body, model, in the order in which a stranger's request costs least. Also the end of every call: one
 // receipt and its numbers, whatever became of the caller.
+import type { EventEmitter } from 'node:events'
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { sha256Hex } from '../protocol/canonical.ts'
@@ -30,7 +31,7 @@ export async function acceptCall<Body extends { model: string }>(
   task: Task,
   schema: z.ZodType<Body>,
 ): Promise<Call<Body>> {
-  const signal = callSignal(c, needs.stopNow)
+  const signal = callSignal(c.env.outgoing, needs.stopNow)
   const ticket = await needs.tickets.admit(c.req.header('authorization'), c.req.path)
   const bytes = await readBody(c.req.raw, NODE_LIMITS.bodyBytes)
   const json = parseJson(bytes)
@@ -69,14 +70,22 @@ function servedModel(models: readonly ServedModel[], ticket: Ticket, task: Task)
   return model
 }
 
-/** The socket itself is asked: a request's own signal also fires for reasons that are not the caller's. */
-function callSignal(c: Context<NodeEnv>, stopNow: AbortSignal): AbortSignal {
-  const left = new AbortController()
-  const { outgoing } = c.env
+/**
+ * The socket itself is asked: a request's own signal also fires for reasons that are not the caller's. Composed by hand, because a signal of
+ * `AbortSignal.any` that still has a listener lives as long as its sources, and `stopNow` lives as long as the node: every call would stay.
+ */
+export function callSignal(outgoing: EventEmitter & { writableFinished: boolean }, stopNow: AbortSignal): AbortSignal {
+  const call = new AbortController()
+  const stop = () => call.abort()
+  const late = setTimeout(stop, NODE_LIMITS.callMs)
+  stopNow.addEventListener('abort', stop, { once: true })
   outgoing.once('close', () => {
-    if (!outgoing.writableFinished) left.abort()
+    clearTimeout(late)
+    stopNow.removeEventListener('abort', stop)
+    if (!outgoing.writableFinished) stop()
   })
-  return AbortSignal.any([left.signal, stopNow, AbortSignal.timeout(NODE_LIMITS.callMs)])
+  if (stopNow.aborted) stop()
+  return call.signal
 }
 
 /** The field's name; zod's messages can quote values, so they stay inside. */
