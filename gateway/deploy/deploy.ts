@@ -113,6 +113,10 @@ async function requireSecrets(wrangler: WranglerCommand): Promise<void> {
     throw error
   })
   const known = new Set(Secrets.parse(JSON.parse(text)).map(({ name }) => name))
+  if (known.has('SOUK_LOCAL'))
+    throw new ExpectedFailure(
+      'The Worker has a secret SOUK_LOCAL, which opens the faucet: run `npx wrangler secret delete SOUK_LOCAL`, then deploy again.',
+    )
   const absent = Object.entries(SECRETS).filter(([name]) => !known.has(name))
   if (absent.length === 0) return
   const commands = absent.map(([, command]) => `  ${command}`)

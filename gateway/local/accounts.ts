@@ -26,10 +26,18 @@ export function shippedManifests(): ModelManifest[] {
   return folders.map(({ name }) => {
     const path = join(MODELS, name, 'manifest.json')
     if (!existsSync(path)) throw new ExpectedFailure(`The model ${name} has no manifest: ${path} is missing.`)
-    const manifest = ModelManifest.safeParse(JSON.parse(readFileSync(path, 'utf8')))
+    const manifest = ModelManifest.safeParse(parsed(readFileSync(path, 'utf8')))
     if (!manifest.success) throw new ExpectedFailure(`${path} is not a model manifest.`)
     return manifest.data
   })
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }
 
 export async function publishModels(admin: Client, manifests: readonly ModelManifest[]): Promise<void> {

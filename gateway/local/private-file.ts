@@ -5,12 +5,15 @@ import { dirname } from 'node:path'
 import type { z } from 'zod'
 import { errno, ExpectedFailure } from './expected.ts'
 
-/** What the file holds, or null when there is none. @throws ExpectedFailure when it is not what it should be; its content is never quoted */
+/** What the file holds, or null when there is none. @throws ExpectedFailure when it cannot be read or is not what it should be; its content is never quoted */
 export function readPrivate<T>(path: string, schema: z.ZodType<T>): T | null {
   try {
     return schema.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch (cause) {
-    if (errno(cause) === 'ENOENT') return null
+    const code = errno(cause)
+    if (code === 'ENOENT') return null
+    if (code !== null)
+      throw new ExpectedFailure(`${path} cannot be read (${code}): mend that, or choose another SOUK_STATE.`)
     throw new ExpectedFailure(`${path} is damaged: delete it to have it made anew, or choose another SOUK_STATE.`)
   }
 }

@@ -122,6 +122,14 @@ describe('npm run deploy', () => {
     expect(commands).toEqual(['secret list --format json'])
   })
 
+  it('refuses a Worker whose secrets open the faucet', async () => {
+    await filledIn()
+    const secrets = [...Object.keys(SECRETS), 'SOUK_LOCAL'].map((name) => ({ name, type: 'secret_text' }))
+    const { commands, failure } = await run({ 'secret list': JSON.stringify(secrets) })
+    expect(failure).toContain('npx wrangler secret delete SOUK_LOCAL')
+    expect(commands).toEqual(['secret list --format json'])
+  })
+
   it('stops without an admin before anything is sent', async () => {
     await edit('00000000-0000-0000-0000-000000000001', ID)
     const { commands, failure } = await run({ 'secret list': allSecrets })
