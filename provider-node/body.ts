@@ -13,12 +13,16 @@ export async function readBody(request: Request, bytesMax: number): Promise<Uint
   if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw new BodyTooLarge(bytesMax)
   const parts: Uint8Array[] = []
   let length = 0
-  if (request.body)
-    for await (const part of request.body) {
+  try {
+    for await (const part of request.body ?? []) {
       length += part.byteLength
       if (length > bytesMax) throw new BodyTooLarge(bytesMax)
       parts.push(part)
     }
+  } catch (cause) {
+    // Whoever hung up or was too slow is at fault, not this node.
+    throw cause instanceof NodeRefusal ? cause : new NodeRefusal('bad_request', 'The body did not arrive whole.')
+  }
   return Buffer.concat(parts, length)
 }
 

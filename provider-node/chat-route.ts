@@ -46,9 +46,9 @@ export function chatJob({ body, ticket, model }: Pick<Call<ChatRequest>, 'body' 
 
 /** @returns the receipt; settles when the engine has stopped, and is awaited by the stream only when there is one */
 function settle(needs: ServerNeeds, call: Call<ChatRequest>, run: ChatRun): Promise<string> {
-  const receipt = run.ended.then((end) => {
-    needs.metrics.tokensAfterCancel.add({}, end.tokensAfterAbort)
-    return finishCall(needs, call, { ...end, outputs: [end.text], inputTokens: run.inputTokens })
+  const receipt = run.ended.then(({ text, tokensAfterAbort, ...end }) => {
+    needs.metrics.tokensAfterCancel.add({}, tokensAfterAbort)
+    return finishCall(needs, call, { ...end, outputs: [text], inputTokens: run.inputTokens })
   })
   receipt.catch((cause: unknown) =>
     needs.log('error', 'receipt_failed', { cause: cause instanceof Error ? cause.name : 'unknown' }),

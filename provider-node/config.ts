@@ -4,7 +4,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { OfferPrices, type Task } from '../protocol/node.ts'
-import { OperatorError } from './operator-error.ts'
+import { OperatorError, sentenceFor } from './operator-error.ts'
 
 /** An address without path or trailing slash, as the gateway registers it. */
 const HttpUrl = z
@@ -80,10 +80,21 @@ export async function hasConfig(home: string): Promise<boolean> {
 
 /** Writes a whole new file beside the old one, then takes its place: no reader ever sees half of it. */
 export async function saveConfig(home: string, config: NodeConfig): Promise<void> {
-  await mkdir(home, { recursive: true, mode: 0o700 })
+  await makeHome(home)
   const draft = `${configFile(home)}.${process.pid}.new`
-  await writeFile(draft, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
-  await rename(draft, configFile(home))
+  try {
+    await writeFile(draft, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
+    await rename(draft, configFile(home))
+  } catch (cause) {
+    throw sentenceFor(`${configFile(home)} cannot be written`, cause)
+  }
+}
+
+/** The state folder, readable by its owner only when it is new. @throws OperatorError */
+export async function makeHome(home: string): Promise<void> {
+  await mkdir(home, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw sentenceFor(`the state folder ${home} cannot be made`, cause)
+  })
 }
 
 /** Notes the id the gateway gave, without writing the environment's overrides into the file. */
@@ -101,7 +112,10 @@ export function parseConfig(value: unknown, source: string): NodeConfig {
 }
 
 async function readStored(home: string): Promise<Record<string, unknown>> {
-  const text = await readFile(configFile(home), 'utf8').catch(() => null)
+  const text = await readFile(configFile(home), 'utf8').catch((cause: unknown) => {
+    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) return null
+    throw sentenceFor(`${configFile(home)} cannot be read`, cause)
+  })
   if (text === null) throw new OperatorError(`there is no node in ${home}: run souk-node init`)
   try {
     return z.record(z.string(), z.unknown()).parse(JSON.parse(text))

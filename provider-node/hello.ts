@@ -2,7 +2,7 @@
 // another process: the id is looked up again each time.
 import { setTimeout as wait } from 'node:timers/promises'
 import { createClient, SoukError } from '../protocol/client.ts'
-import { helloClaims, type NodeView } from '../protocol/node.ts'
+import { helloClaims, PROOF_TYP, type NodeView } from '../protocol/node.ts'
 import { signClaims } from '../protocol/ticket.ts'
 import type { Identity } from './identity.ts'
 import { NODE_LIMITS } from './limits.ts'
@@ -42,10 +42,17 @@ export async function keepGreeting(needs: HelloNeeds): Promise<void> {
 async function greet(needs: HelloNeeds, nodeId: string): Promise<NodeView | null> {
   try {
     const claims = helloClaims(nodeId, Math.floor(needs.now() / 1_000))
-    const proof = await signClaims(claims, needs.identity.signingKey, { typ: 'souk-hello' })
-    const client = createClient({ url: needs.gateway, timeoutMs: NODE_LIMITS.gatewayMs, fetch: needs.fetch ?? fetch })
+    const proof = await signClaims(claims, needs.identity.signingKey, { typ: PROOF_TYP.hello })
+    const send = needs.fetch ?? fetch
+    // A node that stops does not wait for the gateway's answer.
+    const untilStopped: typeof fetch = (input, init) => {
+      const signals = init?.signal ? [init.signal, needs.signal] : [needs.signal]
+      return send(input, { ...init, signal: AbortSignal.any(signals) })
+    }
+    const client = createClient({ url: needs.gateway, timeoutMs: NODE_LIMITS.gatewayMs, fetch: untilStopped })
     return await client.hello(nodeId, proof)
   } catch (cause) {
+    if (needs.signal.aborted) return null
     const code = cause instanceof SoukError ? cause.code : 'unreachable'
     needs.log('warn', 'hello_failed', { nodeId, code })
     return null

@@ -1,11 +1,12 @@
 // The node's two keys: Ed25519 names the node and signs receipts, secp256k1 will collect its earnings. Made once, kept in a file that only
 // its owner can read; private halves never leave this module except as opaque signing keys.
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type CryptoKey } from 'jose'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
 import { importPrivateKey } from '../protocol/keys.ts'
+import { makeHome } from './config.ts'
 import { OperatorError } from './operator-error.ts'
 
 export interface Identity {
@@ -26,7 +27,7 @@ const KEYS = 'keys.json'
 
 /** Makes the keys if there are none. Existing keys are kept: a node that loses them is another node. */
 export async function createIdentity(home: string): Promise<Identity> {
-  await mkdir(home, { recursive: true, mode: 0o700 })
+  await makeHome(home)
   const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
   const { x = '', d = '' } = await exportJWK(privateKey)
   const nodeKey = { kty: 'OKP' as const, crv: 'Ed25519' as const, x, d }

@@ -2,6 +2,9 @@
 export const NODE_LIMITS = {
   /** bytes of a request body: as much as the gateway takes from its callers */
   bodyBytes: 4 * 1024 * 1024,
+  /** ms until a request's headers, and until its whole body, have arrived: whoever sends slower only holds a socket */
+  headersMs: 10_000,
+  requestMs: 30_000,
   /** characters of a ticket: three times a real one */
   ticketCharacters: 4_096,
   /** used tickets remembered until they expire: 500 calls a second for their three minutes */

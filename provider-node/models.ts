@@ -7,7 +7,7 @@ import { basename, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { jcs, sha256Hex } from '../protocol/canonical.ts'
 import { ModelManifest } from '../protocol/node.ts'
-import { OperatorError } from './operator-error.ts'
+import { OperatorError, sentenceFor } from './operator-error.ts'
 
 export interface LoadedModel {
   readonly manifest: ModelManifest
@@ -45,7 +45,9 @@ export async function loadModel(folder: string): Promise<LoadedModel> {
   const manifest = await readManifest(folder)
   for (const [name, expected] of Object.entries(manifest.files)) {
     const label = `model file ${basename(folder)}/${name}`
-    const actual = await hashFile(join(folder, name))
+    const actual = await hashFile(join(folder, name)).catch((cause: unknown) => {
+      throw sentenceFor(`${label} cannot be read`, cause)
+    })
     if (actual === null) throw new OperatorError(`${label} is missing`)
     if (actual !== expected) throw new OperatorError(`${label} is not the file of its manifest (its sha256 differs)`)
   }

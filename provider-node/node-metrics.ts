@@ -13,8 +13,11 @@ export function createNodeMetrics(models: readonly ServedModel[], isDraining: ()
   const metrics = createMetrics()
   const perModel = (read: (model: ServedModel) => number) => () =>
     models.map((model) => ({ labels: { model: model.manifest.id }, value: read(model) }))
-  metrics.gauge('souk_node_model_loaded', 'models that are loaded, by digest', () =>
-    models.map(({ manifest, digest }) => ({ labels: { model: manifest.id, digest }, value: 1 })),
+  metrics.gauge('souk_node_model_loaded', '1 while the model runs, 0 when its engine has died, by digest', () =>
+    models.map(({ manifest, digest, engine }) => ({
+      labels: { model: manifest.id, digest },
+      value: engine.isRunning() ? 1 : 0,
+    })),
   )
   metrics.gauge(
     'souk_node_in_flight',

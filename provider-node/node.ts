@@ -6,6 +6,7 @@ import { createOnnxEngine } from './engines/onnx/onnx-engine.ts'
 import { createGatewayKeys } from './gateway-keys.ts'
 import { keepGreeting } from './hello.ts'
 import type { Identity } from './identity.ts'
+import { NODE_LIMITS } from './limits.ts'
 import { silentLog, type Log } from './log.ts'
 import { loadModel, modelFolder } from './models.ts'
 import { createNodeMetrics, type ServedModel } from './node-metrics.ts'
@@ -24,11 +25,15 @@ export interface NodeOptions {
   readonly log?: Log
   /** ms since the Unix epoch */
   readonly now?: () => number
+  /** ms a request may take to arrive; absent: {@link NODE_LIMITS} */
+  readonly requestMs?: number
 }
 
 export interface RunningNode {
   /** where it listens, without a trailing slash */
   readonly url: string
+  /** Resolves with a sentence when a model's engine died: the node cannot keep what it offers, and should end. */
+  readonly died: Promise<string>
   /** newest receipts, oldest first: compact JWS */
   receipts(): readonly string[]
   /** Drains and ends; may be called twice. */
@@ -57,10 +62,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     now,
     log,
   })
-  const { server, url } = await listen(app.fetch, config).catch(async (cause: unknown) => {
-    await closeEngines(models)
-    throw cause
-  })
+  const { server, url } = await listen(app.fetch, config, options.requestMs ?? NODE_LIMITS.requestMs).catch(
+    async (cause: unknown) => {
+      await closeEngines(models)
+      throw cause
+    },
+  )
   if (endpoint === '') endpoint = url
   const nodeId = options.nodeId ?? (config.nodeId === null ? null : () => Promise.resolve(config.nodeId))
   const greeting = nodeId
@@ -81,7 +88,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     log('info', 'stopped')
   }
   let stopping: Promise<void> | null = null
-  return { url, receipts: () => receipts.recent(), stop: () => (stopping ??= drain()) }
+  const died = Promise.race(
+    models.map(({ manifest, engine }) => engine.died.then((why) => `the model ${manifest.id} died: ${why}`)),
+  )
+  return { url, died, receipts: () => receipts.recent(), stop: () => (stopping ??= drain()) }
 }
 
 async function loadModels({ config, home }: NodeOptions, log: Log, now: () => number): Promise<ServedModel[]> {
@@ -111,9 +121,12 @@ async function closeEngines(models: readonly ServedModel[]): Promise<void> {
 function listen(
   fetch: Parameters<typeof serve>[0]['fetch'],
   { host, port }: NodeConfig,
+  requestMs: number,
 ): Promise<{ server: ServerType; url: string }> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch, hostname: host, port }, (address) => {
+    const headersTimeout = Math.min(requestMs, NODE_LIMITS.headersMs)
+    const serverOptions = { requestTimeout: requestMs, headersTimeout, connectionsCheckingInterval: headersTimeout }
+    const server = serve({ fetch, hostname: host, port, serverOptions }, (address) => {
       const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
       resolve({ server, url: `http://${shown}:${address.port}` })
     })

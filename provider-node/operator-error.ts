@@ -9,5 +9,11 @@ export class OperatorError extends Error {
   }
 }
 
+/** A failed system call in one sentence with its code; anything else is a bug and stays as it is. @example 'x cannot be read (EACCES)' */
+export const sentenceFor = (what: string, cause: unknown): unknown =>
+  cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && 'syscall' in cause
+    ? new OperatorError(`${what} (${cause.code})`)
+    : cause
+
 /** A command that cannot be understood. */
 export const usageError = (message: string): OperatorError => new OperatorError(message, 2)

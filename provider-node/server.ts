@@ -2,7 +2,14 @@
 // refused is refused as `{ error: { code, message } }`; a prompt appears in no error, no log and no metric.
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import { challengeClaims, ChallengeRequest, NODE_PATHS, WIRE_HEADER, WIRE_VERSION } from '../protocol/node.ts'
+import {
+  challengeClaims,
+  ChallengeRequest,
+  NODE_PATHS,
+  PROOF_TYP,
+  WIRE_HEADER,
+  WIRE_VERSION,
+} from '../protocol/node.ts'
 import { signClaims } from '../protocol/ticket.ts'
 import { BodyTooLarge, parseJson, readBody } from './body.ts'
 import { createChatRoute } from './chat-route.ts'
@@ -45,14 +52,20 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
     await next()
   })
 
+  const status = () => (isDraining() ? 'draining' : models.every(({ engine }) => engine.isRunning()) ? 'ok' : 'failed')
   app.get('/healthz', (c) =>
     c.json(
       {
-        status: isDraining() ? 'draining' : 'ok',
+        status: status(),
         nodeKey: identity.nodeKey,
-        models: models.map(({ manifest, digest, engine }) => ({ model: manifest.id, digest, ...engine.load() })),
+        models: models.map(({ manifest, digest, engine }) => ({
+          model: manifest.id,
+          digest,
+          running: engine.isRunning(),
+          ...engine.load(),
+        })),
       },
-      isDraining() ? 503 : 200,
+      status() === 'ok' ? 200 : 503,
     ),
   )
 
@@ -67,7 +80,7 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
     if (withoutSlash(parsed.data.endpoint) !== needs.endpoint())
       throw new NodeRefusal('bad_request', 'This node does not answer for that endpoint.')
     return c.json({
-      proof: await signClaims(challengeClaims(parsed.data), identity.signingKey, { typ: 'souk-challenge' }),
+      proof: await signClaims(challengeClaims(parsed.data), identity.signingKey, { typ: PROOF_TYP.challenge }),
     })
   })
 

@@ -8,6 +8,7 @@ import { createClient, SoukError } from '../../protocol/client.ts'
 import {
   nodeAuthorizationDomain,
   nodeAuthorizationTypes,
+  PROOF_TYP,
   registrationClaims,
   type NodeView,
   type OfferRequest,
@@ -65,7 +66,7 @@ async function register(
     },
   })
   const agreed = { operator: operator.address, endpoint, settlementKey: settlementAddress, deadline }
-  const nodeProof = await signClaims(registrationClaims(agreed), signingKey, { typ: 'souk-registration' })
+  const nodeProof = await signClaims(registrationClaims(agreed), signingKey, { typ: PROOF_TYP.registration })
   return client.registerNode({ ...agreed, name, nodeKey, signature, nodeProof, offers })
 }
 

@@ -3,9 +3,10 @@ import { homeFolder, loadConfig } from '../config.ts'
 import { loadIdentity } from '../identity.ts'
 import { createLog, type Log } from '../log.ts'
 import { startNode } from '../node.ts'
+import { OperatorError } from '../operator-error.ts'
 import type { ParsedOptions, Terminal } from './options.ts'
 
-/** Resolves when the node has stopped. */
+/** Resolves when the node has stopped. @throws OperatorError when it had to, because a model died: whatever watches the program starts it again */
 export async function runStart(
   options: ParsedOptions,
   { print, env }: Terminal,
@@ -22,8 +23,9 @@ export async function runStart(
   const node = await startNode({ config, identity, home, nodeId, log })
   if (isJson) log('info', 'ready', { url: node.url })
   else print(`ready ${node.url}`)
-  await stopped
+  const failure = await Promise.race([stopped.then(() => null), node.died])
   await node.stop()
+  if (failure !== null) throw new OperatorError(failure)
 }
 
 function humanLog(print: (line: string) => void): Log {

@@ -51,6 +51,9 @@ export interface Vectors {
 interface EngineBase {
   /** calls being computed, and calls accepted that wait for their turn */
   load(): { inFlight: number; waiting: number }
+  isRunning(): boolean
+  /** Resolves with the reason when it ended although nobody closed it. */
+  readonly died: Promise<string>
   close(): Promise<void>
 }
 

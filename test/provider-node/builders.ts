@@ -88,7 +88,7 @@ export interface TestNode extends RunningNode {
 
 export async function aNode(
   overrides: Partial<NodeConfig> = {},
-  options: Partial<Pick<NodeOptions, 'now' | 'log' | 'nodeId'>> = {},
+  options: Partial<Pick<NodeOptions, 'now' | 'log' | 'nodeId' | 'requestMs'>> = {},
 ): Promise<TestNode> {
   const gateway = await aGateway()
   const home = await aTemporaryFolder()

@@ -29,9 +29,10 @@ export async function createOnnxEngine(model: LoadedModel, options: OnnxOptions)
   const { concurrencyMax, threads } = options
   const setup: WorkerSetup = { folder: model.folder, task, contextTokens, concurrencyMax, threads }
   const calls = createCalls(await startWorker(setup, id), options)
-  const { load, close } = calls
-  if (task === 'embeddings') return { task, load, close, embed: (inputs, signal) => embed(calls, inputs, signal) }
-  return { task, load, close, start: (job, signal) => startChat(calls, job, signal, options.now) }
+  const { load, isRunning, died, close } = calls
+  const base = { load, isRunning, died, close }
+  if (task === 'embeddings') return { ...base, task, embed: (inputs, signal) => embed(calls, inputs, signal) }
+  return { ...base, task, start: (job, signal) => startChat(calls, job, signal, options.now) }
 }
 
 /** Resolves when the graph is loaded. */
@@ -55,6 +56,8 @@ interface Calls {
   /** No reply of this call is expected any more. */
   forget(id: number): void
   load(): { inFlight: number; waiting: number }
+  isRunning(): boolean
+  readonly died: Promise<string>
   close(): Promise<void>
 }
 
@@ -67,12 +70,15 @@ function createCalls(worker: Worker, { concurrencyMax, queueMax }: OnnxOptions):
     if ('id' in message) listeners.get(message.id)?.(message)
   })
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-  // A thread that dies takes its calls with it; later ones are refused. The 'exit' event follows 'error'.
-  worker.on('error', () => {})
+  let reason = 'its thread ended'
+  let isClosing = false
+  // A thread that dies takes its calls with it; later ones are refused. The 'exit' event follows 'error'. A name alone: a message can quote.
+  worker.on('error', (cause) => (reason = `its thread failed (${'code' in cause ? String(cause.code) : cause.name})`))
   void exited.then(() => {
     isGone = true
     for (const listener of [...listeners.values()]) listener('worker_gone')
   })
+  const died = new Promise<string>((resolve) => void exited.then(() => (isClosing ? undefined : resolve(reason))))
   return {
     open(build, listener) {
       if (isGone) throw new EngineRefusal('internal', 'The model is not running.')
@@ -89,7 +95,10 @@ function createCalls(worker: Worker, { concurrencyMax, queueMax }: OnnxOptions):
       inFlight: Math.min(listeners.size, concurrencyMax),
       waiting: Math.max(0, listeners.size - concurrencyMax),
     }),
+    isRunning: () => !isGone,
+    died,
     async close() {
+      isClosing = true
       send({ type: 'close' })
       const late = setTimeout(() => void worker.terminate(), CLOSE_MS)
       await exited

@@ -24,7 +24,7 @@ async function serve(port: MessagePort | null, setup: WorkerSetup): Promise<void
   try {
     const task = setup.task === 'chat' ? await chatTask(setup, reply) : await embeddingTask(setup, reply)
     port.on('message', (message: ToWorker) => {
-      if (message.type !== 'close') return task.take(message)
+      if (message.type !== 'close') return taken(task, message, reply)
       port.close()
       void task.close()
     })
@@ -32,6 +32,15 @@ async function serve(port: MessagePort | null, setup: WorkerSetup): Promise<void
   } catch (cause) {
     reply({ type: 'unloadable', reason: cause instanceof Error ? cause.message : 'unknown' })
     port.close()
+  }
+}
+
+/** One call that cannot even be begun must not take the thread and everybody else's calls with it. */
+function taken(task: Task, message: Job, reply: (message: FromWorker) => void): void {
+  try {
+    task.take(message)
+  } catch (cause) {
+    reply({ type: 'failed', id: message.id, reason: cause instanceof Error ? cause.name : 'unknown' })
   }
 }
 
@@ -60,6 +69,7 @@ async function embeddingTask(setup: WorkerSetup, reply: (message: FromWorker) =>
   const left = new Set<number>()
 
   async function embed(id: number, inputs: readonly string[]): Promise<void> {
+    if (left.has(id)) return reply({ type: 'cancelled', id, outputTokens: 0 })
     const texts = inputs.map((input) => tokenizer.encode(input))
     if (texts.some((ids) => ids.length > setup.contextTokens)) return reply({ type: 'too_long', id })
     const vectors: Float32Array[] = []
