@@ -10,7 +10,11 @@ import { describeBoundVectors } from '../../support/workers/vectors.ts'
 import { aHouse } from './auth-house.ts'
 
 const Fields = z.looseObject({
-  scheme: z.string().optional(),
+  // The vectors write an absent scheme as null, siwe as undefined.
+  scheme: z
+    .string()
+    .nullish()
+    .transform((scheme) => scheme ?? undefined),
   domain: z.string().optional(),
   address: z.string().optional(),
   statement: z.string().optional(),
