@@ -5,8 +5,10 @@ export const LIMITS = {
   bodyBytes: 4 * 1024 * 1024,
   /** nesting of a JSON body: deeper ones only exist to exhaust a parser */
   jsonDepth: 64,
-  /** bytes of a node's whole answer */
+  /** bytes of a node's whole answer, and of what is collected of a stream for a caller who does not */
   nodeAnswerBytes: 8 * 1024 * 1024,
+  /** bytes a node's stream may have for each token ordered, where that is more: an event with its usage is 200 to 400 */
+  nodeTokenBytes: 1024,
   /** bytes of one event of a node */
   nodeEventBytes: 1024 * 1024,
   /** attempts of one call, each on another node */

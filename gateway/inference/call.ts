@@ -179,13 +179,13 @@ async function surely<T>(order: Order, ask: () => Promise<T>): Promise<T> {
     } catch (error) {
       logError(error, order.callId)
       if (tries === GUARD_TRIES) throw new GatewayError('unavailable', { cause: error })
-      await new Promise((resolve) => setTimeout(resolve, tries * GUARD_PAUSE_MS))
+      await new Promise((resolve) => setTimeout(resolve, GUARD_PAUSE_MS * 4 ** (tries - 1)))
     }
   }
 }
 
-const GUARD_TRIES = 3
-/** A guard that is being moved is back after a moment. */
+const GUARD_TRIES = 4
+/** ms before the second try, four times as long before each further one: a guard that is being moved is back within a second */
 const GUARD_PAUSE_MS = 50
 
 /** A receipt that this node did not sign for this ticket is worth nothing and is not kept. Never throws: nothing may stand before the capture. */

@@ -1,7 +1,7 @@
 // Chat: the body a node gets, and the reading of its stream. Every event is parsed and re-made; nothing of the node's bytes is passed on.
 import type { ChatRequest, FinishReason } from '../../protocol/openai.ts'
 import { NODE_PATHS } from '../../protocol/node.ts'
-import type { CallTimeouts } from '../core/limits.ts'
+import { LIMITS, type CallTimeouts } from '../core/limits.ts'
 import type { Serve } from './attempt.ts'
 import { AttemptFailure } from './failure.ts'
 import { nodeChatEvents } from './node-events.ts'
@@ -52,7 +52,7 @@ export function serveChat(
   return async (response, { offer, meter, watch, background, noteFirstOutput, reportProgress }) => {
     let finishReason: FinishReason | null = null
     let receipt: string | null = null
-    for await (const event of nodeChatEvents(response, watch, background)) {
+    for await (const event of nodeChatEvents(response, watch, background, Number(meter.order.most.outputTokens))) {
       const [choice] = event.choices
       meter.noteClaim(event.usage)
       receipt = event.receipt ?? receipt
@@ -77,7 +77,13 @@ export function serveChat(
 export function serveWholeChat(timeouts: CallTimeouts): Serve<WholeChatAnswer> {
   return async (response, context) => {
     const parts: string[] = []
-    const collect = (text: string) => Promise.resolve(void parts.push(text))
+    let length = 0
+    const collect = async (text: string) => {
+      length += text.length
+      if (length > LIMITS.nodeAnswerBytes)
+        throw new AttemptFailure('provider_failed', 'node', { cause: new Error('more text than can be collected') })
+      parts.push(text)
+    }
     const answer = await serveChat(timeouts, collect)(response, context)
     return { ...answer, content: parts.join('') }
   }

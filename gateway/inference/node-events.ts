@@ -14,9 +14,11 @@ export async function* nodeChatEvents(
   response: Response,
   watch: Watch,
   background: Background,
+  outputTokensMax: number,
 ): AsyncGenerator<NodeChatEvent> {
   const decoder = new SseDecoder(LIMITS.nodeEventBytes)
-  for await (const bytes of boundedBody(response, watch, background)) {
+  const bytesMax = Math.max(LIMITS.nodeAnswerBytes, outputTokensMax * LIMITS.nodeTokenBytes)
+  for await (const bytes of boundedBody(response, watch, bytesMax, background)) {
     for (const event of decode(decoder, bytes)) {
       if (event.data === '[DONE]') return
       yield parseEvent(event.data)
@@ -28,11 +30,17 @@ export async function* nodeChatEvents(
 export async function nodeJson(response: Response, watch: Watch): Promise<unknown> {
   const decoder = new TextDecoder()
   let text = ''
-  for await (const bytes of boundedBody(response, watch)) text += decoder.decode(bytes, { stream: true })
+  for await (const bytes of boundedBody(response, watch, LIMITS.nodeAnswerBytes))
+    text += decoder.decode(bytes, { stream: true })
   return parseJson(text + decoder.decode())
 }
 
-async function* boundedBody(response: Response, watch: Watch, background?: Background): AsyncGenerator<Uint8Array> {
+async function* boundedBody(
+  response: Response,
+  watch: Watch,
+  bytesMax: number,
+  background?: Background,
+): AsyncGenerator<Uint8Array> {
   if (!response.body) return
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
   let total = 0
@@ -43,7 +51,7 @@ async function* boundedBody(response: Response, watch: Watch, background?: Backg
       isDone = done
       if (done) return
       total += value.byteLength
-      if (total > LIMITS.nodeAnswerBytes)
+      if (total > bytesMax)
         throw new AttemptFailure('provider_failed', 'node', { cause: new Error('answer too large') })
       yield value
     }

@@ -282,6 +282,27 @@ describe('the headers', () => {
   })
 })
 
+describe('an answer may be as long as what was ordered', () => {
+  const long = aModel({ contextTokens: 40_000, outputTokensMax: 20_000 })
+
+  it('though its events are many times its text', { timeout: 20_000 }, async () => {
+    const padding = 'p'.repeat(350)
+    const events = Array.from({ length: 20_000 }, (_, i) => ({ ...token('x', i + 1), padding }))
+    const house = await aHouse({ nodes: [() => sse([...events, finish(20_000), '[DONE]'])], model: long })
+    const { response } = await house.call('/v1/chat/completions', chat())
+    expect(response.status).toBe(200)
+    expect(await spent(house)).toBe(200_050n)
+  })
+
+  it('but what is collected of it is bounded, whatever a node sends for a token', async () => {
+    const events = Array.from({ length: 10 }, (_, i) => token('x'.repeat(1_000_000), i + 1))
+    const house = await aHouse({ nodes: [() => sse([...events, finish(10), '[DONE]'])], model: long })
+    const { response } = await house.call('/v1/chat/completions', chat())
+    expect(await codeOf(response)).toBe('provider_failed')
+    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+  })
+})
+
 it('refuses a revoked key everywhere, before a node is asked', async () => {
   const house = await aHouse({ nodes: [honest] })
   await house.account.revokeKey(house.keyId)
