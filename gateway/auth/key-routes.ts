@@ -1,26 +1,16 @@
 // `/api/keys`: create, list, revoke. The account's guard is the truth about keys; this room only mints them, and shows each once.
 // A key cannot make keys: only a signed-in wallet can.
 import { Hono } from 'hono'
-import { z } from 'zod'
 import { CreateKeyRequest, type CreatedKey } from '../../protocol/auth.ts'
 import { fromUsd, instant, isKeyId, newKeyId } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
+import { PageQuery } from '../core/page.ts'
 import { requireSession, type AppEnv } from '../core/principal.ts'
 import { jsonBody, queryString } from '../core/validate.ts'
 import { signedIn } from './authenticate.ts'
 import { KEY_SECRET_BYTES, mintApiKey } from './api-key.ts'
 import { granted, type AuthNeeds } from './needs.ts'
-
-const PageQuery = z.object({
-  cursor: z.string().min(1).max(200).optional(),
-  limit: z
-    .string()
-    .regex(/^[1-9]\d{0,2}$/, 'a whole number')
-    .transform(Number)
-    .refine((rows) => rows <= LIMITS.pageRows, `at most ${LIMITS.pageRows}`)
-    .optional(),
-})
 
 export function createKeyRoutes({ accounts, config, clock, random }: AuthNeeds) {
   return new Hono<AppEnv>()

@@ -1,13 +1,13 @@
 // `/api`, the money part: admins grant and make codes, accounts redeem them, and read their own calls and journal. Money moves only through
 // the account's guard, by a transfer with an id; what is read here comes from the book and may be some hundred milliseconds behind.
 import { Hono, type MiddlewareHandler } from 'hono'
-import { z } from 'zod'
 import { CodeBody, GrantBody, RedeemBody, type CodeReply, type GrantReply } from '../../protocol/ledger.ts'
 import { fromUsd, instant, isAccountId, nanos, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Config } from '../core/env.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
+import { PageQuery } from '../core/page.ts'
 import { requireAdmin, requireSession, type AppEnv } from '../core/principal.ts'
 import { jsonBody, queryString } from '../core/validate.ts'
 import type { Accounts, GrantRequest } from './account-port.ts'
@@ -26,16 +26,6 @@ export interface LedgerRouteNeeds {
   /** the faucet exists only under the local switch */
   readonly config: Pick<Config, 'isLocal'>
 }
-
-const PageQuery = z.object({
-  cursor: z.string().min(1).max(200).optional(),
-  limit: z
-    .string()
-    .regex(/^[1-9]\d{0,2}$/, 'a whole number')
-    .transform(Number)
-    .refine((rows) => rows <= LIMITS.pageRows, `at most ${LIMITS.pageRows}`)
-    .optional(),
-})
 
 export function createLedgerRoutes({ db, book, accounts, clock, random, config }: LedgerRouteNeeds) {
   const registered = createAccountBook(db)
