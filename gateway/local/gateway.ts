@@ -118,7 +118,9 @@ async function running(mf: Miniflare, config: WranglerConfig, configPath: string
   } catch (error) {
     await mf.dispose()
     if (error instanceof ExpectedFailure) throw error
-    throw new ExpectedFailure(`The gateway did not start: ${oneLine(error)}`)
+    throw new ExpectedFailure(
+      `The gateway did not start (${oneLine(error)}): see gateway.log, or choose another SOUK_STATE.`,
+    )
   }
 }
 

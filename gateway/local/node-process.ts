@@ -136,7 +136,10 @@ const Stored = z.object({ port: z.number().int() })
 
 function portOf(home: string): number {
   const stored = Stored.safeParse(parsed(readFileSync(join(home, 'config.json'), 'utf8')))
-  if (!stored.success) throw new ExpectedFailure(`${join(home, 'config.json')} is not a node's configuration.`)
+  if (!stored.success)
+    throw new ExpectedFailure(
+      `${join(home, 'config.json')} is not a node's configuration: restore it, or delete ${home} to have a new node.`,
+    )
   return stored.data.port
 }
 

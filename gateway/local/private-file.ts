@@ -5,8 +5,10 @@ import { dirname } from 'node:path'
 import type { z } from 'zod'
 import { errno, ExpectedFailure } from './expected.ts'
 
+const MAKE_ANEW = 'delete it to have it made anew'
+
 /** What the file holds, or null when there is none. @throws ExpectedFailure when it cannot be read or is not what it should be; its content is never quoted */
-export function readPrivate<T>(path: string, schema: z.ZodType<T>): T | null {
+export function readPrivate<T>(path: string, schema: z.ZodType<T>, mend = MAKE_ANEW): T | null {
   try {
     return schema.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch (cause) {
@@ -14,7 +16,7 @@ export function readPrivate<T>(path: string, schema: z.ZodType<T>): T | null {
     if (code === 'ENOENT') return null
     if (code !== null)
       throw new ExpectedFailure(`${path} cannot be read (${code}): mend that, or choose another SOUK_STATE.`)
-    throw new ExpectedFailure(`${path} is damaged: delete it to have it made anew, or choose another SOUK_STATE.`)
+    throw new ExpectedFailure(`${path} is damaged: ${mend}, or choose another SOUK_STATE.`)
   }
 }
 
@@ -26,8 +28,13 @@ export function writePrivate(path: string, value: unknown): void {
 }
 
 /** What the file holds; made and kept when there is none yet. */
-export async function readOrMake<T>(path: string, schema: z.ZodType<T>, make: () => T | Promise<T>): Promise<T> {
-  const known = readPrivate(path, schema)
+export async function readOrMake<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  make: () => T | Promise<T>,
+  mend?: string,
+): Promise<T> {
+  const known = readPrivate(path, schema, mend)
   if (known !== null) return known
   const made = await make()
   writePrivate(path, made)

@@ -1,9 +1,11 @@
 // The gateway's secrets and the development wallets of one state folder: made once, kept there, used nowhere else.
 import { exportJWK, generateKeyPair } from 'jose'
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
+import { ExpectedFailure } from './expected.ts'
 import { readOrMake } from './private-file.ts'
 
 const Secrets = z.object({
@@ -24,12 +26,15 @@ export type DevWallets = z.infer<typeof DevWallets>
 export const loadSecrets = (stateDir: string): Promise<Secrets> =>
   readOrMake(join(stateDir, 'secrets.json'), Secrets, makeSecrets)
 
-export const loadWallets = (stateDir: string): Promise<DevWallets> =>
-  readOrMake(join(stateDir, 'wallets.json'), DevWallets, () => ({
-    consumer: newWallet(),
-    operator: newWallet(),
-    admin: newWallet(),
-  }))
+/** @throws ExpectedFailure when they are gone from a folder that is in use: its balance, models and node belong to them */
+export async function loadWallets(stateDir: string): Promise<DevWallets> {
+  const path = join(stateDir, 'wallets.json')
+  if (!existsSync(path) && existsSync(join(stateDir, 'd1')))
+    throw new ExpectedFailure(`${path} is missing: ${RESTORE}, or choose another SOUK_STATE.`)
+  const make = () => ({ consumer: newWallet(), operator: newWallet(), admin: newWallet() })
+  return readOrMake(path, DevWallets, make, RESTORE)
+}
+const RESTORE = 'restore it, because the accounts of this state folder are its wallets'
 
 export function newWallet(): DevWallet {
   const privateKey = generatePrivateKey()
