@@ -4,7 +4,17 @@ import { createBook, type BookLine } from '../../../gateway/ledger/book.ts'
 import { parseLine } from '../../../gateway/ledger/journal.ts'
 import { sliceOf, sweepAccounts } from '../../../gateway/ledger/sweep.ts'
 import { instant, isCallId, nanos, type AccountId } from '../../../protocol/units.ts'
-import { accounts, anAccount, aPayer, callFor, START, type TestAccount, plannedFailures } from './ledger-house.ts'
+import {
+  accounts,
+  aHold,
+  anAccount,
+  anEnd,
+  aPayer,
+  callFor,
+  START,
+  type TestAccount,
+  plannedFailures,
+} from './ledger-house.ts'
 
 plannedFailures()
 
@@ -192,6 +202,24 @@ describe('the projection', () => {
       await payer.port.tick()
     }
     expect((await standOf(payer.id)).lines).toHaveLength(6)
+  })
+
+  it.each([
+    ['of three bytes a character', '語'.repeat(63_500)],
+    ['that are escaped twice', '"'.repeat(31_500)],
+  ])('carries the largest details that are kept, %s', async (_, choice) => {
+    const payer = await aPayer(1_000n)
+    const detail = { stream: true, attempts: [], choice, receipt: null, salt: null }
+    for (let i = 0; i < 12; i++) {
+      const request = aHold(payer, 10n)
+      await payer.port.hold(request)
+      await payer.port.capture(anEnd(payer, request.callId, { detail }))
+    }
+    payer.clock.advance(afterAlarm)
+    await payer.alarm()
+    expect(await book.cursor(payer.id)).toBe(13)
+    const { calls } = await standOf(payer.id)
+    expect(calls.map((call) => call.detail)).toEqual(Array(12).fill(JSON.stringify(detail)))
   })
 
   it('carries more lines than fit one append', async () => {
