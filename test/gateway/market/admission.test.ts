@@ -1,8 +1,6 @@
 import { env } from 'cloudflare:test'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LinkRefused } from '../../../gateway/link/node-link.ts'
-import { createNodeBook } from '../../../gateway/market/node-book.ts'
-import { registerNode } from '../../../gateway/market/register.ts'
 import { admit, REASON, type ReviewedOffer } from '../../../gateway/market/admission.ts'
 import type { NodeView } from '../../../protocol/node.ts'
 import { challengeClaims, PROOF_TYP } from '../../../protocol/node.ts'
@@ -226,46 +224,6 @@ describe('a node under review', () => {
     })
     expect(view.offers[0]?.reason).toBe(REASON.unprobed)
     expect(view.reason).toBe(REASON.unproved)
-  })
-
-  it('keeps the proof of a review that ended while an older one was still waiting in vain', async () => {
-    const { id } = await registered({ challenge: () => new Response('', { status: 500 }) })
-    node.bad = { challenge: silent }
-    app.advance(2_001)
-    const older = app.hello(id, node)
-    while (node.calls.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
-    node.bad = {}
-    app.advance(2_001)
-    expect((await app.hello(id, node)).body.state).toBe('probation')
-    expect((await older).body.state).toBe('probation')
-    expect((await app.node(id)).state).toBe('probation')
-  })
-
-  it('stays stopped when it is suspended while its operator registers again', async () => {
-    const { id } = await registered({})
-    const db = new Proxy(env.DB, {
-      get: (target, name) =>
-        name === 'batch'
-          ? async (statements: D1PreparedStatement[]) => {
-              await env.DB.prepare("UPDATE nodes SET state = 'suspended', reason = 'an audit' WHERE id = ?")
-                .bind(id)
-                .run()
-              return target.batch(statements)
-            }
-          : (Reflect.get(target, name) as unknown),
-    })
-    const book = createNodeBook(db)
-    await registerNode({ ...app.needs, book }, await aRegistration(node, app.now()), OPERATOR)
-    expect(await app.node(id)).toMatchObject({ state: 'suspended', reason: 'an audit' })
-  })
-
-  it('cannot tell a probe from a call by the bound in its ticket', async () => {
-    await registered({})
-    const [ticket] = node.tickets
-    const { messages, max_tokens } = JSON.parse(node.calls.at(-1)?.body ?? '') as { messages: []; max_tokens: number }
-    // As the inference room bounds a call: bytes of the messages' JSON, and 4 + 4 tokens of the template.
-    expect(ticket?.inputTokensMax).toBe(new TextEncoder().encode(JSON.stringify(messages)).length + 8)
-    expect(ticket?.outputTokensMax).toBe(max_tokens)
   })
 
   it('is let in by its hello once it behaves, without a session', async () => {
