@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { AccountView } from '../../../protocol/auth.ts'
 import { instant, isAccountId, nanos, type AccountId } from '../../../protocol/units.ts'
 import { rolesOf } from '../../../gateway/auth/roles.ts'
+import { LIMITS } from '../../../gateway/core/limits.ts'
 import { aHouse, aWallet, codeOf, signed, type House, type Wallet } from './auth-house.ts'
 
 const idOf = (text: string): AccountId => {
@@ -114,6 +115,21 @@ describe('several wallets', () => {
     expect(replies.filter(({ status }) => status === 200)).toHaveLength(1)
   })
 
+  it('are twenty at most', async () => {
+    const house = aHouse()
+    const { token, accountId } = await house.signIn(aWallet())
+    const rows = Array.from({ length: LIMITS.walletsPerAccount - 2 }, () => aWallet().address)
+    await env.DB.batch(
+      rows.map((address) =>
+        env.DB.prepare('INSERT INTO wallets (address, account_id, added_at) VALUES (?, ?, 0)').bind(address, accountId),
+      ),
+    )
+    expect((await add(house, token, aWallet())).status).toBe(201)
+    const refused = await add(house, token, aWallet())
+    expect([refused.status, await codeOf(refused)]).toEqual([409, 'conflict'])
+    expect((await accountOf(house, token)).wallets).toHaveLength(LIMITS.walletsPerAccount)
+  })
+
   it("of a stranger are not there, whoever's they are", async () => {
     const house = aHouse()
     const { token } = await house.signIn(aWallet())
@@ -155,5 +171,13 @@ describe('roles', () => {
       .bind('someone', accountId)
       .run()
     expect((await accountOf(house, token)).roles).toEqual(['consumer', 'author', 'admin'])
+    await env.DB.prepare(
+      "INSERT INTO nodes (id, name, operator_account_id, operator_address, node_key, settlement_key, endpoint, state, created_at) VALUES ('node_1', 'n', ?, '', 'k', '', '', 'pending', 0)",
+    )
+      .bind(accountId)
+      .run()
+    expect((await accountOf(house, token)).roles).toEqual(['consumer', 'operator', 'author', 'admin'])
+    await env.DB.prepare('DELETE FROM nodes').run()
+    expect(await (await house.whoami({ token })).json()).toMatchObject({ roles: ['consumer', 'author', 'admin'] })
   })
 })
