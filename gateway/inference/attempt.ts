@@ -81,6 +81,7 @@ export async function runAttempt<Answer>(
     const body = order.bodyFor(offer)
     const { jws, ticket } = await needs.issueTicket(order, offer, attempt, body).catch(ourOwnFault)
     const response = await send(needs, { endpoint: offer.endpoint, path: order.path, body, ticket: jws }, watch, caller)
+    if (!response.ok) throw await refusal(response, order, offer, watch)
     watch.arm(needs.timeouts.firstTokenMs + firstTokenMsPerInputToken * Number(order.most.inputTokens))
     const noteFirstOutput = () => (firstOutputAt ??= needs.clock())
     const reportProgress = () => progress(needs, meter, call, background)
@@ -120,12 +121,14 @@ async function send(
   watch.signal.throwIfAborted()
   watch.arm(needs.timeouts.connectMs)
   caller.noteSent()
-  const response = await watch.race(needs.link.send({ ...request, signal: watch.signal }))
-  if (response.ok) return response
-  const refusal: unknown = response.headers.get('content-type')?.includes('json')
-    ? await nodeJson(response, watch).catch(() => null)
-    : null
-  throw refusalOf(response.status, refusal)
+  return watch.race(needs.link.send({ ...request, signal: watch.signal }))
+}
+
+async function refusal(response: Response, order: Order, offer: Offer, watch: Watch): Promise<AttemptFailure> {
+  const isJson = response.headers.get('content-type')?.includes('json') ?? false
+  const body: unknown = isJson ? await nodeJson(response, watch).catch(() => null) : null
+  const mayExceedContext = order.most.inputTokens + order.most.outputTokens > BigInt(offer.contextTokens)
+  return refusalOf(response.status, body, mayExceedContext)
 }
 
 /** Before anything was sent: no node may be blamed for it. */

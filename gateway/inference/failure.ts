@@ -25,11 +25,15 @@ export class CallerGone extends Error {
 
 export const timedOut = (): AttemptFailure => new AttemptFailure('provider_timeout', 'node')
 
-/** A node's refusal before any output -> our failure. The body is data of a stranger: bounded and parsed, never shown. */
-export function refusalOf(status: number, body: unknown): AttemptFailure {
+/**
+ * A node's refusal before any output -> our failure. The body is data of a stranger: bounded and parsed, never shown.
+ * @param mayExceedContext whether the order's bounds pass the offer's context: otherwise that refusal is a lie, and the node's own fault
+ */
+export function refusalOf(status: number, body: unknown, mayExceedContext: boolean): AttemptFailure {
   const code = NodeErrorBody.safeParse(body).data?.error.code
-  if (code === 'context_length_exceeded') return new AttemptFailure('context_length_exceeded', 'caller')
-  if (code === 'bad_request') return new AttemptFailure('invalid_request', 'caller')
+  if (code === 'context_length_exceeded' && mayExceedContext) return new AttemptFailure(code, 'caller')
+  // We checked and built that body ourselves, so the word of one node does not end the call; nor does it mark the node, for it may be right.
+  if (code === 'bad_request') return new AttemptFailure('provider_failed', 'none')
   if (code === 'busy' || status === 429) return new AttemptFailure('provider_busy', 'none')
   if (code === 'draining') return new AttemptFailure('no_provider', 'none')
   return new AttemptFailure('provider_failed', 'node', {

@@ -207,7 +207,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
   const text = await readAll(request)
   if (request.url === '/souk/challenge') {
     const proof = await signClaims(challengeClaims(ChallengeRequest.parse(JSON.parse(text))), context.keys.privateKey, {
-      typ: 'souk-challenge',
+      typ: PROOF_TYP.challenge,
     })
     response.setHeader('content-type', 'application/json').end(JSON.stringify({ proof }))
     return

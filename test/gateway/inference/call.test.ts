@@ -130,10 +130,21 @@ describe('another node is asked while nothing has reached the caller', () => {
     await expectNothingCharged(house)
   })
 
+  it('also when the first one says that an input is too long which fits whatever its tokens are', async () => {
+    const liar: ScriptedNode = () => Response.json({ error: { code: 'context_length_exceeded' } }, { status: 400 })
+    const house = await aHouse({ nodes: [liar, honest], random: firstFirst })
+    const { response } = await house.call('/v1/chat/completions', chat())
+    expect(response.status).toBe(200)
+    expect(house.reports[0]).toMatchObject({ outcome: 'provider_failed', fault: 'node' })
+  })
+
   it('but not when the request itself is at fault', async () => {
     const refuse: ScriptedNode = () => Response.json({ error: { code: 'context_length_exceeded' } }, { status: 400 })
     const house = await aHouse({ nodes: [refuse, refuse] })
-    const { response } = await house.call('/v1/chat/completions', chat())
+    const { response } = await house.call(
+      '/v1/chat/completions',
+      chat({ messages: [{ role: 'user', content: 'x'.repeat(600) }] }),
+    )
     expect(response.status).toBe(400)
     expect(house.sent).toHaveLength(1)
     expect(house.reports[0]).toMatchObject({ fault: 'caller' })

@@ -4,7 +4,7 @@ import { AttemptFailure, refusalOf, timedOut, verdict } from '../../../gateway/i
 describe("a node's refusal", () => {
   it.each([
     [400, { error: { code: 'context_length_exceeded' } }, 'context_length_exceeded', 'caller'],
-    [400, { error: { code: 'bad_request' } }, 'invalid_request', 'caller'],
+    [400, { error: { code: 'bad_request' } }, 'provider_failed', 'none'],
     [429, { error: { code: 'busy' } }, 'provider_busy', 'none'],
     [429, null, 'provider_busy', 'none'],
     [503, { error: { code: 'draining' } }, 'no_provider', 'none'],
@@ -13,12 +13,19 @@ describe("a node's refusal", () => {
     [500, '<html>', 'provider_failed', 'node'],
     [418, { error: { code: 'rm -rf' } }, 'provider_failed', 'node'],
   ])('%s %j is %s, the fault of: %s', (status, body, code, fault) => {
-    expect(refusalOf(status, body)).toMatchObject({ code, fault })
+    expect(refusalOf(status, body, true)).toMatchObject({ code, fault })
   })
   it("is not tried elsewhere when it is the caller's fault", () => {
-    expect(refusalOf(400, { error: { code: 'bad_request' } }).isRetryable).toBe(false)
-    expect(refusalOf(500, null).isRetryable).toBe(true)
-    expect(refusalOf(429, null).isRetryable).toBe(true)
+    expect(refusalOf(400, { error: { code: 'context_length_exceeded' } }, true).isRetryable).toBe(false)
+    expect(refusalOf(500, null, true).isRetryable).toBe(true)
+    expect(refusalOf(429, null, true).isRetryable).toBe(true)
+  })
+})
+
+describe('a refusal that cannot be true', () => {
+  it('is the fault of the node: an input that fits whatever its tokens are', () => {
+    const lie = refusalOf(400, { error: { code: 'context_length_exceeded' } }, false)
+    expect(lie).toMatchObject({ code: 'provider_failed', fault: 'node', isRetryable: true })
   })
 })
 
