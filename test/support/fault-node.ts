@@ -185,7 +185,7 @@ async function join(
   })
   for (let tries = 0; tries < 50; tries++) {
     const proof = await signClaims(helloClaims(node.id, Math.floor(Date.now() / 1000)), keys.privateKey, {
-      typ: 'souk-hello',
+      typ: PROOF_TYP.hello,
     })
     const { state, reason } = await client.hello(node.id, proof)
     if (state === 'probation' || state === 'active')
