@@ -1,4 +1,4 @@
-// `npm test`: installs what is missing, runs both projects of vitest (arguments are passed on), lists what was skipped, and ends with
+// `npm test`: installs what is missing, runs every project of vitest (arguments are passed on), lists what was skipped, and ends with
 // the line `N passed, N failed, N skipped`. Plain JavaScript without dependencies: it is the first thing a fresh clone runs.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
