@@ -29,8 +29,8 @@ export class CallerStream {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
     this.readable = readable
     this.#writer = writable.getWriter()
-    // A caller who leaves rejects this; whoever writes next learns of it.
-    this.#writer.closed.catch(() => undefined)
+    // A caller who leaves rejects this, before the next write does.
+    this.#writer.closed.catch((cause: unknown) => this.#gone.abort(new CallerGone('the caller left', { cause })))
   }
 
   /** Aborts when the caller was found to be gone, also by a comment while the node is silent. */

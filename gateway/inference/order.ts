@@ -2,6 +2,7 @@
 // Everything in it is frozen before money is held; whatever happens later is measured against it.
 import type { Units } from '../../protocol/price.ts'
 import {
+  isModelId,
   newCallId,
   type CallId,
   type Instant,
@@ -9,7 +10,6 @@ import {
   type Nanos,
   type RandomBytes,
 } from '../../protocol/units.ts'
-import { isModelId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'

@@ -44,6 +44,16 @@ describe("the caller's stream", () => {
     await expect(out.send('y')).rejects.toBeInstanceOf(CallerGone)
   })
 
+  it('tells that the caller left before anything more is written', async () => {
+    const out = aStream({ stallMs: 1_000, keepAliveMs: 1_000 })
+    const gone = new Promise((resolve) => out.gone.addEventListener('abort', resolve))
+    const reader = out.readable.getReader()
+    await Promise.all([out.send('x'), reader.read()])
+    await reader.cancel()
+    await gone
+    expect(out.gone.reason).toBeInstanceOf(CallerGone)
+  })
+
   it('carries every character to an ordinary reader of events', async () => {
     const out = aStream({ stallMs: 1_000, keepAliveMs: 1_000 })
     const content = 'a\u2028b\u2029c\u0000d\re\r\nf\u0085g\ufeffh\ud83d'
