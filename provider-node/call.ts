@@ -45,7 +45,7 @@ export async function acceptCall<Body extends { model: string }>(
   return { ticket, body: parsed.data, requestHash, model, startedAt: needs.now(), signal }
 }
 
-/** Signs the receipt and counts. */
+/** Signs the receipt, then counts: a call that the metrics show has its receipt. */
 export async function finishCall(
   needs: ServerNeeds,
   call: Call<unknown>,
@@ -53,12 +53,13 @@ export async function finishCall(
 ): Promise<string> {
   const { metrics, receipts, now } = needs
   const { ticket, requestHash, startedAt, model } = call
+  const receipt = await receipts.issue({ ticket, requestHash, startedAt, endedAt: now(), ...result })
   metrics.calls.add({ task: model.manifest.task, outcome: result.outcome })
   if (result.outcome === 'cancelled') metrics.cancelled.add()
   metrics.tokens.add({ direction: 'in' }, result.inputTokens)
   metrics.tokens.add({ direction: 'out' }, result.outputTokens)
   if (result.firstOutputAt !== null) metrics.firstTokenSeconds.observe((result.firstOutputAt - startedAt) / 1_000)
-  return receipts.issue({ ticket, requestHash, startedAt, endedAt: now(), ...result })
+  return receipt
 }
 
 function servedModel(models: readonly ServedModel[], ticket: Ticket, task: Task): ServedModel {
