@@ -1,4 +1,8 @@
 // Generates migrations/registry from the registry's tables: `npm run db:generate`. Landed migrations are never edited.
 import { defineConfig } from 'drizzle-kit'
 
-export default defineConfig({ dialect: 'sqlite', schema: './db/schema.ts', out: './migrations/registry' })
+export default defineConfig({
+  dialect: 'sqlite',
+  schema: ['./db/schema.ts', './db/money-schema.ts'],
+  out: './migrations/registry',
+})

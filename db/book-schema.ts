@@ -1,6 +1,6 @@
 // The book (bindings BOOK_0 …): what happened, projected from the guards' journals by `book.append`, split by account when one is not enough.
 // Nothing here decides a balance. Times are ms since the Unix epoch, amounts nanos, both INTEGER; sums that can pass 2^53 are read as text.
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** Every journal line of every account, as its guard hashed it. */
 export const lines = sqliteTable(
@@ -12,7 +12,7 @@ export const lines = sqliteTable(
     seq: integer('seq').notNull(),
     /** transfer id: unique within the account */
     transferId: text('transfer_id').notNull(),
-    /** call | grant | code | faucet | credit */
+    /** LineKind (protocol/journal.ts) */
     kind: text('kind').notNull(),
     /** nanos by which the account's own balance changed */
     deltaNanos: integer('delta_nanos').notNull(),
@@ -25,7 +25,12 @@ export const lines = sqliteTable(
     /** ms */
     at: integer('at').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.accountId, t.seq] }), index('lines_transfer').on(t.transferId)],
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.seq] }),
+    index('lines_transfer').on(t.transferId),
+    index('lines_kind').on(t.kind, t.at),
+    index('lines_account_at').on(t.accountId, t.at),
+  ],
 )
 
 /** The legs of every transfer: they sum to zero per transfer. */
@@ -87,6 +92,8 @@ export const calls = sqliteTable(
     firstTokenAt: integer('first_token_at'),
     /** ms */
     endedAt: integer('ended_at').notNull(),
+    /** of the offer's prices; null when no node was tried */
+    priceVersion: integer('price_version'),
     /** CallDetail as JSON: attempts, the choice explained, receipt; purgeable */
     detail: text('detail').notNull(),
   },
@@ -134,6 +141,26 @@ export const cursors = sqliteTable('cursors', {
   accountId: text('account_id').primaryKey(),
   /** seq of the last projected line */
   seq: integer('seq').notNull(),
-  /** ms of the last append */
+  /** ms of the last projected line */
   at: integer('at').notNull(),
 })
+
+/** Monthly statements: what an account's journal says of a month, numbered from 1, written once when the month is over. */
+export const statements = sqliteTable(
+  'statements',
+  {
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** 1, 2, 3 … */
+    number: integer('number').notNull(),
+    /** YYYY-MM, UTC */
+    month: text('month').notNull(),
+    /** the statement as JCS */
+    body: text('body').notNull(),
+    /** the gateway's JWS over its hash */
+    signature: text('signature').notNull(),
+    /** ms */
+    at: integer('at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.number] }), uniqueIndex('statements_month').on(t.accountId, t.month)],
+)

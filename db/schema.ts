@@ -7,6 +7,8 @@ export const accounts = sqliteTable('accounts', {
   id: text('id').primaryKey(),
   /** ms */
   createdAt: integer('created_at').notNull(),
+  /** which book its journal is written to: 0 is BOOK_0 */
+  book: integer('book').notNull().default(0),
 })
 
 export const wallets = sqliteTable(
@@ -182,8 +184,38 @@ export const offers = sqliteTable(
     unitsPerKs: integer('units_per_ks'),
     /** attempts under way, as NodeGuard last saw */
     inFlight: integer('in_flight').notNull().default(0),
+    /** decayed gap between what the node claimed and what its bytes can be, in millionths; null while unknown */
+    driftPpm: integer('drift_ppm'),
+    /** of the prices above, from 1 */
+    priceVersion: integer('price_version').notNull().default(1),
     /** ms of the last change */
     updatedAt: integer('updated_at').notNull(),
   },
   (t) => [primaryKey({ columns: [t.nodeId, t.modelId] }), index('offers_model').on(t.modelId, t.state)],
+)
+
+/** Every price an offer ever had. A row is written when it comes into force and never changed. */
+export const priceVersions = sqliteTable(
+  'price_versions',
+  {
+    /** NodeId */
+    nodeId: text('node_id').notNull(),
+    /** ModelId */
+    modelId: text('model_id').notNull(),
+    /** 1, 2, 3 … */
+    version: integer('version').notNull(),
+    /** nanos per million input tokens */
+    inputPriceNanos: integer('input_price_nanos').notNull(),
+    /** nanos per million output tokens */
+    outputPriceNanos: integer('output_price_nanos').notNull(),
+    /** nanos per million cached input tokens */
+    cachedInputPriceNanos: integer('cached_input_price_nanos').notNull(),
+    /** nanos per million tensor bytes */
+    bytesPriceNanos: integer('bytes_price_nanos').notNull(),
+    /** nanos per call */
+    callPriceNanos: integer('call_price_nanos').notNull(),
+    /** ms from which it holds */
+    fromAt: integer('from_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.nodeId, t.modelId, t.version] })],
 )

@@ -1,5 +1,6 @@
 // Sign-in (EIP-4361), accounts and API keys, as they cross the wire. Amounts are decimal dollars, times are ISO 8601 in UTC.
 import { z } from 'zod'
+import { isNodeId } from './units.ts'
 
 export const Address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an EVM address')
 export const Signature = z.string().regex(/^0x[0-9a-fA-F]{2,8192}$/, 'a 0x-hex signature')
@@ -33,38 +34,100 @@ export const VerifyReply = z.object({
 })
 export type VerifyReply = z.infer<typeof VerifyReply>
 
-export const AccountView = z.object({
-  accountId: z.string(),
-  wallets: z.array(z.object({ address: Address, addedAt: Timestamp })),
-  roles: z.array(Role),
-  /** What can be spent: earnings that arrived included, open holds taken off. */
-  balance: z.string(),
-  held: z.string(),
-  createdAt: Timestamp,
-})
-export type AccountView = z.infer<typeof AccountView>
-
 export const Scope = z.enum(['inference', 'manage'])
 export type Scope = z.infer<typeof Scope>
 export const BudgetPeriod = z.enum(['day', 'week', 'month', 'total'])
 export type BudgetPeriod = z.infer<typeof BudgetPeriod>
+
+/** Of a key, or of a whole account: what is allowed, what counts against it now. `shadow`: it counts and refuses nothing. */
+export const AccountLimitsView = z.object({
+  limit: z
+    .object({
+      usd: z.string(),
+      period: BudgetPeriod,
+      shadow: z.boolean(),
+      spent: z.string(),
+      held: z.string(),
+      resetsAt: Timestamp.nullable(),
+    })
+    .nullable(),
+  rateLimit: z.object({
+    rpm: z.number().nullable(),
+    tpm: z.number().nullable(),
+    concurrency: z.number().nullable(),
+    shadow: z.boolean(),
+  }),
+  /** set aside for open calls */
+  held: z.string(),
+  openCalls: z.number().int(),
+  /** calls that a shadow would have refused */
+  shadowRefused: z.number().int(),
+  shadowRefusedAt: Timestamp.nullable(),
+})
+export type AccountLimitsView = z.infer<typeof AccountLimitsView>
+
+export const AccountView = z.object({
+  accountId: z.string(),
+  wallets: z.array(z.object({ address: Address, addedAt: Timestamp })),
+  roles: z.array(Role),
+  /** What can be spent: earnings that arrived included, open holds and what has not vested taken off. */
+  balance: z.string(),
+  held: z.string(),
+  /** earned, and spendable later */
+  vesting: z.string(),
+  limits: AccountLimitsView,
+  /** why the account may spend nothing; null when it may */
+  frozen: z.object({ reason: z.string(), at: Timestamp }).nullable(),
+  createdAt: Timestamp,
+})
+export type AccountView = z.infer<typeof AccountView>
+
+export const BudgetRequest = z.strictObject({
+  usd: Usd,
+  period: BudgetPeriod.default('total'),
+  /** count what it would have refused, and refuse nothing */
+  shadow: z.boolean().default(false),
+})
+export const RateRequest = z.strictObject({
+  /** calls a minute */
+  rpm: z.number().int().min(1).max(1_000_000).optional(),
+  /** tokens a minute, counted at the highest a call can use */
+  tpm: z.number().int().min(1).max(1_000_000_000).optional(),
+  /** calls at the same time */
+  concurrency: z.number().int().min(1).max(10_000).optional(),
+  shadow: z.boolean().default(false),
+})
+
+/** `PUT /api/account/limits`: all of them at once; what is absent is unlimited. */
+export const AccountLimitsRequest = z.strictObject({
+  limit: BudgetRequest.optional(),
+  rateLimit: RateRequest.optional(),
+})
+export type AccountLimitsRequest = z.infer<typeof AccountLimitsRequest>
+
+/** `POST /api/keys/{id}/reroll`: for how long the old secret stays good. */
+export const RerollRequest = z.strictObject({
+  graceSeconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(7 * 86_400)
+    .default(0),
+})
+export type RerollRequest = z.infer<typeof RerollRequest>
 
 /** `POST /api/keys`. Absent limits are no limits; the balance always holds. */
 export const CreateKeyRequest = z.strictObject({
   name: z.string().trim().min(1).max(80),
   scopes: z.array(Scope).min(1).max(2).default(['inference']),
   models: z.array(z.string().max(160)).min(1).max(100).optional(),
-  limit: z.strictObject({ usd: Usd, period: BudgetPeriod.default('total') }).optional(),
-  rateLimit: z
-    .strictObject({
-      /** calls a minute */
-      rpm: z.number().int().min(1).max(1_000_000).optional(),
-      /** tokens a minute, counted at the highest a call can use */
-      tpm: z.number().int().min(1).max(1_000_000_000).optional(),
-      /** calls at the same time */
-      concurrency: z.number().int().min(1).max(10_000).optional(),
-    })
+  nodes: z
+    .array(z.string().refine((text) => isNodeId(text), 'a node id'))
+    .min(1)
+    .max(100)
     .optional(),
+  limit: BudgetRequest.optional(),
+  rateLimit: RateRequest.optional(),
   expiresAt: Timestamp.optional(),
 })
 export type CreateKeyRequest = z.infer<typeof CreateKeyRequest>
@@ -76,19 +139,13 @@ export const KeyView = z.object({
   hint: z.string(),
   scopes: z.array(Scope),
   models: z.array(z.string()).nullable(),
-  limit: z
-    .object({
-      usd: z.string(),
-      period: BudgetPeriod,
-      spent: z.string(),
-      held: z.string(),
-      resetsAt: Timestamp.nullable(),
-    })
-    .nullable(),
-  rateLimit: z.object({ rpm: z.number().nullable(), tpm: z.number().nullable(), concurrency: z.number().nullable() }),
+  nodes: z.array(z.string()).nullable(),
+  ...AccountLimitsView.shape,
   createdAt: Timestamp,
   expiresAt: Timestamp.nullable(),
   revokedAt: Timestamp.nullable(),
+  /** after a reroll: until when the secret before is good as well */
+  oldKeyUntil: Timestamp.nullable(),
 })
 export type KeyView = z.infer<typeof KeyView>
 

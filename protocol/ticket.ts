@@ -39,6 +39,8 @@ export const Ticket = z.object({
   salt: z.string(),
   /** who asks, under a name that only this node knows: for fairness in its queue */
   pseudonym: z.string(),
+  /** whose call it is, sealed so that only the gateway can read it: how a receipt that is handed in late finds its account */
+  ref: z.string().max(200).optional(),
 })
 export type Ticket = z.infer<typeof Ticket>
 

@@ -119,6 +119,14 @@ export const HOUSE = {
   fees: 'house:fees' as AccountId,
   /** Gives what admins grant, codes redeem and the local faucet pours. */
   grants: 'house:grants' as AccountId,
+  /** Gives refunds, and takes back what was earned by the calls refunded. */
+  refunds: 'house:refunds' as AccountId,
+  /** Gives what was paid in through a processor, and takes what was charged back there. */
+  payments: 'house:payments' as AccountId,
+  /** Takes what is to be paid out. */
+  payouts: 'house:payouts' as AccountId,
+  /** Pays nodes for audits. */
+  audits: 'house:audits' as AccountId,
 }
 export const isHouse = (account: AccountId): boolean => account.startsWith('house:')
 

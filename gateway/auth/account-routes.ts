@@ -22,7 +22,13 @@ export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthN
   return new Hono<AppEnv>()
     .get('/', async (c) => {
       const { accountId } = requireSession(c)
-      const [account, balance] = await Promise.all([readAccount(db, accountId), accounts(accountId).balance()])
+      const guard = accounts(accountId)
+      const [account, balance, limits, frozen] = await Promise.all([
+        readAccount(db, accountId),
+        guard.balance(),
+        guard.limits(),
+        guard.frozen(),
+      ])
       assert(account, 'a session belongs to an account')
       const view: AccountView = {
         accountId,
@@ -30,6 +36,9 @@ export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthN
         roles: rolesOf(account.standing, config.admins),
         balance: toUsd(balance.availableNanos),
         held: toUsd(balance.heldNanos),
+        vesting: toUsd(balance.vestingNanos),
+        limits,
+        frozen: frozen && { reason: frozen.reason, at: new Date(frozen.at).toISOString() },
         createdAt: new Date(account.createdAt).toISOString(),
       }
       return c.json(view)

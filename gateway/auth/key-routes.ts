@@ -2,7 +2,7 @@
 // A key cannot make keys: only a signed-in wallet can.
 import { Hono } from 'hono'
 import { CreateKeyRequest, type CreatedKey } from '../../protocol/auth.ts'
-import { fromUsd, instant, isKeyId, newKeyId } from '../../protocol/units.ts'
+import { fromUsd, instant, isKeyId, isNodeId, newKeyId } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import { PageQuery } from '../core/page.ts'
@@ -16,7 +16,7 @@ export function createKeyRoutes({ accounts, config, clock, random }: AuthNeeds) 
   return new Hono<AppEnv>()
     .post('/', signedIn, jsonBody(CreateKeyRequest), async (c) => {
       const { accountId } = requireSession(c)
-      const { name, scopes, models, limit, rateLimit, expiresAt } = c.req.valid('json')
+      const { name, scopes, models, nodes, limit, rateLimit, expiresAt } = c.req.valid('json')
       if (expiresAt !== undefined && Date.parse(expiresAt) <= clock())
         throw new GatewayError('invalid_request', { param: 'expiresAt', detail: 'expiresAt: a time to come' })
       const minted = mintApiKey(accountId, newKeyId(random), random(KEY_SECRET_BYTES), config.keySecret)
@@ -28,10 +28,12 @@ export function createKeyRoutes({ accounts, config, clock, random }: AuthNeeds) 
           name,
           scopes: [...new Set(scopes)],
           models: models ?? null,
-          limit: limit ? { nanos: fromUsd(limit.usd), period: limit.period } : null,
+          nodes: nodes?.filter(isNodeId) ?? null,
+          limit: limit ? { nanos: fromUsd(limit.usd), period: limit.period, shadow: limit.shadow } : null,
           rpm: rateLimit?.rpm ?? null,
           tpm: rateLimit?.tpm ?? null,
           concurrency: rateLimit?.concurrency ?? null,
+          ratesShadow: rateLimit?.shadow ?? false,
           expiresAt: expiresAt === undefined ? null : instant(Date.parse(expiresAt)),
         }),
       )

@@ -26,7 +26,7 @@ export async function accountOf(
   const known = await db.select({ accountId: wallets.accountId }).from(wallets).where(eq(wallets.address, address))
   if (known[0]) return asAccountId(known[0].accountId)
   const made = db
-    .select({ id: wallets.accountId, createdAt: wallets.addedAt })
+    .select({ id: wallets.accountId, createdAt: wallets.addedAt, book: sql<number>`0`.as('book') })
     .from(wallets)
     .where(eq(wallets.address, address))
   const [, , [row]] = await db.batch([

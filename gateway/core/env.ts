@@ -27,6 +27,16 @@ export interface Bindings {
   readonly SOUK_TIMEOUTS?: string
 }
 
+/** BOOK_0, BOOK_1 … in order: the book, split by account. */
+export function bookDatabases(bindings: Bindings): D1Database[] {
+  const found: D1Database[] = []
+  for (let index = 0; ; index++) {
+    const database: unknown = Reflect.get(bindings, `BOOK_${index}`)
+    if (!database) return found
+    found.push(database as D1Database) // bindings of this name are databases: wrangler.toml says so
+  }
+}
+
 /** Decimal digits only: a coerced number would read an empty fee as 0. */
 const Digits = z
   .string()

@@ -42,10 +42,18 @@ export interface AttemptContext {
 /** Reads a node's answer and delivers it as it comes. @throws AttemptFailure, CallerGone */
 export type Serve<Answer> = (response: Response, context: AttemptContext) => Promise<Answer>
 
-export type AttemptEnd<Answer> = { readonly record: AttemptRecord; readonly firstOutputAt: number | null } & (
-  | { readonly served: true; readonly answer: Answer; readonly ticket: Ticket }
-  | { readonly served: false; readonly failure: AttemptFailure | CallerGone }
-)
+interface Ended {
+  readonly record: AttemptRecord
+  readonly firstOutputAt: number | null
+  /** null when none was signed */
+  readonly ticketJws: string | null
+}
+
+export type AttemptEnd<Answer> = Ended &
+  (
+    | { readonly served: true; readonly answer: Answer; readonly ticket: Ticket }
+    | { readonly served: false; readonly failure: AttemptFailure | CallerGone }
+  )
 
 export async function runAttempt<Answer>(
   needs: AttemptNeeds,
@@ -60,6 +68,7 @@ export async function runAttempt<Answer>(
   const watch = new Watch(call.signal)
   const startedAt = needs.clock()
   let firstOutputAt: number | null = null
+  let ticketJws: string | null = null
   background(needs.market.attemptStarted(offer.nodeId, order.model.id, order.callId, attempt))
   const finish = (outcome: AttemptRecord['outcome'] | 'cancelled', fault: AttemptFailure['fault']) => {
     const firstTokenMs = firstOutputAt === null ? null : firstOutputAt - startedAt
@@ -80,6 +89,7 @@ export async function runAttempt<Answer>(
   try {
     const body = order.bodyFor(offer)
     const { jws, ticket } = await needs.issueTicket(order, offer, attempt, body).catch(ourOwnFault)
+    ticketJws = jws
     const response = await send(needs, { endpoint: offer.endpoint, path: order.path, body, ticket: jws }, watch, caller)
     if (!response.ok) throw await refusal(response, order, offer, watch)
     watch.arm(needs.timeouts.firstTokenMs + firstTokenMsPerInputToken * Number(order.most.inputTokens))
@@ -89,13 +99,13 @@ export async function runAttempt<Answer>(
     watch.disarm()
     if (!meter.hasOutput)
       throw new AttemptFailure('provider_failed', 'node', { cause: new Error('an answer without content') })
-    return { served: true, answer, ticket, firstOutputAt, record: finish('served', 'none') }
+    return { served: true, answer, ticket, ticketJws, firstOutputAt, record: finish('served', 'none') }
   } catch (error) {
     const failure = asFailure(error, watch)
     watch.abort(failure)
     if (failure instanceof CallerGone)
-      return { served: false, failure, firstOutputAt, record: finish('cancelled', 'caller') }
-    return { served: false, failure, firstOutputAt, record: finish(failure.code, failure.fault) }
+      return { served: false, failure, ticketJws, firstOutputAt, record: finish('cancelled', 'caller') }
+    return { served: false, failure, ticketJws, firstOutputAt, record: finish(failure.code, failure.fault) }
   }
 }
 

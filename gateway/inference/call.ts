@@ -44,9 +44,11 @@ export async function holdFor(needs: CallNeeds, order: Order): Promise<void> {
     keyId,
     secretHash,
     modelId: order.model.id,
+    nodeIds: order.offers.map(({ nodeId }) => nodeId),
     amountNanos: order.holdNanos,
     tokensMax: addTokens(order.most),
     deadline: (order.startedAt + holdMs(needs)) as Instant, // a sum of an instant and milliseconds is an instant
+    idempotency: null,
   }
   const held = await surely(order, () => needs.accounts(accountId).hold(request))
   if (held.ok) return
@@ -153,7 +155,18 @@ async function settle<Answer extends Answered>(
     firstTokenAt: end.firstOutputAt as Instant | null, // the clock's own reading
     endedAt: needs.clock(),
     receiptHash: receipt === null ? null : sha256Hex(receipt),
-    detail: { stream: order.stream, attempts: run.attempts, choice: order.explanation, receipt, salt },
+    ticketHash: end.ticketJws === null ? null : sha256Hex(end.ticketJws),
+    priceVersion: meter.offer.priceVersion,
+    detail: {
+      stream: order.stream,
+      attempts: run.attempts,
+      choice: order.explanation,
+      receipt,
+      salt,
+      ticket: end.ticketJws,
+      claimed: meter.claimed(),
+    },
+    kept: null,
   }
   const captured = await surely(order, () => needs.accounts(order.principal.accountId).capture(callEnd))
   if (failure instanceof CallerGone) throw failure

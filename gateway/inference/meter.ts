@@ -1,9 +1,11 @@
 // The meter of one attempt: our own count of what arrived, what it costs at the frozen price, and the progress reports that let the guard
 // settle if this gateway vanishes. It believes a node's claims only as far as count.ts does.
+import { NodeUsageClaim } from '../../protocol/node.ts'
 import { costOf, type Units } from '../../protocol/price.ts'
 import { nanos, type Instant, type Nanos } from '../../protocol/units.ts'
-import type { AccountPort, Leg } from '../ledger/account-port.ts'
-import { chargeLegs } from '../ledger/split.ts'
+import type { Leg } from '../../protocol/journal.ts'
+import type { AccountPort, ChargeTerms } from '../ledger/account-port.ts'
+import { legsFor } from '../ledger/split.ts'
 import type { Offer } from '../market/market-port.ts'
 import { countUnits, isOverOrder, type Observed } from './count.ts'
 import type { Order } from './order.ts'
@@ -67,14 +69,13 @@ export class Meter {
   }
 
   legs(): Leg[] {
-    return chargeLegs({
-      chargeNanos: this.chargeNanos(),
-      payer: this.order.principal.accountId,
-      operator: this.offer.operatorAccountId,
-      author: this.order.model.authorAccountId,
-      royaltyBps: this.order.model.royaltyBps,
-      feeBps: this.needs.feeBps,
-    })
+    return this.hasOutput ? legsFor(this.units(), this.#terms(), this.order.principal.accountId) : []
+  }
+
+  /** The node's own count, as far as it is one: what is kept beside ours. */
+  claimed(): { readonly inputTokens: number; readonly outputTokens: number } | null {
+    const claim = NodeUsageClaim.safeParse(this.#claim)
+    return claim.success ? { inputTokens: claim.data.prompt_tokens, outputTokens: claim.data.completion_tokens } : null
   }
 
   /** A report to the guard every few seconds or quarter of the hold. Null when none is due; false: the hold is gone, stop. */
@@ -93,8 +94,19 @@ export class Meter {
       nodeId: this.offer.nodeId,
       inputTokens,
       outputTokens,
-      legs: this.legs(),
+      terms: this.#terms(),
     })
+  }
+
+  #terms(): ChargeTerms {
+    return {
+      price: this.offer.price,
+      operator: this.offer.operatorAccountId,
+      author: this.order.model.authorAccountId,
+      royaltyBps: this.order.model.royaltyBps,
+      feeBps: this.needs.feeBps,
+      vesting: null,
+    }
   }
 
   #observed(): Observed {

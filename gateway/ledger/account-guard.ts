@@ -1,148 +1,135 @@
-// The one writer of an account's money: balance, keys, holds and journal live in this object's SQLite and nowhere else. Every method is one
-// transaction over storage, decided by rules, and may be repeated with the same id. What leaves the guard (credits, the projection) leaves
-// in the alarm, which every method and the constructor re-arm: alarms can be lost, money cannot.
+// The Durable Object of one account: storage, alarm and bindings for the ledger in account.ts, which does everything. Its methods are the
+// port's, so that they can be called over RPC.
 import { DurableObject } from 'cloudflare:workers'
-import { nanos, instant, type AccountId, type CallId, type Instant, type KeyId } from '../../protocol/units.ts'
 import { systemClock } from '../core/clock.ts'
-import type { Bindings } from '../core/env.ts'
-import { logError } from '../core/errors.ts'
-import type { AccountPort, CallEnd, Credit, CreateKey, GrantRequest, HoldRequest, Progress } from './account-port.ts'
-import { balanceOf } from './account-store.ts'
+import { bookDatabases, type Bindings } from '../core/env.ts'
+import { Account } from './account.ts'
+import type { AccountPort } from './account-port.ts'
 import { createAccounts } from './accounts.ts'
-import { refused } from './admit.ts'
-import { createBook } from './book.ts'
-import { capture, expire, hold, progress, recordedCall } from './call-flow.ts'
-import { migrateGuard } from './guard-schema.ts'
-import { createKey, inspectKey, listKeys, revokeKey } from './key-flow.ts'
-import { LEDGER } from './limits.ts'
-import { projectLines, sendCredits, type OutboxNeeds } from './outbox.ts'
-import { openStores, type Stores } from './stores.ts'
-import { credit, grant } from './transfer-flow.ts'
+import { createBooks } from './book.ts'
+import { createEventBook } from './event-book.ts'
+import type { OutboxNeeds } from './outbox.ts'
 
 export class AccountGuard extends DurableObject<Bindings> implements AccountPort {
-  /** The runtime constructs guards with `env` alone; tests put their clock, payees and book here. */
-  needs: OutboxNeeds
-  readonly #stores: Stores
+  readonly account: Account
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
-    migrateGuard(ctx.storage)
-    this.#stores = openStores(ctx.storage.sql)
-    this.needs = { clock: systemClock, accounts: createAccounts(env.ACCOUNT), book: createBook(env.BOOK_0) }
-    void ctx.blockConcurrencyWhile(() => this.#arm())
-  }
-
-  async open(accountId: AccountId) {
-    return this.#do(({ account }) => {
-      const owner = account.read()
-      if (!owner) account.open(accountId)
-      return !owner || owner.id === accountId ? ({ ok: true } as const) : refused('conflict')
+    this.account = new Account(ctx.storage, {
+      clock: systemClock,
+      accounts: createAccounts(env.ACCOUNT),
+      books: createBooks(bookDatabases(env)),
+      events: createEventBook(env.DB),
     })
+    void ctx.blockConcurrencyWhile(() => this.account.arm())
   }
 
-  async hold(request: HoldRequest) {
-    this.#endOverdue()
-    return this.#do((stores, now) => hold(stores, request, now))
+  /** The runtime constructs guards with `env` alone; tests put their clock, payees and book here. */
+  get needs(): OutboxNeeds {
+    return this.account.needs
+  }
+  set needs(needs: OutboxNeeds) {
+    this.account.needs = needs
   }
 
-  async progress(report: Progress) {
-    return this.#do((stores) => progress(stores, report))
+  override alarm() {
+    return this.account.tick()
   }
 
-  async capture(end: CallEnd) {
-    return this.#do((stores, now) => capture(stores, end, now))
+  open(...args: Parameters<AccountPort['open']>) {
+    return this.account.open(...args)
   }
-
-  async grant(request: GrantRequest) {
-    return this.#do((stores, now) => grant(stores, request, now))
+  hold(...args: Parameters<AccountPort['hold']>) {
+    return this.account.hold(...args)
   }
-
-  async credit(received: Credit) {
-    return this.#do((stores, now) => credit(stores, received, now))
+  progress(...args: Parameters<AccountPort['progress']>) {
+    return this.account.progress(...args)
   }
-
-  async createKey(key: CreateKey) {
-    return this.#do((stores, now) => createKey(stores, key, now))
+  capture(...args: Parameters<AccountPort['capture']>) {
+    return this.account.capture(...args)
   }
-
-  async listKeys(cursor: string | null, rows: number) {
-    return this.#do((stores, now) => listKeys(stores, cursor, rows, now))
+  begin(...args: Parameters<AccountPort['begin']>) {
+    return this.account.begin(...args)
   }
-
-  async revokeKey(keyId: KeyId) {
-    return this.#do((stores, now) => revokeKey(stores, keyId, now))
+  answered(...args: Parameters<AccountPort['answered']>) {
+    return this.account.answered(...args)
   }
-
-  async inspectKey(keyId: KeyId, secretHash: string) {
-    return this.#do((stores, now) => inspectKey(stores, keyId, secretHash, now))
+  grant(...args: Parameters<AccountPort['grant']>) {
+    return this.account.grant(...args)
   }
-
-  async balance() {
-    return this.#do(({ account }) => {
-      const state = account.read()
-      return state ? balanceOf(state) : { availableNanos: nanos(0n), heldNanos: nanos(0n) }
-    })
+  refund(...args: Parameters<AccountPort['refund']>) {
+    return this.account.refund(...args)
   }
-
-  async call(callId: CallId) {
-    return this.#do((stores) => recordedCall(stores, callId))
+  takeBack(...args: Parameters<AccountPort['takeBack']>) {
+    return this.account.takeBack(...args)
   }
-
-  /** Ends first, by itself and whatever happens to the rest; then the two ways out, side by side. Never throws. */
-  async tick() {
-    const done = [
-      this.#endOverdue(),
-      ...(await Promise.all([
-        this.#try(() => sendCredits(this.#stores, this.needs)),
-        this.#try(() => projectLines(this.#stores, this.needs)),
-      ])),
-    ]
-    const pauseMs = done.includes(false) ? LEDGER.alarmTroubleMs : 0
-    await this.#try(() => this.#arm(instant(this.needs.clock() + pauseMs)))
+  withdraw(...args: Parameters<AccountPort['withdraw']>) {
+    return this.account.withdraw(...args)
   }
-
-  override async alarm() {
-    await this.tick()
+  returnWithdrawal(...args: Parameters<AccountPort['returnWithdrawal']>) {
+    return this.account.returnWithdrawal(...args)
   }
-
-  async #do<T>(work: (stores: Stores, now: Instant) => T): Promise<T> {
-    try {
-      return this.ctx.storage.transactionSync(() => work(this.#stores, this.needs.clock()))
-    } finally {
-      await this.#arm()
-    }
+  payAudit(...args: Parameters<AccountPort['payAudit']>) {
+    return this.account.payAudit(...args)
   }
-
-  /** Each in its own transaction: one that cannot be ended does not lock up the others. */
-  #endOverdue(): boolean {
-    const now = this.needs.clock()
-    let isWhole = true
-    for (const callId of this.#stores.holds.overdue(now, LEDGER.overdueMax)) {
-      try {
-        this.ctx.storage.transactionSync(() => expire(this.#stores, callId, now))
-      } catch (error) {
-        logError(error, null)
-        isWhole = false
-      }
-    }
-    return isWhole
+  credit(...args: Parameters<AccountPort['credit']>) {
+    return this.account.credit(...args)
   }
-
-  /** Sets the alarm to the next thing to do. Set, never compared: storage says what is next, and the same time again costs nothing. */
-  async #arm(notBefore?: Instant): Promise<void> {
-    const { holds, credits, account } = this.#stores
-    const due = [holds.nextDeadline(), credits.nextAt(), account.projection()?.nextAt ?? null]
-    const next = Math.min(...due.map((at) => at ?? Number.POSITIVE_INFINITY))
-    if (Number.isFinite(next)) await this.ctx.storage.setAlarm(Math.max(next, notBefore ?? 0))
+  freeze(...args: Parameters<AccountPort['freeze']>) {
+    return this.account.freeze(...args)
   }
-
-  async #try(work: () => Promise<void>): Promise<boolean> {
-    try {
-      await work()
-      return true
-    } catch (error) {
-      logError(error, null)
-      return false
-    }
+  unfreeze(...args: Parameters<AccountPort['unfreeze']>) {
+    return this.account.unfreeze(...args)
+  }
+  frozen(...args: Parameters<AccountPort['frozen']>) {
+    return this.account.frozen(...args)
+  }
+  createKey(...args: Parameters<AccountPort['createKey']>) {
+    return this.account.createKey(...args)
+  }
+  listKeys(...args: Parameters<AccountPort['listKeys']>) {
+    return this.account.listKeys(...args)
+  }
+  revokeKey(...args: Parameters<AccountPort['revokeKey']>) {
+    return this.account.revokeKey(...args)
+  }
+  revokeAllKeys(...args: Parameters<AccountPort['revokeAllKeys']>) {
+    return this.account.revokeAllKeys(...args)
+  }
+  rerollKey(...args: Parameters<AccountPort['rerollKey']>) {
+    return this.account.rerollKey(...args)
+  }
+  inspectKey(...args: Parameters<AccountPort['inspectKey']>) {
+    return this.account.inspectKey(...args)
+  }
+  setLimits(...args: Parameters<AccountPort['setLimits']>) {
+    return this.account.setLimits(...args)
+  }
+  limits(...args: Parameters<AccountPort['limits']>) {
+    return this.account.limits(...args)
+  }
+  balance(...args: Parameters<AccountPort['balance']>) {
+    return this.account.balance(...args)
+  }
+  call(...args: Parameters<AccountPort['call']>) {
+    return this.account.call(...args)
+  }
+  lateReceipt(...args: Parameters<AccountPort['lateReceipt']>) {
+    return this.account.lateReceipt(...args)
+  }
+  head(...args: Parameters<AccountPort['head']>) {
+    return this.account.head(...args)
+  }
+  lines(...args: Parameters<AccountPort['lines']>) {
+    return this.account.lines(...args)
+  }
+  selfCheck(...args: Parameters<AccountPort['selfCheck']>) {
+    return this.account.selfCheck(...args)
+  }
+  reproject(...args: Parameters<AccountPort['reproject']>) {
+    return this.account.reproject(...args)
+  }
+  tick(...args: Parameters<AccountPort['tick']>) {
+    return this.account.tick(...args)
   }
 }

@@ -1,25 +1,27 @@
 // What other rooms may ask of an account's guard, as typed RPC. The guard is the one writer of an account's money.
 // Every method may be called twice with the same id with one effect. Expected refusals are returned, never thrown:
-// across RPC an error loses its class.
-import type { BudgetPeriod, KeyView, Scope } from '../../protocol/auth.ts'
+// across RPC an error loses its class. What money does beside calls stands in transfer-port.ts, limits and keys in limit-port.ts.
 import type { ErrorCode } from '../../protocol/errors.ts'
+import type { CallOutcome, ChainedLine, Leg } from '../../protocol/journal.ts'
+import type { Price, Units } from '../../protocol/price.ts'
 import type { AccountId, CallId, Instant, KeyId, ModelId, Nanos, NodeId, Tokens } from '../../protocol/units.ts'
+import type { Headroom, LimitPort, LimitRefusal } from './limit-port.ts'
+import type { Answered, IdempotencyPort, IdempotentRequest } from './idempotency-port.ts'
+import type { TransferPort } from './transfer-port.ts'
 
 export type Refused = {
   readonly ok: false
   readonly code: ErrorCode
   readonly detail?: string
   readonly retryAfterMs?: number
+  /** which limit it was, and when it frees */
+  readonly limit?: LimitRefusal
+  /** of `node_not_allowed`: the nodes this key may use */
+  readonly nodes?: readonly NodeId[]
+  /** of an Idempotency-Key that was used before: the call it began */
+  readonly callId?: CallId
 }
 export type Reply<T> = ({ readonly ok: true } & T) | Refused
-
-export type LegRole = 'payer' | 'receiver' | 'operator' | 'author' | 'house'
-/** One party's part of a transfer. Negative pays. All legs of a transfer sum to zero. */
-export interface Leg {
-  readonly party: AccountId
-  readonly role: LegRole
-  readonly amountNanos: Nanos
-}
 
 export interface HoldRequest {
   readonly callId: CallId
@@ -27,26 +29,42 @@ export interface HoldRequest {
   /** sha256 hex of the key's secret part */
   readonly secretHash: string
   readonly modelId: ModelId
+  /** every node that may be asked */
+  readonly nodeIds: readonly NodeId[]
   /** the highest possible cost */
   readonly amountNanos: Nanos
   /** input bound + output maximum: what a tokens-a-minute limit counts */
   readonly tokensMax: Tokens
   /** when the hold ends by itself */
   readonly deadline: Instant
+  /** null without an Idempotency-Key */
+  readonly idempotency: IdempotentRequest | null
+}
+
+export interface Held extends Balance {
+  readonly headroom: Headroom
+  /** the answer that this Idempotency-Key had before: nothing is held then, and nothing is to be done */
+  readonly earlier: Answered | null
+}
+
+/** What a charge is made of besides units: frozen when the attempt begins. */
+export interface ChargeTerms {
+  readonly price: Price
+  readonly operator: AccountId
+  readonly author: AccountId
+  readonly royaltyBps: number
+  readonly feeBps: number
+  /** part of the operator's share that vests later, basis points, and when; null when all is paid at once */
+  readonly vesting: { readonly shareBps: number; readonly at: Instant } | null
 }
 
 /** What the guard keeps of the last progress, so that it can settle a hold whose gateway vanished. */
-export interface Progress {
+export interface Progress extends Units {
   readonly callId: CallId
   readonly attempt: number
   readonly nodeId: NodeId
-  readonly inputTokens: Tokens
-  readonly outputTokens: Tokens
-  /** the legs of a charge for exactly these units */
-  readonly legs: readonly Leg[]
+  readonly terms: ChargeTerms
 }
-
-export type CallOutcome = 'complete' | 'cancelled' | 'failed' | 'expired'
 
 export interface AttemptRecord {
   readonly attempt: number
@@ -73,7 +91,13 @@ export interface CallEnd {
   readonly endedAt: Instant
   /** sha256 hex of the receipt's JWS; null without one. In the hashed line, so a receipt cannot be exchanged later. */
   readonly receiptHash: string | null
+  /** the same of the ticket's JWS */
+  readonly ticketHash: string | null
+  /** of the offer that served, or was tried last */
+  readonly priceVersion: number | null
   readonly detail: CallDetail
+  /** the answer as this Idempotency-Key gets it again, sealed by the caller's own secret; null: not kept */
+  readonly kept: ArrayBuffer | null
 }
 
 export interface CallDetail {
@@ -83,72 +107,84 @@ export interface CallDetail {
   readonly choice: unknown
   readonly receipt: string | null
   readonly salt: string | null
-}
-
-export interface CreateKey {
-  readonly id: KeyId
-  readonly secretHash: string
-  readonly hint: string
-  readonly name: string
-  readonly scopes: readonly Scope[]
-  readonly models: readonly string[] | null
-  readonly limit: { readonly nanos: Nanos; readonly period: BudgetPeriod } | null
-  readonly rpm: number | null
-  readonly tpm: number | null
-  readonly concurrency: number | null
-  readonly expiresAt: Instant | null
+  readonly ticket: string | null
+  /** the node's own count beside ours; null without one */
+  readonly claimed: { readonly inputTokens: number; readonly outputTokens: number } | null
 }
 
 export interface Balance {
-  /** spendable now: holds are already taken off */
+  /** spendable now: holds and what has not vested are already taken off */
   readonly availableNanos: Nanos
   readonly heldNanos: Nanos
+  /** earned, and spendable later */
+  readonly vestingNanos: Nanos
 }
 
-/** Money from the house: an admin's grant, a redeemed code, the local faucet. Idempotent by `transferId`. */
-export interface GrantRequest {
-  readonly transferId: string
-  readonly kind: 'grant' | 'code' | 'faucet'
-  readonly amountNanos: Nanos
-  readonly reason: string
-  /** AccountId of the admin, or null */
-  readonly by: AccountId | null
+/** A node's receipt that comes after the answer, or without one. Checked by who hands it in: signature, ticket, node. */
+export interface LateReceipt {
+  readonly callId: CallId
+  readonly attempt: number
+  readonly nodeId: NodeId
+  readonly inputTokens: Tokens
+  readonly outputTokens: Tokens
+  /** JWS */
+  readonly receipt: string
+  readonly ticket: string
 }
 
-/** Credits of one payer's lines fromSeq…toSeq, sent by the payer's alarm; idempotent by the payee's high-water mark for that payer. */
-export interface Credit {
-  readonly payer: AccountId
-  readonly fromSeq: number
-  readonly toSeq: number
-  readonly sumNanos: Nanos
+export type LateReceiptOutcome =
+  /** it completes the record of an ended call */
+  | 'recorded'
+  /** the call is open: it bounds what the call's expiry may charge */
+  | 'noted'
+  /** this call has its receipt */
+  | 'known'
+  /** another attempt, another node, or no such call */
+  | 'foreign'
+
+export interface JournalHead {
+  readonly accountId: AccountId
+  readonly seq: number
+  /** GENESIS_HASH before the first line */
+  readonly hash: string
+  readonly balanceNanos: Nanos
 }
 
-export interface AccountPort {
-  /** Makes the guard know whose it is. Called when the account is made; harmless afterwards. */
-  open(accountId: AccountId): Promise<Reply<object>>
-  hold(request: HoldRequest): Promise<Reply<Balance>>
+/** What the guard finds when it checks itself. No breach: everything held. */
+export interface SelfCheck {
+  readonly head: JournalHead
+  /** a sentence each */
+  readonly breaches: readonly string[]
+  /** lines the book does not have yet */
+  readonly lag: number
+  /** seq up to which lines were checked; the next check goes on there */
+  readonly checkedSeq: number
+}
+
+export interface AccountPort extends LimitPort, IdempotencyPort, TransferPort {
+  /** Makes the guard know whose it is, and in which book it is written. Called when the account is made; harmless afterwards. */
+  open(accountId: AccountId, book?: number): Promise<Reply<object>>
+  hold(request: HoldRequest): Promise<Reply<Held>>
   /** False when the hold is no longer open: the relay must stop. */
   progress(progress: Progress): Promise<{ readonly open: boolean }>
   /** Ends a hold with a charge of minus the payer's leg (0 without legs), and writes the call's line. The same end again is the same answer. */
   capture(end: CallEnd): Promise<Reply<{ readonly chargeNanos: Nanos; readonly seq: number }>>
-  grant(request: GrantRequest): Promise<Reply<{ readonly seq: number; readonly balance: Balance }>>
-  credit(credit: Credit): Promise<Reply<object>>
-  createKey(key: CreateKey): Promise<Reply<{ readonly key: KeyView }>>
-  listKeys(
-    cursor: string | null,
-    rows: number,
-  ): Promise<{ readonly data: KeyView[]; readonly nextCursor: string | null }>
-  revokeKey(keyId: KeyId): Promise<Reply<{ readonly key: KeyView }>>
-  /** Checks a key as `hold` does, without holding: for `/v1/key` and other routes a key may ask. */
-  inspectKey(keyId: KeyId, secretHash: string): Promise<Reply<{ readonly key: KeyView; readonly balance: Balance }>>
   balance(): Promise<Balance>
   /** A call's end as the guard wrote it, before or after the book has it; null when this account has no such ended call. */
   call(callId: CallId): Promise<RecordedCall | null>
+  lateReceipt(receipt: LateReceipt): Promise<{ readonly outcome: LateReceiptOutcome }>
+  head(): Promise<JournalHead>
+  /** In order, after `seq`: the journal from its source. */
+  lines(afterSeq: number, rows: number): Promise<ChainedLine[]>
+  /** Chain, sums, counters and deadlines, from where the last check ended, or from the first line. */
+  selfCheck(from: 'last' | 'first'): Promise<SelfCheck>
+  /** Writes every line to the book again, from the first: for a book that was lost. */
+  reproject(): Promise<void>
   /** Ends overdue holds, sends credits, projects lines: what the alarm does, for the cron that looks after lost alarms. */
   tick(): Promise<void>
 }
 
-export interface RecordedCall extends Omit<CallEnd, 'outcome'> {
+export interface RecordedCall extends Omit<CallEnd, 'outcome' | 'kept'> {
   readonly outcome: CallOutcome
   readonly keyId: KeyId
   readonly modelId: ModelId

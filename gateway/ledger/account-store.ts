@@ -1,7 +1,11 @@
 // The one row that says whose guard this is, what it has, and how far its journal and its projection stand.
 import { fromSqlInteger, nanos, toSqlInteger, type AccountId, type Instant, type Nanos } from '../../protocol/units.ts'
+import { GENESIS_HASH } from '../../protocol/journal.ts'
+import { AccountIdText, InstantNumber } from '../../protocol/fields.ts'
+import { z } from 'zod'
 import type { Balance } from './account-port.ts'
-import { GENESIS_HASH } from './journal.ts'
+import type { Frozen } from './transfer-port.ts'
+import type { GuardSql, SqlRow } from './guard-storage.ts'
 
 export interface AccountState {
   readonly id: AccountId
@@ -10,17 +14,25 @@ export interface AccountState {
   readonly heldNanos: Nanos
   readonly seq: number
   readonly lastHash: string
+  /** index of its book: BOOK_0, BOOK_1, … */
+  readonly book: number
+  readonly frozen: Frozen | null
+  /** fees that calls on this operator's nodes brought the house */
+  readonly feesNanos: Nanos
+  /** what the house paid it for audits */
+  readonly auditsNanos: Nanos
 }
 
 export interface Projection {
   readonly accountId: AccountId
+  readonly book: number
   /** the book has at least the lines up to here */
   readonly seq: number
   readonly tries: number
   readonly nextAt: Instant | null
 }
 
-interface Row extends Record<string, SqlStorageValue> {
+interface Row extends SqlRow {
   id: AccountId
   balance_nanos: number
   held_nanos: number
@@ -29,15 +41,25 @@ interface Row extends Record<string, SqlStorageValue> {
   projected_seq: number
   project_at: Instant | null
   project_tries: number
+  book: number
+  frozen: string | null
+  fees_nanos: number
+  audits_nanos: number
 }
 
 export type AccountStore = ReturnType<typeof createAccountStore>
 
-export function createAccountStore(sql: SqlStorage) {
+export function createAccountStore(sql: GuardSql) {
   const row = (): Row | null => sql.exec<Row>('SELECT * FROM account').toArray()[0] ?? null
   return {
-    open(id: AccountId): void {
-      sql.exec('INSERT INTO account VALUES (1, ?, 0, 0, 0, ?, 0, NULL, 0)', id, GENESIS_HASH)
+    open(id: AccountId, book: number): void {
+      sql.exec(
+        `INSERT INTO account (one, id, balance_nanos, held_nanos, seq, last_hash, projected_seq, project_tries, book)
+         VALUES (1, ?, 0, 0, 0, ?, 0, 0, ?)`,
+        id,
+        GENESIS_HASH,
+        book,
+      )
     },
 
     /** Null for a guard that was never opened: it refuses everything. */
@@ -61,11 +83,23 @@ export function createAccountStore(sql: SqlStorage) {
       )
     },
 
+    setFrozen(frozen: Frozen | null): void {
+      sql.exec('UPDATE account SET frozen = ?', frozen && JSON.stringify(frozen))
+    },
+
+    addFees(amount: Nanos): void {
+      sql.exec('UPDATE account SET fees_nanos = fees_nanos + ?', toSqlInteger(amount))
+    },
+
+    addAudits(amount: Nanos): void {
+      sql.exec('UPDATE account SET audits_nanos = audits_nanos + ?', toSqlInteger(amount))
+    },
+
     projection(): Projection | null {
       const found = row()
       if (!found) return null
-      const { id, projected_seq, project_tries, project_at } = found
-      return { accountId: id, seq: projected_seq, tries: project_tries, nextAt: project_at }
+      const { id, book, projected_seq, project_tries, project_at } = found
+      return { accountId: id, book, seq: projected_seq, tries: project_tries, nextAt: project_at }
     },
 
     /** The book stands at `seq`. What was written meanwhile is due at once. */
@@ -84,15 +118,28 @@ export function createAccountStore(sql: SqlStorage) {
   }
 }
 
-export const balanceOf = ({ balanceNanos, heldNanos }: AccountState): Balance => ({
-  availableNanos: nanos(balanceNanos - heldNanos),
-  heldNanos,
+/** Money taken back may eat into what has not vested: what can be spent is then nothing, never less. */
+export function balanceOf({ balanceNanos, heldNanos }: Sums, vestingNanos: Nanos): Balance {
+  const free = balanceNanos - heldNanos - vestingNanos
+  return { availableNanos: nanos(free > 0n ? free : 0n), heldNanos, vestingNanos }
+}
+type Sums = Pick<AccountState, 'balanceNanos' | 'heldNanos'>
+
+const FrozenJson = z.object({
+  cause: z.enum(['admin', 'chargeback', 'verification']),
+  reason: z.string(),
+  by: AccountIdText.nullable(),
+  at: InstantNumber,
 })
 
-const stateOf = ({ id, balance_nanos, held_nanos, seq, last_hash }: Row): AccountState => ({
+const stateOf = ({ id, balance_nanos, held_nanos, seq, last_hash, book, ...row }: Row): AccountState => ({
   id,
   balanceNanos: nanos(fromSqlInteger(balance_nanos)),
   heldNanos: nanos(fromSqlInteger(held_nanos)),
   seq,
   lastHash: last_hash,
+  book,
+  frozen: row.frozen === null ? null : FrozenJson.parse(JSON.parse(row.frozen)),
+  feesNanos: nanos(fromSqlInteger(row.fees_nanos)),
+  auditsNanos: nanos(fromSqlInteger(row.audits_nanos)),
 })

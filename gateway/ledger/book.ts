@@ -1,9 +1,9 @@
 // The book: guards' journals, projected into D1 so that anybody may ask what happened. `append` is exactly-once however often it is
 // repeated: lines are keyed, rollups count only lines above the account's cursor, and all of it is one batch. It is also where a queue
 // and more databases go when one D1 (10 GB) is not enough. Rows travel as JSON: D1 takes 100 parameters, and no bigint.
-import { toSqlInteger, type AccountId, type Instant } from '../../protocol/units.ts'
+import type { ChainedLine, JournalLine } from '../../protocol/journal.ts'
+import { toSqlInteger, type AccountId } from '../../protocol/units.ts'
 import type { RecordedCall } from './account-port.ts'
-import type { ChainedLine, JournalLine } from './journal.ts'
 import { sumRole } from './split.ts'
 import { detailToText } from './stored.ts'
 
@@ -15,16 +15,29 @@ export interface BookLine extends ChainedLine {
 
 export interface Book {
   /** Lines in order, without gaps. @throws when the book misses lines before them, and for everything D1 throws */
-  append(accountId: AccountId, lines: readonly BookLine[], now: Instant): Promise<void>
+  append(accountId: AccountId, lines: readonly BookLine[]): Promise<void>
   /** seq of the last line the book has; 0 without any */
   cursor(accountId: AccountId): Promise<number>
 }
 
 const HOUR_MS = 3_600_000
 
+/** One per database; an account's guard knows the index of its own. */
+export type Books = (index: number) => Book
+
+/** @throws Error for an account whose database this deployment does not have */
+export function createBooks(databases: readonly D1Database[]): Books {
+  const books = databases.map(createBook)
+  return (index) => {
+    const book = books[index]
+    if (!book) throw new Error(`there is no BOOK_${index}`)
+    return book
+  }
+}
+
 export function createBook(d1: D1Database): Book {
   return {
-    async append(accountId, lines, now) {
+    async append(accountId, lines) {
       const first = lines[0]
       const last = lines.at(-1)
       if (!first || !last) return
@@ -34,7 +47,7 @@ export function createBook(d1: D1Database): Book {
         d1.prepare(INSERT_LEGS).bind(JSON.stringify(lines.flatMap(legRows))),
         d1.prepare(INSERT_CALLS).bind(JSON.stringify(lines.flatMap(callRows))),
         d1.prepare(ADD_ROLLUPS).bind(JSON.stringify(lines.flatMap(rollupRows)), accountId),
-        d1.prepare(MOVE_CURSOR).bind(accountId, last.seq, now),
+        d1.prepare(MOVE_CURSOR).bind(accountId, last.seq, last.line.at),
       ])
     },
 

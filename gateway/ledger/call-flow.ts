@@ -1,10 +1,11 @@
 // What happens to a call's money inside the guard: set aside, reported, taken or given back. The decisions are rules (admit.ts, hold.ts);
 // here they meet storage. Every function runs inside one transaction of the guard, and repeats are answered, not repeated.
-import { nanos, type CallId, type Instant } from '../../protocol/units.ts'
+import { parseLine } from '../../protocol/journal.ts'
+import { nanos, type CallId, type Instant, type KeyId, type Nanos } from '../../protocol/units.ts'
 import { assert, logError } from '../core/errors.ts'
-import type { Balance, CallEnd, HoldRequest, Progress, RecordedCall, Refused, Reply } from './account-port.ts'
-import { balanceOf, type AccountState } from './account-store.ts'
-import { admit, checkKey, periodOf, refused } from './admit.ts'
+import type { CallEnd, Held, HoldRequest, Progress, RecordedCall, Refused, Reply } from './account-port.ts'
+import type { AccountState } from './account-store.ts'
+import { admit, checkKey, refused, type Standing } from './admit.ts'
 import { addSpending } from './budget-period.ts'
 import {
   expiredCall,
@@ -15,42 +16,45 @@ import {
   type Hold,
   type HoldEnd,
 } from './hold.ts'
-import { parseLine } from './journal.ts'
+import { beginCall, endCall } from './idempotency-flow.ts'
+import { headroomOf, periodOf, type Use } from './limit-use.ts'
+import type { LimitSubject } from './limit-store.ts'
 import { chargeOf } from './split.ts'
-import { writeLine, type Stores } from './stores.ts'
+import { balanceAt, currentBalance, writeLine, type Stores } from './stores.ts'
 
-export function hold(stores: Stores, request: HoldRequest, now: Instant): Reply<Balance> {
+export function hold(stores: Stores, request: HoldRequest, now: Instant): Reply<Held> {
   const account = stores.account.read()
   if (!account) return refused('invalid_api_key')
   if (request.amountNanos < 0n || request.tokensMax < 0n) return refused('invalid_request')
-  const key = stores.keys.find(request.keyId)
-  const earlier = stores.holds.find(request.callId)
-  if (earlier) {
-    const code = checkKey(key, request.secretHash, now)?.code ?? judgeRepeatedHold(earlier, request)
-    return code ? refused(code) : { ok: true, ...balanceOf(account) }
+  const standing = standingOf(stores, account, request.keyId, now)
+  const { key, keyUse, accountUse, balance } = standing
+  const stranger = checkKey(key, request.secretHash, now)
+  if (stranger || !keyUse) return stranger ?? refused('invalid_api_key')
+  const headroom = headroomOf(keyUse, accountUse)
+  const repeated = stores.holds.find(request.callId)
+  if (repeated) {
+    const code = judgeRepeatedHold(repeated, request)
+    return code ? refused(code) : { ok: true, ...balance, headroom, earlier: null }
   }
-  const admitted = admit(key, request, balanceOf(account), now)
+  const begun = beginCall(stores, request, now)
+  if (!begun.ok) return begun
+  if (begun.earlier) return { ok: true, ...balance, headroom, earlier: begun.earlier }
+  const admitted = admit(standing, request, now)
   if (!admitted.ok) return admitted
-  if (key === null) return refused('invalid_api_key')
-  const heldNanos = nanos(account.heldNanos + request.amountNanos)
+  begun.keep()
   stores.holds.insert(request, now)
-  stores.account.setHeld(heldNanos)
-  stores.keys.saveUse({
-    ...key,
-    heldNanos: nanos(key.heldNanos + request.amountNanos),
-    openHolds: key.openHolds + 1,
-    levels: admitted.levels,
-  })
-  return { ok: true, ...balanceOf({ ...account, heldNanos }) }
+  stores.account.setHeld(nanos(account.heldNanos + request.amountNanos))
+  stores.limits.save(request.keyId, withHold(admitted.keyUse, request.amountNanos))
+  stores.limits.save('account', withHold(admitted.accountUse, request.amountNanos))
+  return { ok: true, ...currentBalance(stores, now), headroom: admitted.headroom, earlier: null }
 }
 
 export function progress(stores: Stores, report: Progress): { readonly open: boolean } {
-  const account = stores.account.read()
   const hold = stores.holds.find(report.callId)
-  if (!account || !hold) return { open: false }
-  const judged = judgeProgress(hold, report, account.id)
+  if (!hold) return { open: false }
+  const judged = judgeProgress(hold, report)
   if (judged === 'keep') stores.holds.saveProgress(report)
-  if (judged === 'wrong') logError(new Error(`progress of ${report.callId} is above its hold or no charge`), null)
+  if (judged === 'wrong') logError(new Error(`progress of ${report.callId} is above its hold`), null)
   return { open: judged !== 'closed' }
 }
 
@@ -58,7 +62,7 @@ export function capture(
   stores: Stores,
   end: CallEnd,
   now: Instant,
-): Reply<{ readonly chargeNanos: HoldEnd['chargeNanos']; readonly seq: number }> {
+): Reply<{ readonly chargeNanos: Nanos; readonly seq: number }> {
   const account = stores.account.read()
   const hold = stores.holds.find(end.callId)
   if (!account || !hold) return refused('call_not_found')
@@ -69,7 +73,9 @@ export function capture(
     case 'refuse':
       return refuseCapture(judged.code, `capture of ${end.callId}: ${judged.why}`)
     case 'write': {
-      const seq = endHold(stores, account, hold, end, judged.chargeNanos, now)
+      const { kept, ...call } = end
+      const seq = endHold(stores, account, hold, call, judged.chargeNanos, now)
+      endCall(stores, hold, { outcome: end.outcome, chargeNanos: judged.chargeNanos, kept }, now)
       return { ok: true, chargeNanos: judged.chargeNanos, seq }
     }
     default:
@@ -82,10 +88,11 @@ export function expire(stores: Stores, callId: CallId, now: Instant): void {
   const account = stores.account.read()
   const hold = stores.holds.find(callId)
   if (!account || !hold || hold.end) return
-  const call = expiredCall(hold, now)
+  const call = expiredCall(hold, account.id, now)
   const charge = chargeOf(call.legs, account.id)
   assert(charge.ok, 'only chargeable progress is kept')
   endHold(stores, account, hold, call, charge.value, now)
+  endCall(stores, hold, { outcome: 'expired', chargeNanos: charge.value, kept: null }, now)
 }
 
 /** An ended call as its line and its hold say; null for an open or unknown one. */
@@ -97,6 +104,23 @@ export function recordedCall(stores: Stores, callId: CallId): RecordedCall | nul
   return call ? { ...call, ...ended, callId, legs } : null
 }
 
+/** All that a hold of this key is judged by. */
+function standingOf(stores: Stores, account: AccountState, keyId: KeyId, now: Instant): Standing {
+  return {
+    key: stores.keys.find(keyId),
+    keyUse: stores.limits.find(keyId),
+    accountUse: stores.limits.account(),
+    balance: balanceAt(stores, account, now),
+    frozen: account.frozen,
+  }
+}
+
+const withHold = (use: Use, amount: Nanos): Use => ({
+  ...use,
+  heldNanos: nanos(use.heldNanos + amount),
+  openHolds: use.openHolds + 1,
+})
+
 function endHold(
   stores: Stores,
   account: AccountState,
@@ -107,14 +131,8 @@ function endHold(
 ): number {
   const heldNanos = nanos(account.heldNanos - hold.amountNanos)
   stores.account.setHeld(heldNanos)
-  const key = stores.keys.find(hold.keyId)
-  if (key)
-    stores.keys.saveUse({
-      ...key,
-      ...addSpending(periodOf(key), key, chargeNanos, now),
-      heldNanos: nanos(key.heldNanos - hold.amountNanos),
-      openHolds: key.openHolds - 1,
-    })
+  spend(stores, hold.keyId, hold, chargeNanos, now)
+  spend(stores, 'account', hold, chargeNanos, now)
   const { seq } = writeLine(
     stores,
     { ...account, heldNanos },
@@ -122,7 +140,7 @@ function endHold(
       at: now,
       kind: 'call',
       transferId: hold.callId,
-      legs: call.legs,
+      legs: [...call.legs],
       call: {
         keyId: hold.keyId,
         modelId: hold.modelId,
@@ -133,12 +151,26 @@ function endHold(
         outcome: call.outcome,
         errorCode: call.errorCode,
         receiptHash: call.receiptHash,
+        ticketHash: call.ticketHash,
+        priceVersion: call.priceVersion,
       },
     },
   )
   const state = call.outcome === 'expired' ? 'expired' : 'captured'
   stores.holds.end(call, { state, outcome: call.outcome, chargeNanos, seq })
   return seq
+}
+
+/** A call's end, in what counts against a limit: its hold is off, its charge is on. */
+function spend(stores: Stores, subject: LimitSubject, hold: Hold, charge: Nanos, now: Instant): void {
+  const use = subject === 'account' ? stores.limits.account() : stores.limits.find(subject)
+  if (!use) return
+  stores.limits.save(subject, {
+    ...use,
+    ...addSpending(periodOf(use), use, charge, now),
+    heldNanos: nanos(use.heldNanos - hold.amountNanos),
+    openHolds: use.openHolds - 1,
+  })
 }
 
 /** A hold that ran out is nobody's mistake; everything else here is a bug of the gateway, and the log has to say so. */

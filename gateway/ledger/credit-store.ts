@@ -1,45 +1,58 @@
 // Money between guards, in the guard's SQLite: batches on their way to payees, and up to which line each payer has paid us.
 // A batch is frozen before it is first sent, so that however often it is sent, it is the same batch.
-import { fromSqlInteger, nanos, toSqlInteger, type AccountId, type Instant, type Nanos } from '../../protocol/units.ts'
+import { z } from 'zod'
+import { fromSqlInteger, instant, nanos, toSqlInteger, type AccountId, type Instant } from '../../protocol/units.ts'
+import type { GuardSql, SqlRow } from './guard-storage.ts'
+import type { Earning } from './split.ts'
+import type { Credit, Vesting } from './transfer-port.ts'
 
-export interface Batch {
+/** What one payee gets of this account's lines fromSeq…toSeq. */
+export interface Batch extends Omit<Credit, 'payer'> {
   readonly payee: AccountId
-  readonly fromSeq: number
-  readonly toSeq: number
-  readonly sumNanos: Nanos
   /** failures in a row */
   readonly tries: number
 }
 
-interface Row extends Record<string, SqlStorageValue> {
+interface Row extends SqlRow {
   payee: AccountId
   from_seq: number
   to_seq: number
   sum_nanos: number
+  operator_nanos: number
+  author_nanos: number
+  fees_nanos: number
+  vesting: string
   tries: number
 }
 
 export type CreditStore = ReturnType<typeof createCreditStore>
 
-export function createCreditStore(sql: SqlStorage) {
-  const gathered = (payee: AccountId): Nanos => {
-    const [row] = sql.exec<{ sum_nanos: number }>(
-      `SELECT sum_nanos FROM credits_out WHERE payee = ? AND state = 'gathering'`,
-      payee,
-    )
-    return nanos(row ? fromSqlInteger(row.sum_nanos) : 0n)
+export function createCreditStore(sql: GuardSql) {
+  const gathering = (payee: AccountId): Batch | null => {
+    const [row] = sql.exec<Row>(`SELECT * FROM credits_out WHERE payee = ? AND state = 'gathering'`, payee)
+    return row ? batchOf(row) : null
   }
   return {
     /** A line owes a payee something; sent with others at `sendAt`. */
-    gather(payee: AccountId, seq: number, amount: Nanos, sendAt: Instant): void {
-      const sum = toSqlInteger(gathered(payee) + amount)
+    gather(earning: Earning, seq: number, sendAt: Instant): void {
+      const before = gathering(earning.payee)
+      const operator = nanos((before?.operatorNanos ?? 0n) + earning.operatorNanos)
+      const author = nanos((before?.authorNanos ?? 0n) + earning.authorNanos)
+      const fees = nanos((before?.feesNanos ?? 0n) + earning.feesNanos)
       sql.exec(
-        `INSERT INTO credits_out (payee, state, from_seq, to_seq, sum_nanos, next_at) VALUES (?, 'gathering', ?, ?, ?, ?)
-         ON CONFLICT (payee, state) DO UPDATE SET to_seq = excluded.to_seq, sum_nanos = excluded.sum_nanos`,
-        payee,
+        `INSERT INTO credits_out (payee, state, from_seq, to_seq, sum_nanos, operator_nanos, author_nanos, fees_nanos, vesting, next_at)
+         VALUES (?, 'gathering', ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (payee, state) DO UPDATE SET to_seq = excluded.to_seq, sum_nanos = excluded.sum_nanos,
+           operator_nanos = excluded.operator_nanos, author_nanos = excluded.author_nanos, fees_nanos = excluded.fees_nanos,
+           vesting = excluded.vesting`,
+        earning.payee,
         seq,
         seq,
-        sum,
+        toSqlInteger(operator + author),
+        toSqlInteger(operator),
+        toSqlInteger(author),
+        toSqlInteger(fees),
+        vestingToText(addVesting(before?.vesting ?? [], earning.vesting)),
         sendAt,
       )
     },
@@ -56,7 +69,7 @@ export function createCreditStore(sql: SqlStorage) {
     due(now: Instant, rows: number): Batch[] {
       return sql
         .exec<Row>(
-          `SELECT payee, from_seq, to_seq, sum_nanos, tries FROM credits_out
+          `SELECT * FROM credits_out
            WHERE state = 'sending' AND next_at <= ? ORDER BY next_at LIMIT ?`,
           now,
           rows,
@@ -95,7 +108,7 @@ export function createCreditStore(sql: SqlStorage) {
 export type MarkStore = ReturnType<typeof createMarkStore>
 
 /** The other side: what arrived here. */
-export function createMarkStore(sql: SqlStorage) {
+export function createMarkStore(sql: GuardSql) {
   return {
     /** Up to which of this payer's lines we were credited; 0 before the first. */
     of(payer: AccountId): number {
@@ -113,10 +126,34 @@ export function createMarkStore(sql: SqlStorage) {
   }
 }
 
-const batchOf = ({ payee, from_seq, to_seq, sum_nanos, tries }: Row): Batch => ({
-  payee,
-  fromSeq: from_seq,
-  toSeq: to_seq,
-  sumNanos: nanos(fromSqlInteger(sum_nanos)),
-  tries,
+const batchOf = (row: Row): Batch => ({
+  payee: row.payee,
+  fromSeq: row.from_seq,
+  toSeq: row.to_seq,
+  sumNanos: nanos(fromSqlInteger(row.sum_nanos)),
+  operatorNanos: nanos(fromSqlInteger(row.operator_nanos)),
+  authorNanos: nanos(fromSqlInteger(row.author_nanos)),
+  feesNanos: nanos(fromSqlInteger(row.fees_nanos)),
+  vesting: vestingFromText(row.vesting),
+  tries: row.tries,
 })
+
+/** One entry per time, soonest first. */
+function addVesting(before: readonly Vesting[], more: readonly Vesting[]): Vesting[] {
+  const sums = new Map<Instant, bigint>()
+  for (const { until, amountNanos } of [...before, ...more]) sums.set(until, (sums.get(until) ?? 0n) + amountNanos)
+  return [...sums]
+    .map(([until, sum]): Vesting => ({ until, amountNanos: nanos(sum) }))
+    .sort((a, b) => a.until - b.until)
+}
+
+const VestingJson = z.array(z.tuple([z.number().int(), z.number().int()]))
+
+const vestingToText = (vesting: readonly Vesting[]): string =>
+  JSON.stringify(vesting.map(({ until, amountNanos }) => [until, toSqlInteger(amountNanos)]))
+
+const vestingFromText = (text: string): Vesting[] =>
+  VestingJson.parse(JSON.parse(text)).map(([until, amount]) => ({
+    until: instant(until),
+    amountNanos: nanos(fromSqlInteger(amount)),
+  }))

@@ -1,6 +1,8 @@
 // The tables inside an account's guard: everything that decides about its money. Each guard has its own SQLite, made when it first wakes;
 // a version number lets later code widen old ones. Times are ms, amounts nanos, both INTEGER below 2^53.
 
+import type { GuardStorage } from './guard-storage.ts'
+
 const VERSIONS: readonly string[] = [
   `
   CREATE TABLE account (
@@ -102,10 +104,128 @@ const VERSIONS: readonly string[] = [
     to_seq INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- which book this account is written in (BOOK_0, BOOK_1, …)
+  ALTER TABLE account ADD COLUMN book INTEGER NOT NULL DEFAULT 0;
+  -- Frozen as JSON; null while the account may spend
+  ALTER TABLE account ADD COLUMN frozen TEXT;
+  -- fees that calls on this operator's nodes brought the house, and what the house has paid it for audits
+  ALTER TABLE account ADD COLUMN fees_nanos INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN audits_nanos INTEGER NOT NULL DEFAULT 0;
+  -- how far the guard has checked its own journal, and what stood there
+  ALTER TABLE account ADD COLUMN checked_seq INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN checked_hash TEXT;
+  ALTER TABLE account ADD COLUMN checked_balance_nanos INTEGER NOT NULL DEFAULT 0;
+  -- calls, and those left before the first token, decayed (aborts.ts): millionths of a call, right at aborts_at
+  ALTER TABLE account ADD COLUMN recent_calls INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN recent_aborts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN aborts_at INTEGER NOT NULL DEFAULT 0;
+
+  -- Limits and what counts against them: one row per key, and one, 'account', for all of them together.
+  CREATE TABLE limits (
+    -- KeyId, or 'account'
+    subject TEXT PRIMARY KEY,
+    limit_nanos INTEGER,
+    limit_period TEXT,
+    -- 1: counts, and refuses nothing
+    limit_shadow INTEGER NOT NULL DEFAULT 0,
+    rpm INTEGER,
+    tpm INTEGER,
+    concurrency INTEGER,
+    rates_shadow INTEGER NOT NULL DEFAULT 0,
+    spent_nanos INTEGER NOT NULL DEFAULT 0,
+    -- start of the period that spent_nanos belongs to
+    spent_since INTEGER NOT NULL DEFAULT 0,
+    held_nanos INTEGER NOT NULL DEFAULT 0 CHECK (held_nanos >= 0),
+    open_holds INTEGER NOT NULL DEFAULT 0 CHECK (open_holds >= 0),
+    -- 60_000ths of calls and tokens left at levels_at (token-bucket.ts)
+    calls_level INTEGER NOT NULL DEFAULT 0,
+    tokens_level INTEGER NOT NULL DEFAULT 0,
+    levels_at INTEGER NOT NULL DEFAULT 0,
+    -- how many calls a shadow would have refused, and when last
+    shadow_refused INTEGER NOT NULL DEFAULT 0,
+    shadow_refused_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO limits (subject, limit_nanos, limit_period, rpm, tpm, concurrency, spent_nanos, spent_since, held_nanos, open_holds,
+      calls_level, tokens_level, levels_at)
+    SELECT id, limit_nanos, limit_period, rpm, tpm, concurrency, spent_nanos, spent_since, held_nanos, open_holds,
+      calls_level, tokens_level, levels_at FROM keys;
+  INSERT INTO limits (subject, held_nanos, open_holds)
+    SELECT 'account', coalesce(sum(held_nanos), 0), coalesce(sum(open_holds), 0) FROM keys;
+  ALTER TABLE keys DROP COLUMN limit_nanos;
+  ALTER TABLE keys DROP COLUMN limit_period;
+  ALTER TABLE keys DROP COLUMN rpm;
+  ALTER TABLE keys DROP COLUMN tpm;
+  ALTER TABLE keys DROP COLUMN concurrency;
+  ALTER TABLE keys DROP COLUMN spent_nanos;
+  ALTER TABLE keys DROP COLUMN spent_since;
+  ALTER TABLE keys DROP COLUMN held_nanos;
+  ALTER TABLE keys DROP COLUMN open_holds;
+  ALTER TABLE keys DROP COLUMN calls_level;
+  ALTER TABLE keys DROP COLUMN tokens_level;
+  ALTER TABLE keys DROP COLUMN levels_at;
+  -- JSON list, null for all
+  ALTER TABLE keys ADD COLUMN nodes TEXT;
+  -- the secret before a reroll, good until old_until
+  ALTER TABLE keys ADD COLUMN old_secret_hash TEXT;
+  ALTER TABLE keys ADD COLUMN old_until INTEGER;
+
+  -- LateReceipt as JSON: came while the hold was open
+  ALTER TABLE holds ADD COLUMN receipt TEXT;
+  -- the idempotency record this call answers
+  ALTER TABLE holds ADD COLUMN idempotency_id TEXT;
+  CREATE INDEX holds_ended ON holds (call_ended_at) WHERE state <> 'open' AND detail IS NOT NULL;
+
+  ALTER TABLE credits_out ADD COLUMN operator_nanos INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE credits_out ADD COLUMN author_nanos INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE credits_out ADD COLUMN fees_nanos INTEGER NOT NULL DEFAULT 0;
+  -- JSON list of [ms, nanos], soonest first
+  ALTER TABLE credits_out ADD COLUMN vesting TEXT NOT NULL DEFAULT '[]';
+  UPDATE credits_out SET operator_nanos = sum_nanos;
+
+  -- Part of the balance that cannot be spent before its time.
+  CREATE TABLE vesting (
+    until INTEGER PRIMARY KEY,
+    amount_nanos INTEGER NOT NULL CHECK (amount_nanos > 0)
+  ) STRICT;
+
+  -- What was given back of a call already.
+  CREATE TABLE refunds (
+    call_id TEXT PRIMARY KEY,
+    refunded_nanos INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE idempotency (
+    id TEXT PRIMARY KEY,
+    body_hash TEXT NOT NULL,
+    -- null for a POST that is no call
+    call_id TEXT,
+    -- null while under way
+    status INTEGER,
+    -- sealed answer; null when it was not kept
+    kept BLOB,
+    -- of a POST under way: when it counts as lost
+    lost_at INTEGER,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+
+  -- What the account's owner wants to be told, until the registry has it (webhooks).
+  CREATE TABLE events (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    -- JSON
+    data TEXT NOT NULL,
+    next_at INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  `,
 ]
 
 /** Brings this guard's SQLite to the newest version; harmless when it is there. */
-export function migrateGuard(storage: DurableObjectStorage): void {
+export function migrateGuard(storage: GuardStorage): void {
   const { sql } = storage
   sql.exec('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)')
   const version = sql.exec<{ version: number }>('SELECT max(version) AS version FROM schema_version').one().version ?? 0

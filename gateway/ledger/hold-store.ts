@@ -8,9 +8,18 @@ import {
   type KeyId,
   type ModelId,
 } from '../../protocol/units.ts'
-import type { CallDetail, CallOutcome, HoldRequest, Progress } from './account-port.ts'
+import type { CallOutcome } from '../../protocol/journal.ts'
+import type { CallDetail, HoldRequest, LateReceipt, Progress } from './account-port.ts'
 import type { EndedCall, Hold, HoldEnd } from './hold.ts'
-import { detailFromText, detailToText, progressFromText, progressToText } from './stored.ts'
+import {
+  detailFromText,
+  detailToText,
+  lateReceiptFromText,
+  lateReceiptToText,
+  progressFromText,
+  progressToText,
+} from './stored.ts'
+import type { GuardSql, SqlRow } from './guard-storage.ts'
 
 export interface EndedHold {
   readonly startedAt: Instant
@@ -20,7 +29,7 @@ export interface EndedHold {
   readonly detail: CallDetail
 }
 
-interface Row extends Record<string, SqlStorageValue> {
+interface Row extends SqlRow {
   call_id: CallId
   key_id: KeyId
   model_id: ModelId
@@ -28,13 +37,15 @@ interface Row extends Record<string, SqlStorageValue> {
   deadline: Instant
   started_at: Instant
   progress: string | null
+  receipt: string | null
+  idempotency_id: string | null
   state: 'open' | HoldEnd['state']
   outcome: CallOutcome | null
   charge_nanos: number | null
   seq: number | null
 }
 
-interface EndedRow extends Record<string, SqlStorageValue> {
+interface EndedRow extends SqlRow {
   call_started_at: Instant
   first_token_at: Instant | null
   call_ended_at: Instant
@@ -42,21 +53,24 @@ interface EndedRow extends Record<string, SqlStorageValue> {
   detail: string
 }
 
-const COLUMNS = `call_id, key_id, model_id, amount_nanos, deadline, started_at, progress, state, outcome, charge_nanos, seq`
+const COLUMNS = `call_id, key_id, model_id, amount_nanos, deadline, started_at, progress, receipt, idempotency_id,
+  state, outcome, charge_nanos, seq`
 
 export type HoldStore = ReturnType<typeof createHoldStore>
 
-export function createHoldStore(sql: SqlStorage) {
+export function createHoldStore(sql: GuardSql) {
   return {
-    insert({ callId, keyId, modelId, amountNanos, deadline }: HoldRequest, now: Instant): void {
+    insert({ callId, keyId, modelId, amountNanos, deadline, idempotency }: HoldRequest, now: Instant): void {
       sql.exec(
-        'INSERT INTO holds (call_id, key_id, model_id, amount_nanos, deadline, started_at) VALUES (?, ?, ?, ?, ?, ?)',
+        `INSERT INTO holds (call_id, key_id, model_id, amount_nanos, deadline, started_at, idempotency_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
         callId,
         keyId,
         modelId,
         toSqlInteger(amountNanos),
         deadline,
         now,
+        idempotency?.id ?? null,
       )
     },
 
@@ -81,6 +95,10 @@ export function createHoldStore(sql: SqlStorage) {
 
     saveProgress(progress: Progress): void {
       sql.exec('UPDATE holds SET progress = ? WHERE call_id = ?', progressToText(progress), progress.callId)
+    },
+
+    saveReceipt(receipt: LateReceipt): void {
+      sql.exec('UPDATE holds SET receipt = ? WHERE call_id = ?', lateReceiptToText(receipt), receipt.callId)
     },
 
     end(call: EndedCall, { state, outcome, chargeNanos, seq }: HoldEnd): void {
@@ -122,6 +140,8 @@ function holdOf(row: Row): Hold {
     deadline: row.deadline,
     startedAt: row.started_at,
     progress: row.progress === null ? null : progressFromText(row.progress),
+    receipt: row.receipt === null ? null : lateReceiptFromText(row.receipt),
+    idempotencyId: row.idempotency_id,
     end: isEnded ? { state, outcome, chargeNanos: nanos(fromSqlInteger(charge_nanos)), seq } : null,
   }
 }

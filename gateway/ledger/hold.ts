@@ -11,8 +11,10 @@ import {
   type Nanos,
 } from '../../protocol/units.ts'
 import type { AccountId } from '../../protocol/units.ts'
-import type { CallDetail, CallEnd, CallOutcome, HoldRequest, Progress } from './account-port.ts'
-import { chargeOf } from './split.ts'
+import type { CallOutcome, Leg } from '../../protocol/journal.ts'
+import { costOf } from '../../protocol/price.ts'
+import type { CallDetail, CallEnd, HoldRequest, LateReceipt, Progress } from './account-port.ts'
+import { chargeOf, legsFor } from './split.ts'
 
 export interface Hold {
   readonly callId: CallId
@@ -23,6 +25,10 @@ export interface Hold {
   readonly startedAt: Instant
   /** null until the first one */
   readonly progress: Progress | null
+  /** came while the hold was open; null without one */
+  readonly receipt: LateReceipt | null
+  /** of the idempotency record this call answers */
+  readonly idempotencyId: string | null
   /** null while open */
   readonly end: HoldEnd | null
 }
@@ -36,7 +42,7 @@ export interface HoldEnd {
 }
 
 /** A call's end, however it came: what its line and its row in the book are made of. */
-export type EndedCall = Omit<CallEnd, 'outcome'> & { readonly outcome: CallOutcome }
+export type EndedCall = Omit<CallEnd, 'outcome' | 'kept'> & { readonly outcome: CallOutcome }
 
 type Judged<T> =
   ({ readonly do: 'write' } & T) | { readonly do: 'refuse'; readonly code: ErrorCode; readonly why: string }
@@ -71,25 +77,20 @@ export function judgeCapture(
 }
 
 /** Reports can overtake each other: only a later one is kept. A report that could not be charged is never kept. */
-export function judgeProgress(
-  hold: Hold,
-  progress: Progress,
-  payer: AccountId,
-): 'keep' | 'ignore' | 'closed' | 'wrong' {
+export function judgeProgress(hold: Hold, progress: Progress): 'keep' | 'ignore' | 'closed' | 'wrong' {
   if (hold.end) return 'closed'
-  const charge = chargeOf(progress.legs, payer)
-  if (!charge.ok || charge.value > hold.amountNanos) return 'wrong'
+  if (costOf(progress, progress.terms.price) > hold.amountNanos) return 'wrong'
   const last = hold.progress
   if (!last) return 'keep'
   if (progress.attempt !== last.attempt) return progress.attempt > last.attempt ? 'keep' : 'ignore'
-  const lastCharge = chargeOf(last.legs, payer)
-  const isLater = progress.outputTokens >= last.outputTokens && lastCharge.ok && charge.value >= lastCharge.value
+  const isLater = progress.outputTokens >= last.outputTokens && progress.inputTokens >= last.inputTokens
   return isLater ? 'keep' : 'ignore'
 }
 
 /** How a hold ends whose gateway vanished: with the last progress as its charge, or with nothing. */
-export function expiredCall(hold: Hold, now: Instant): EndedCall {
+export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCall {
   const { progress } = hold
+  const legs: Leg[] = progress ? legsFor(progress, progress.terms, payer) : []
   const detail: CallDetail = {
     // Upstream always streams; whether the caller did is not known any more.
     stream: true,
@@ -107,6 +108,8 @@ export function expiredCall(hold: Hold, now: Instant): EndedCall {
     choice: null,
     receipt: null,
     salt: null,
+    ticket: null,
+    claimed: null,
   }
   return {
     callId: hold.callId,
@@ -115,11 +118,13 @@ export function expiredCall(hold: Hold, now: Instant): EndedCall {
     nodeId: progress?.nodeId ?? null,
     inputTokens: progress?.inputTokens ?? tokens(0),
     outputTokens: progress?.outputTokens ?? tokens(0),
-    legs: progress?.legs ?? [],
+    legs,
     startedAt: hold.startedAt,
     firstTokenAt: null,
     endedAt: instant(now),
     receiptHash: null,
+    ticketHash: null,
+    priceVersion: null,
     detail,
   }
 }

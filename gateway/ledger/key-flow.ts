@@ -1,21 +1,24 @@
 // API keys of an account: made, listed, revoked, shown. The key itself is minted elsewhere; here only the hash of its secret is known.
-import type { KeyView } from '../../protocol/auth.ts'
+import type { AccountLimitsView, KeyView } from '../../protocol/auth.ts'
 import { toUsd, type Instant, type KeyId } from '../../protocol/units.ts'
+import { assert } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
-import type { Balance, CreateKey, Reply } from './account-port.ts'
-import { balanceOf } from './account-store.ts'
-import { checkKey, periodOf, refused, type KeyState } from './admit.ts'
+import type { Balance, Reply } from './account-port.ts'
+import { checkKey, refused, type KeyState } from './admit.ts'
 import { currentSpending, periodEnd } from './budget-period.ts'
-import type { Stores } from './stores.ts'
+import type { CreateKey, Limits, Reroll } from './limit-port.ts'
+import { newUse } from './limit-store.ts'
+import { periodOf, withLimits, type Use } from './limit-use.ts'
+import { balanceAt, type Stores } from './stores.ts'
 
 export function createKey(stores: Stores, key: CreateKey, now: Instant): Reply<{ readonly key: KeyView }> {
   if (!stores.account.read()) return refused('not_found', 'There is no such account.')
   const earlier = stores.keys.find(key.id)
-  if (earlier)
-    return earlier.secretHash === key.secretHash ? { ok: true, key: keyView(earlier, now) } : refused('conflict')
+  if (earlier) return earlier.secretHash === key.secretHash ? shown(stores, key.id, now) : refused('conflict')
   if (stores.keys.countActive(now) >= LIMITS.keysPerAccount)
     return refused('conflict', `An account has at most ${LIMITS.keysPerAccount} active keys; revoke one first.`)
   stores.keys.insert(key, now)
+  stores.limits.save(key.id, newUse(limitsOf(key), now))
   return shown(stores, key.id, now)
 }
 
@@ -32,7 +35,7 @@ export function listKeys(
   const page = found.slice(0, size)
   const last = page.at(-1)
   return {
-    data: page.map(({ key }) => keyView(key, now)),
+    data: page.map(({ key }) => keyView(key, useOf(stores, key.id), now)),
     nextCursor: found.length > size && last ? String(last.n) : null,
   }
 }
@@ -47,40 +50,97 @@ export function inspectKey(
   keyId: KeyId,
   secretHash: string,
   now: Instant,
-): Reply<{ readonly key: KeyView; readonly balance: Balance }> {
+): Reply<{ readonly key: KeyView; readonly account: AccountLimitsView; readonly balance: Balance }> {
   const account = stores.account.read()
   const key = stores.keys.find(keyId)
   const stranger = checkKey(key, secretHash, now)
   if (!account || !key || stranger) return stranger ?? refused('invalid_api_key')
-  return { ok: true, key: keyView(key, now), balance: balanceOf(account) }
+  return {
+    ok: true,
+    key: keyView(key, useOf(stores, keyId), now),
+    account: accountLimits(stores, now),
+    balance: balanceAt(stores, account, now),
+  }
 }
 
+/** A new secret; what the key spent, holds and may do stays. Again with the same secret: the same answer. */
+export function rerollKey(stores: Stores, reroll: Reroll, now: Instant): Reply<{ readonly key: KeyView }> {
+  const key = stores.keys.find(reroll.keyId)
+  if (!key) return refused('not_found', 'There is no such key.')
+  if (key.revokedAt !== null) return refused('conflict', 'A revoked key stays revoked.')
+  if (key.secretHash !== reroll.secretHash) stores.keys.reroll(reroll)
+  return shown(stores, reroll.keyId, now)
+}
+
+export function revokeAllKeys(stores: Stores, now: Instant): { readonly revoked: number } {
+  return { revoked: stores.keys.revokeAll(now) }
+}
+
+export function setLimits(stores: Stores, limits: Limits, now: Instant): Reply<{ readonly limits: AccountLimitsView }> {
+  if (!stores.account.read()) return refused('not_found', 'There is no such account.')
+  stores.limits.save('account', withLimits(stores.limits.account(), limits, now))
+  return { ok: true, limits: accountLimits(stores, now) }
+}
+
+export const accountLimits = (stores: Stores, now: Instant): AccountLimitsView =>
+  limitsView(stores.limits.account(), now)
+
 /** As the wire shows it: amounts in dollars, the budget as it stands in its current period. */
-export function keyView(key: KeyState, now: Instant): KeyView {
-  const { id, name, hint, scopes, models, rpm, tpm, concurrency } = key
+export function keyView(key: KeyState, use: Use, now: Instant): KeyView {
+  const { id, name, hint, scopes, models, nodes } = key
   return {
     id,
     name,
     hint,
     scopes: [...scopes],
     models: models && [...models],
-    limit: key.limit && {
-      usd: toUsd(key.limit.nanos),
-      period: key.limit.period,
-      spent: toUsd(currentSpending(periodOf(key), key, now).spentNanos),
-      held: toUsd(key.heldNanos),
-      resetsAt: isoOrNull(periodEnd(key.limit.period, now)),
-    },
-    rateLimit: { rpm, tpm, concurrency },
+    nodes: nodes && [...nodes],
+    ...limitsView(use, now),
     createdAt: new Date(key.createdAt).toISOString(),
     expiresAt: isoOrNull(key.expiresAt),
     revokedAt: isoOrNull(key.revokedAt),
+    oldKeyUntil: key.oldUntil !== null && key.oldUntil > now ? isoOrNull(key.oldUntil) : null,
   }
+}
+
+function limitsView(use: Use, now: Instant): AccountLimitsView {
+  const { limit, rpm, tpm, concurrency, ratesShadow } = use
+  return {
+    limit: limit && {
+      usd: toUsd(limit.nanos),
+      period: limit.period,
+      shadow: limit.shadow,
+      spent: toUsd(currentSpending(periodOf(use), use, now).spentNanos),
+      held: toUsd(use.heldNanos),
+      resetsAt: isoOrNull(periodEnd(limit.period, now)),
+    },
+    rateLimit: { rpm, tpm, concurrency, shadow: ratesShadow },
+    held: toUsd(use.heldNanos),
+    openCalls: use.openHolds,
+    shadowRefused: use.shadowRefused,
+    shadowRefusedAt: isoOrNull(use.shadowRefusedAt),
+  }
+}
+
+const limitsOf = ({ limit, rpm, tpm, concurrency, ratesShadow }: Limits): Limits => ({
+  limit,
+  rpm,
+  tpm,
+  concurrency,
+  ratesShadow,
+})
+
+function useOf(stores: Stores, keyId: KeyId): Use {
+  const use = stores.limits.find(keyId)
+  assert(use, 'a key has its limits')
+  return use
 }
 
 function shown(stores: Stores, keyId: KeyId, now: Instant): Reply<{ readonly key: KeyView }> {
   const key = stores.keys.find(keyId)
-  return key ? { ok: true, key: keyView(key, now) } : refused('not_found', 'There is no such key.')
+  return key
+    ? { ok: true, key: keyView(key, useOf(stores, keyId), now) }
+    : refused('not_found', 'There is no such key.')
 }
 
 const isoOrNull = (at: Instant | null): string | null => (at === null ? null : new Date(at).toISOString())

@@ -1,12 +1,13 @@
-// API keys in the guard's SQLite: what they may do, what they have spent and hold, and what is left of their rates.
+// API keys in the guard's SQLite: whose secret, what it may do, until when. What counts against its limits stands in limit-store.ts.
 import { z } from 'zod'
-import { BudgetPeriod, Scope } from '../../protocol/auth.ts'
-import { fromSqlInteger, nanos, toSqlInteger, type Instant, type KeyId } from '../../protocol/units.ts'
-import type { CreateKey } from './account-port.ts'
+import { Scope } from '../../protocol/auth.ts'
+import { NodeIdText } from '../../protocol/fields.ts'
+import type { Instant, KeyId } from '../../protocol/units.ts'
 import type { KeyState } from './admit.ts'
-import { fullLevel } from './token-bucket.ts'
+import type { GuardSql, SqlRow } from './guard-storage.ts'
+import type { CreateKey, Reroll } from './limit-port.ts'
 
-interface Row extends Record<string, SqlStorageValue> {
+interface Row extends SqlRow {
   n: number
   id: KeyId
   secret_hash: string
@@ -14,51 +15,35 @@ interface Row extends Record<string, SqlStorageValue> {
   name: string
   scopes: string
   models: string | null
-  limit_nanos: number | null
-  limit_period: string | null
-  rpm: number | null
-  tpm: number | null
-  concurrency: number | null
+  nodes: string | null
   created_at: Instant
   expires_at: Instant | null
   revoked_at: Instant | null
-  spent_nanos: number
-  spent_since: Instant
-  held_nanos: number
-  open_holds: number
-  calls_level: number
-  tokens_level: number
-  levels_at: Instant
+  old_secret_hash: string | null
+  old_until: Instant | null
 }
 
 const Scopes = z.array(Scope)
 const Models = z.array(z.string())
+const Nodes = z.array(NodeIdText)
 
 export type KeyStore = ReturnType<typeof createKeyStore>
 
-export function createKeyStore(sql: SqlStorage) {
+export function createKeyStore(sql: GuardSql) {
   return {
     insert(key: CreateKey, now: Instant): void {
       sql.exec(
-        `INSERT INTO keys (id, secret_hash, hint, name, scopes, models, limit_nanos, limit_period, rpm, tpm, concurrency,
-           created_at, expires_at, calls_level, tokens_level, levels_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO keys (id, secret_hash, hint, name, scopes, models, nodes, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         key.id,
         key.secretHash,
         key.hint,
         key.name,
         JSON.stringify(key.scopes),
         key.models && JSON.stringify(key.models),
-        key.limit && toSqlInteger(key.limit.nanos),
-        key.limit && key.limit.period,
-        key.rpm,
-        key.tpm,
-        key.concurrency,
+        key.nodes && JSON.stringify(key.nodes),
         now,
         key.expiresAt,
-        fullLevel(key.rpm ?? 0),
-        fullLevel(key.tpm ?? 0),
-        now,
       )
     },
 
@@ -67,24 +52,26 @@ export function createKeyStore(sql: SqlStorage) {
       return row ? stateOf(row) : null
     },
 
-    /** What changes with calls. */
-    saveUse(key: KeyState): void {
-      sql.exec(
-        `UPDATE keys SET spent_nanos = ?, spent_since = ?, held_nanos = ?, open_holds = ?, calls_level = ?, tokens_level = ?,
-           levels_at = ? WHERE id = ?`,
-        toSqlInteger(key.spentNanos),
-        key.spentSince,
-        toSqlInteger(key.heldNanos),
-        key.openHolds,
-        key.levels.calls,
-        key.levels.tokens,
-        key.levels.at,
-        key.id,
-      )
-    },
-
     revoke(id: KeyId, now: Instant): void {
       sql.exec('UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL', now, id)
+    },
+
+    /** @returns how many were active */
+    revokeAll(now: Instant): number {
+      const active = this.countActive(now)
+      sql.exec('UPDATE keys SET revoked_at = ? WHERE revoked_at IS NULL', now)
+      return active
+    },
+
+    /** The secret that was good becomes the old one; an older one is gone. */
+    reroll({ keyId, secretHash, hint, graceUntil }: Reroll): void {
+      sql.exec(
+        'UPDATE keys SET old_secret_hash = secret_hash, old_until = ?, secret_hash = ?, hint = ? WHERE id = ?',
+        graceUntil,
+        secretHash,
+        hint,
+        keyId,
+      )
     },
 
     /** Neither revoked nor expired. */
@@ -114,19 +101,10 @@ const stateOf = (row: Row): KeyState => ({
   name: row.name,
   scopes: Scopes.parse(JSON.parse(row.scopes)),
   models: row.models === null ? null : Models.parse(JSON.parse(row.models)),
-  limit:
-    row.limit_nanos === null
-      ? null
-      : { nanos: nanos(fromSqlInteger(row.limit_nanos)), period: BudgetPeriod.parse(row.limit_period) },
-  rpm: row.rpm,
-  tpm: row.tpm,
-  concurrency: row.concurrency,
+  nodes: row.nodes === null ? null : Nodes.parse(JSON.parse(row.nodes)),
   createdAt: row.created_at,
   expiresAt: row.expires_at,
   revokedAt: row.revoked_at,
-  spentNanos: nanos(fromSqlInteger(row.spent_nanos)),
-  spentSince: row.spent_since,
-  heldNanos: nanos(fromSqlInteger(row.held_nanos)),
-  openHolds: row.open_holds,
-  levels: { calls: row.calls_level, tokens: row.tokens_level, at: row.levels_at },
+  oldSecretHash: row.old_secret_hash,
+  oldUntil: row.old_until,
 })

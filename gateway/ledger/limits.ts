@@ -21,6 +21,12 @@ export const LEDGER = {
   appendChars: 600_000,
   /** appends of one alarm; more lines re-arm it */
   appendsMax: 10,
+  /** events told in one alarm */
+  eventsMax: 20,
+  /** ms an Idempotency-Key is remembered */
+  idempotencyMs: 86_400_000,
+  /** ms after which a POST that nobody finished counts as lost, and may be done again: longer than any of them takes */
+  postLostMs: 60_000,
   /** characters of one call's detail; a larger explanation of the choice is left out */
   detailChars: 64_000,
   /** accounts a cron run ticks at most: a Worker may make 1_000 requests */

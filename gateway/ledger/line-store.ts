@@ -1,7 +1,8 @@
 // Journal lines in the guard's SQLite: written once, never changed.
-import type { ChainedLine } from './journal.ts'
+import type { ChainedLine } from '../../protocol/journal.ts'
+import type { GuardSql, SqlRow } from './guard-storage.ts'
 
-interface Row extends Record<string, SqlStorageValue> {
+interface Row extends SqlRow {
   seq: number
   prev_hash: string
   hash: string
@@ -10,7 +11,7 @@ interface Row extends Record<string, SqlStorageValue> {
 
 export type LineStore = ReturnType<typeof createLineStore>
 
-export function createLineStore(sql: SqlStorage) {
+export function createLineStore(sql: GuardSql) {
   return {
     insert({ seq, prevHash, hash, body }: ChainedLine, transferId: string): void {
       sql.exec('INSERT INTO lines VALUES (?, ?, ?, ?, ?)', seq, transferId, prevHash, hash, body)

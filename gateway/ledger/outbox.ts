@@ -1,20 +1,22 @@
 // What leaves a guard, in its alarm only: credits to payees and lines to the book. Both may be sent again at any time and count once.
 // Each outside answer has a deadline, and each failure only moves its own next try: nothing here can keep a hold from ending.
+import { parseLine } from '../../protocol/journal.ts'
 import { instant, isCallId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { assert, logError } from '../core/errors.ts'
 import type { Accounts } from './account-port.ts'
-import type { Book, BookLine } from './book.ts'
+import type { BookLine, Books } from './book.ts'
+import type { Tell } from './event-book.ts'
 import { recordedCall } from './call-flow.ts'
 import type { Projection } from './account-store.ts'
-import { parseLine } from './journal.ts'
 import { backOffMs, LEDGER } from './limits.ts'
 import type { Stores } from './stores.ts'
 
 export interface OutboxNeeds {
   readonly clock: Clock
   readonly accounts: Accounts
-  readonly book: Book
+  readonly books: Books
+  readonly events: Tell
 }
 
 /** Sends what is owed to payees. A batch is frozen in storage before it is first sent, and deleted when the payee has it. */
@@ -27,9 +29,8 @@ export async function sendCredits(stores: Stores, needs: OutboxNeeds): Promise<v
   await Promise.all(
     batches.map(async (batch) => {
       try {
-        const { payee, fromSeq, toSeq, sumNanos } = batch
-        const credit = { payer: account.id, fromSeq, toSeq, sumNanos }
-        const reply = await within(LEDGER.payeeMs, needs.accounts(payee).credit(credit))
+        const { payee, tries: _, ...shares } = batch
+        const reply = await within(LEDGER.payeeMs, needs.accounts(payee).credit({ payer: account.id, ...shares }))
         assert(reply.ok, 'the payee refused a credit')
         stores.credits.done(batch)
       } catch (error) {
@@ -38,6 +39,21 @@ export async function sendCredits(stores: Stores, needs: OutboxNeeds): Promise<v
       }
     }),
   )
+}
+
+/** Tells the registry what the owner is to hear. Each event goes its own way: one that cannot be written keeps no other back. */
+export async function sendEvents(stores: Stores, { clock, events }: OutboxNeeds): Promise<void> {
+  const account = stores.account.read()
+  if (!account) return
+  for (const { n, tries, event } of stores.events.due(clock(), LEDGER.eventsMax)) {
+    try {
+      await within(LEDGER.bookMs, events(account.id, event))
+      stores.events.done(n)
+    } catch (error) {
+      logError(error, null)
+      stores.events.failed(n, tries + 1, instant(clock() + backOffMs(tries + 1)))
+    }
+  }
 }
 
 /** Appends new lines to the book, page by page. After a failure the book is asked where it stands: the append may have happened. */
@@ -56,11 +72,12 @@ export async function projectLines(stores: Stores, needs: OutboxNeeds): Promise<
   }
 }
 
-async function projectPage(stores: Stores, { book, clock }: OutboxNeeds, projection: Projection): Promise<void> {
+async function projectPage(stores: Stores, { books, clock }: OutboxNeeds, projection: Projection): Promise<void> {
   const { accountId, tries } = projection
+  const book = books(projection.book)
   const from = tries === 0 ? projection.seq : await within(LEDGER.bookMs, book.cursor(accountId))
   const page = pageAfter(stores, from)
-  await within(LEDGER.bookMs, book.append(accountId, page, clock()))
+  await within(LEDGER.bookMs, book.append(accountId, page))
   stores.account.setProjected(page.at(-1)?.seq ?? from, clock())
 }
 

@@ -1,8 +1,19 @@
 // Who gets what of a charge, and whether legs are a valid charge. Pure, and exact to the nano: legs always sum to zero,
 // so money can only move, never appear.
 import type { Result } from '../../protocol/errors.ts'
-import { BPS_WHOLE, HOUSE, isAccountId, mulDown, nanos, type AccountId, type Nanos } from '../../protocol/units.ts'
-import type { Leg } from './account-port.ts'
+import { sumLegs, type Leg } from '../../protocol/journal.ts'
+import { costOf, type Units } from '../../protocol/price.ts'
+import {
+  BPS_WHOLE,
+  HOUSE,
+  isAccountId,
+  mulDown,
+  nanos,
+  type AccountId,
+  type Instant,
+  type Nanos,
+} from '../../protocol/units.ts'
+import type { ChargeTerms } from './account-port.ts'
 
 export interface Charge {
   /** never negative */
@@ -12,6 +23,8 @@ export interface Charge {
   readonly author: AccountId
   readonly royaltyBps: number
   readonly feeBps: number
+  /** of the operator's share; absent: all is paid at once */
+  readonly vesting?: ChargeTerms['vesting']
 }
 
 /**
@@ -19,24 +32,31 @@ export interface Charge {
  * @example chargeLegs({ chargeNanos: 999n, royaltyBps: 500, feeBps: 500, … }) // payer -999, operator 901, author 49, house:fees 49
  * @throws RangeError for a negative charge, or shares above the whole
  */
-export function chargeLegs({ chargeNanos, payer, operator, author, royaltyBps, feeBps }: Charge): Leg[] {
+export function chargeLegs({ chargeNanos, payer, operator, author, royaltyBps, feeBps, vesting }: Charge): Leg[] {
   if (chargeNanos < 0n) throw new RangeError('a charge is never negative')
   if (royaltyBps + feeBps > Number(BPS_WHOLE)) throw new RangeError('royalty and fee are more than the charge')
   const royalty = mulDown(chargeNanos, BigInt(royaltyBps), BPS_WHOLE)
   const fee = mulDown(chargeNanos, BigInt(feeBps), BPS_WHOLE)
   const legs: Leg[] = [
     { party: payer, role: 'payer', amountNanos: nanos(-chargeNanos) },
-    { party: operator, role: 'operator', amountNanos: nanos(chargeNanos - royalty - fee) },
+    ...operatorLegs(operator, nanos(chargeNanos - royalty - fee), vesting ?? null),
     { party: author, role: 'author', amountNanos: nanos(royalty) },
     { party: HOUSE.fees, role: 'house', amountNanos: nanos(fee) },
   ]
   return legs.filter(({ amountNanos }) => amountNanos !== 0n)
 }
 
-/** Zero for every whole transfer. With a party: what it gains by it. */
-export function sumLegs(legs: readonly Leg[], party?: AccountId): Nanos {
-  const counted = party === undefined ? legs : legs.filter((leg) => leg.party === party)
-  return nanos(counted.reduce((sum, { amountNanos }) => sum + amountNanos, 0n))
+/** The legs of a charge for exactly these units; none when they cost nothing. */
+export function legsFor(units: Units, terms: ChargeTerms, payer: AccountId): Leg[] {
+  const { price, ...shares } = terms
+  return chargeLegs({ ...shares, payer, chargeNanos: costOf(units, price) })
+}
+
+/** The vesting part is rounded down: of a single nano nobody waits. */
+function operatorLegs(operator: AccountId, share: Nanos, vesting: ChargeTerms['vesting']): Leg[] {
+  const later = vesting ? mulDown(share, BigInt(vesting.shareBps), BPS_WHOLE) : 0n
+  const now: Leg = { party: operator, role: 'operator', amountNanos: nanos(share - later) }
+  return vesting ? [now, { ...now, amountNanos: nanos(later), vestsAt: vesting.at }] : [now]
 }
 
 /** What one role gains by a transfer. */
@@ -56,4 +76,31 @@ export function chargeOf(legs: readonly Leg[], payer: AccountId): Result<Nanos, 
   if (others.some(({ party }) => !isAccountId(party))) return wrong('a party is no account')
   if (sumLegs(legs) !== 0n) return wrong('the legs do not sum to zero')
   return { ok: true, value: nanos(-own.amountNanos) }
+}
+
+/** What one line owes to each payee, house and payer left out: one entry per account. */
+export interface Earning {
+  readonly payee: AccountId
+  readonly operatorNanos: Nanos
+  readonly authorNanos: Nanos
+  /** the line's house fee, for the operator alone */
+  readonly feesNanos: Nanos
+  readonly vesting: readonly { readonly until: Instant; readonly amountNanos: Nanos }[]
+}
+
+export function earningsOf(legs: readonly Leg[]): Earning[] {
+  const earners = legs.filter(({ role }) => role === 'operator' || role === 'author')
+  return [...new Set(earners.map(({ party }) => party))].map((payee) => {
+    const own = earners.filter(({ party }) => party === payee)
+    const operated = own.some(({ role }) => role === 'operator')
+    return {
+      payee,
+      operatorNanos: sumRole(own, 'operator'),
+      authorNanos: sumRole(own, 'author'),
+      feesNanos: operated ? sumRole(legs, 'house') : nanos(0n),
+      vesting: own.flatMap(({ amountNanos, vestsAt }) =>
+        vestsAt === undefined ? [] : [{ until: vestsAt, amountNanos }],
+      ),
+    }
+  })
 }

@@ -1,50 +1,38 @@
 // What guard and book keep as JSON, as schemas: legs, progress, a call's detail. bigints are decimal dollars or whole numbers there,
 // ids are checked by their own predicates, and what comes back is parsed like anything else from outside.
 import { z } from 'zod'
-import { isErrorCode, type ErrorCode } from '../../protocol/errors.ts'
 import {
-  fromUsd,
-  instant,
-  isAccountId,
-  isCallId,
-  isKeyId,
-  isModelId,
-  isNodeId,
-  toSqlInteger,
-  tokens,
-  toUsd,
-  type AccountId,
-  type CallId,
-  type KeyId,
-  type ModelId,
-  type NodeId,
-} from '../../protocol/units.ts'
-import type { CallDetail, Leg, Progress } from './account-port.ts'
+  AccountIdText,
+  CallIdText,
+  ErrorCodeText,
+  InstantNumber,
+  NodeIdText,
+  TokenCount,
+} from '../../protocol/fields.ts'
+import { nanos, toSqlInteger } from '../../protocol/units.ts'
+import type { CallDetail, LateReceipt, Progress } from './account-port.ts'
 import { LEDGER } from './limits.ts'
 
-const idOf = <T extends string>(is: (text: string) => text is T & string) =>
-  z.custom<T>((value) => typeof value === 'string' && is(value))
+/** nanos as digits: prices are no amounts of dollars */
+const Digits = z
+  .string()
+  .regex(/^\d{1,16}$/)
+  .transform((text) => nanos(BigInt(text)))
 
-export const AccountIdText = idOf<AccountId>(isAccountId)
-export const KeyIdText = idOf<KeyId>(isKeyId)
-export const CallIdText = idOf<CallId>(isCallId)
-export const NodeIdText = idOf<NodeId>(isNodeId)
-export const ModelIdText = idOf<ModelId>(isModelId)
-export const ErrorCodeText = z.custom<ErrorCode>((value) => typeof value === 'string' && isErrorCode(value))
-export const InstantNumber = z.number().int().transform(instant)
-export const UsdNanos = z.string().transform((text) => fromUsd(text))
-export const TokenCount = z
-  .number()
-  .int()
-  .transform((count) => tokens(count))
-export const LegRoleText = z.enum(['payer', 'receiver', 'operator', 'author', 'house'])
-
-/** A leg as it stands in hashed lines: `{ party, role, amount }`, the amount in decimal dollars. */
-export const LegJson = z
-  .object({ party: AccountIdText, role: LegRoleText, amount: UsdNanos })
-  .transform(({ party, role, amount }): Leg => ({ party, role, amountNanos: amount }))
-
-export const legToJson = ({ party, role, amountNanos }: Leg) => ({ party, role, amount: toUsd(amountNanos) })
+const TermsJson = z.object({
+  price: z.object({
+    inputPerMillion: Digits,
+    outputPerMillion: Digits,
+    cachedInputPerMillion: Digits,
+    bytesPerMillion: Digits,
+    perCall: Digits,
+  }),
+  operator: AccountIdText,
+  author: AccountIdText,
+  royaltyBps: z.number().int(),
+  feeBps: z.number().int(),
+  vesting: z.object({ shareBps: z.number().int(), at: InstantNumber }).nullable(),
+})
 
 const ProgressJson = z.object({
   callId: CallIdText,
@@ -52,22 +40,33 @@ const ProgressJson = z.object({
   nodeId: NodeIdText,
   inputTokens: TokenCount,
   outputTokens: TokenCount,
-  legs: z.array(LegJson),
+  terms: TermsJson,
 })
 
-export function progressToText(progress: Progress): string {
-  const { callId, attempt, nodeId, inputTokens, outputTokens, legs } = progress
-  return JSON.stringify({
-    callId,
-    attempt,
-    nodeId,
-    inputTokens: toSqlInteger(inputTokens),
-    outputTokens: toSqlInteger(outputTokens),
-    legs: legs.map(legToJson),
-  })
+/** Prices as digits, counts as numbers. */
+export function progressToText({ inputTokens, outputTokens, ...rest }: Progress): string {
+  const units = { inputTokens: toSqlInteger(inputTokens), outputTokens: toSqlInteger(outputTokens) }
+  return JSON.stringify({ ...rest, ...units }, (_, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
 }
 
 export const progressFromText = (text: string): Progress => ProgressJson.parse(JSON.parse(text))
+
+const LateReceiptJson = z.object({
+  callId: CallIdText,
+  attempt: z.number().int(),
+  nodeId: NodeIdText,
+  inputTokens: TokenCount,
+  outputTokens: TokenCount,
+  receipt: z.string(),
+  ticket: z.string(),
+})
+
+export const lateReceiptToText = ({ inputTokens, outputTokens, ...rest }: LateReceipt): string =>
+  JSON.stringify({ ...rest, inputTokens: toSqlInteger(inputTokens), outputTokens: toSqlInteger(outputTokens) })
+
+export const lateReceiptFromText = (text: string): LateReceipt => LateReceiptJson.parse(JSON.parse(text))
 
 const DetailJson = z.object({
   stream: z.boolean(),
@@ -83,6 +82,8 @@ const DetailJson = z.object({
   choice: z.unknown(),
   receipt: z.string().nullable(),
   salt: z.string().nullable(),
+  ticket: z.string().nullable().default(null),
+  claimed: z.object({ inputTokens: z.number(), outputTokens: z.number() }).nullable().default(null),
 })
 
 /** Bounded: an explanation too long to keep is left out, what proves the call is kept. */

@@ -1,25 +1,49 @@
 // All tables of one guard, and the one way a line comes into its journal: line, balance, head of the chain and what is owed to others
 // change together or not at all (the guard runs every method in one transaction).
+import { chainLine, type JournalLine, type LineDraft } from '../../protocol/journal.ts'
+import { instant, isHouse, nanos, type Instant } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
-import { instant, isHouse, nanos } from '../../protocol/units.ts'
-import { createAccountStore, type AccountState } from './account-store.ts'
+import type { Balance } from './account-port.ts'
+import { balanceOf, createAccountStore, type AccountState } from './account-store.ts'
 import { createCreditStore, createMarkStore } from './credit-store.ts'
+import { createEventStore } from './event-store.ts'
+import type { GuardSql } from './guard-storage.ts'
 import { createHoldStore } from './hold-store.ts'
-import { chainLine, type JournalLine, type LineDraft } from './journal.ts'
+import { createIdempotencyStore } from './idempotency-store.ts'
 import { createKeyStore } from './key-store.ts'
+import { createLimitStore } from './limit-store.ts'
 import { LEDGER } from './limits.ts'
 import { createLineStore } from './line-store.ts'
+import { createRefundStore } from './refund-store.ts'
+import { earningsOf } from './split.ts'
+import { createVestingStore } from './vesting-store.ts'
 
 export type Stores = ReturnType<typeof openStores>
 
-export const openStores = (sql: SqlStorage) => ({
+export const openStores = (sql: GuardSql) => ({
   account: createAccountStore(sql),
   keys: createKeyStore(sql),
+  limits: createLimitStore(sql),
   holds: createHoldStore(sql),
   lines: createLineStore(sql),
   credits: createCreditStore(sql),
   marks: createMarkStore(sql),
+  vesting: createVestingStore(sql),
+  refunds: createRefundStore(sql),
+  idempotency: createIdempotencyStore(sql),
+  events: createEventStore(sql),
 })
+
+/** What the account can spend now. */
+export const balanceAt = (stores: Stores, account: AccountState, now: Instant): Balance =>
+  balanceOf(account, stores.vesting.sum(now))
+
+/** The same after a line: as it stands in storage now. */
+export function currentBalance(stores: Stores, now: Instant): Balance {
+  const account = stores.account.read()
+  assert(account, 'the guard is open')
+  return balanceAt(stores, account, now)
+}
 
 /** @param account as it stands now; the caller is inside a transaction */
 export function writeLine(stores: Stores, account: AccountState, draft: LineDraft): JournalLine {
@@ -29,8 +53,8 @@ export function writeLine(stores: Stores, account: AccountState, draft: LineDraf
   const carryOnAt = instant(draft.at + LEDGER.alarmMs)
   stores.lines.insert(chained, draft.transferId)
   stores.account.setHead({ balanceNanos, seq: line.seq, lastHash: chained.hash }, carryOnAt)
-  for (const { party, role, amountNanos } of draft.legs)
-    if (role !== 'payer' && party !== account.id && !isHouse(party))
-      stores.credits.gather(party, line.seq, amountNanos, carryOnAt)
+  for (const earning of earningsOf(draft.legs))
+    // What an account earns by its own call has moved within it already.
+    if (earning.payee !== account.id && !isHouse(earning.payee)) stores.credits.gather(earning, line.seq, carryOnAt)
   return line
 }

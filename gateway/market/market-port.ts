@@ -24,6 +24,8 @@ export interface Offer {
   readonly endpoint: string
   readonly modelId: ModelId
   readonly price: Price
+  /** of these prices, from 1 */
+  readonly priceVersion: number
   readonly contextTokens: number
   readonly outputTokensMax: number
   readonly concurrencyMax: number

@@ -158,6 +158,8 @@ function toRow(nodeId: string, offer: OfferRequest, isLive: boolean, now: Instan
     firstTokenMs: null,
     unitsPerKs: null,
     inFlight: 0,
+    driftPpm: null,
+    priceVersion: 1,
     updatedAt: now,
   }
 }

@@ -45,6 +45,7 @@ export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
     endpoint: node.endpoint,
     modelId: asModelId(offer.modelId),
     price: priceOf(offer),
+    priceVersion: offer.priceVersion,
     contextTokens: offer.contextTokens,
     outputTokensMax: offer.outputTokensMax,
     concurrencyMax: offer.concurrencyMax,

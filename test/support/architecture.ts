@@ -50,6 +50,7 @@ const TYPES_ALSO: readonly { from: string; to: string }[] = [
   { from: 'gateway/core/env.ts', to: 'gateway/market/node-guard.ts' },
   // Keys are the guard's to keep: sign-in and keys speak to it through its port.
   { from: 'gateway/auth/', to: 'gateway/ledger/account-port.ts' },
+  { from: 'gateway/auth/', to: 'gateway/ledger/limit-port.ts' },
   // The dashboard's typed client.
   { from: 'gateway/dashboard/', to: 'gateway/app.ts' },
 ]
@@ -137,7 +138,7 @@ export const RULES: readonly string[] = [
   'gateway/ledger/admit.ts',
   'gateway/ledger/budget-period.ts',
   'gateway/ledger/hold.ts',
-  'gateway/ledger/journal.ts',
+  'gateway/ledger/limit-use.ts',
   'gateway/ledger/limits.ts',
   'gateway/ledger/split.ts',
   'gateway/ledger/stored.ts',

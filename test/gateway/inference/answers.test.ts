@@ -43,7 +43,7 @@ it('takes no money for vectors of unequal length', async () => {
   const house = await aHouse({ nodes: [node], model: embedder })
   const { response } = await house.call('/v1/embeddings', embed)
   expect(await codeOf(response)).toBe('provider_failed')
-  expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+  expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
 })
 
 describe('the headers', () => {
@@ -92,7 +92,7 @@ describe('an answer may be as long as what was ordered', () => {
     const house = await aHouse({ nodes: [() => sse([...events, finish(10), '[DONE]'])], model: long })
     const { response } = await house.call('/v1/chat/completions', chat())
     expect(await codeOf(response)).toBe('provider_failed')
-    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
   })
 })
 

@@ -61,7 +61,8 @@ export async function aHouse(options: HouseOptions) {
   }
   const keyId = newKeyId(systemRandom)
   const secretHash = sha256Hex('secret')
-  const noLimits = { models: null, limit: null, rpm: null, tpm: null, concurrency: null, expiresAt: null }
+  const none = { models: null, nodes: null, limit: null, rpm: null, tpm: null, concurrency: null, expiresAt: null }
+  const noLimits = { ...none, ratesShadow: false }
   await account.createKey({
     id: keyId,
     secretHash,

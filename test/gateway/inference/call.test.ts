@@ -16,7 +16,7 @@ const spent = async (house: Awaited<ReturnType<typeof aHouse>>) =>
   START - (await house.account.balance()).availableNanos
 
 async function expectNothingCharged(house: Awaited<ReturnType<typeof aHouse>>) {
-  expect(await house.account.balance()).toEqual({ availableNanos: START, heldNanos: 0n })
+  expect(await house.account.balance()).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
 }
 
 describe('a complete answer', () => {

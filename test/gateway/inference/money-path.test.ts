@@ -41,7 +41,7 @@ describe("a reply of the caller's guard that is lost", () => {
     expect(response.status).toBe(200)
     expect(asked).toHaveLength(2)
     expect(asked[1]).toEqual(asked[0])
-    expect(await stand(house)).toEqual({ availableNanos: START - HONEST_COST, heldNanos: 0n })
+    expect(await stand(house)).toEqual({ availableNanos: START - HONEST_COST, heldNanos: 0n, vestingNanos: 0n })
   })
 
   it('for good is no acknowledgement: an error event and no [DONE]', async () => {
@@ -94,7 +94,7 @@ describe('a held call is settled', () => {
     await asked
     // What was given to waitUntil by now is all that a runtime owes a request whose caller left.
     await settled()
-    expect(await stand(house)).toEqual({ availableNanos: START - HONEST_COST, heldNanos: 0n })
+    expect(await stand(house)).toEqual({ availableNanos: START - HONEST_COST, heldNanos: 0n, vestingNanos: 0n })
     await response
   })
 
@@ -103,7 +103,7 @@ describe('a held call is settled', () => {
     const house = await aHouse({ nodes: [node], offers: [{ nodeKey: 'no key' }] })
     const { response } = await house.call('/v1/chat/completions', chat())
     expect(response.status).toBe(200)
-    expect(await stand(house)).toEqual({ availableNanos: START - 60n, heldNanos: 0n })
+    expect(await stand(house)).toEqual({ availableNanos: START - 60n, heldNanos: 0n, vestingNanos: 0n })
   })
 
   it('before its deadline, however long the guard took to hold', async () => {
@@ -116,7 +116,7 @@ describe('a held call is settled', () => {
     const { response } = await house.call('/v1/chat/completions', chat({ stream: true }))
     expect(await response.text()).toContain('"code":"provider_timeout"')
     expect(Date.now() - begun).toBeLessThan(1_500)
-    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
   })
 })
 
@@ -199,7 +199,7 @@ describe('a caller of a stream', () => {
     await pause(20)
     await settled()
     expect(house.sent).toHaveLength(0)
-    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
     await response.catch(() => undefined)
   })
 })
@@ -222,5 +222,5 @@ it('blames no node for a ticket that we cannot sign', async () => {
   const { response } = await house.call('/v1/chat/completions', chat())
   expect(await codeOf(response)).toBe('internal_error')
   expect(house.reports.map(({ fault }) => fault)).toEqual(['gateway'])
-  expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n })
+  expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
 })

@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
-import { parseLine } from '../../../gateway/ledger/journal.ts'
+import { parseLine } from '../../../protocol/journal.ts'
 import { nanos, newAccountId, newCallId, newKeyId, tokens } from '../../../protocol/units.ts'
 import {
+  aCredit,
   accounts,
   aClock,
   aHold,
@@ -21,7 +22,7 @@ import {
 plannedFailures()
 
 const OPERATOR = newAccountId(systemRandom)
-const balance = (available: bigint, held = 0n) => ({ availableNanos: available, heldNanos: held })
+const balance = (available: bigint, held = 0n) => ({ availableNanos: available, heldNanos: held, vestingNanos: 0n })
 
 describe('a guard that was never opened', () => {
   it('refuses everything and holds nothing', async () => {
@@ -34,7 +35,7 @@ describe('a guard that was never opened', () => {
     expect(await stranger.createKey(aKey())).toMatchObject({ ok: false, code: 'not_found' })
     const grant = { transferId: 'grant:1', kind: 'grant', amountNanos: nanos(1n), reason: 'x', by: null } as const
     expect(await stranger.grant(grant)).toMatchObject({ ok: false, code: 'not_found' })
-    expect(await stranger.credit({ payer: OPERATOR, fromSeq: 1, toSeq: 1, sumNanos: nanos(1n) })).toMatchObject({
+    expect(await stranger.credit(aCredit(OPERATOR, 1, 1, 1n))).toMatchObject({
       ok: false,
     })
     expect(await stranger.balance()).toEqual(balance(0n))
@@ -118,8 +119,9 @@ describe('captures', () => {
     expect(await payer.port.balance()).toEqual(balance(700n))
     expect(await payer.lines()).toHaveLength(2)
     expect(await payer.port.capture({ ...end, legs: [] })).toMatchObject({ ok: false, code: 'conflict' })
+    const { kept: _, ...said } = end
     expect(await payer.port.call(request.callId)).toEqual({
-      ...end,
+      ...said,
       keyId: payer.keyId,
       modelId: request.modelId,
       holdNanos: 500n,
@@ -183,7 +185,15 @@ describe('captures', () => {
     const payer = await aPayer(1_000n)
     const request = aHold(payer, 1n)
     await payer.port.hold(request)
-    const detail = { stream: true, attempts: [], choice: 'x'.repeat(70_000), receipt: 'a.b.c', salt: 's' }
+    const detail = {
+      stream: true,
+      attempts: [],
+      choice: 'x'.repeat(70_000),
+      receipt: 'a.b.c',
+      salt: 's',
+      ticket: null,
+      claimed: null,
+    }
     await payer.port.capture(anEnd(payer, request.callId, { detail }))
     expect((await payer.port.call(request.callId))?.detail).toEqual({ ...detail, choice: null })
   })
@@ -245,7 +255,10 @@ describe('deadlines', () => {
     await callFor(payer, 100n, OPERATOR)
     await payer.port.hold(aHold(payer, 500n))
     const fail = () => Promise.reject(new Error('planned failure'))
-    await payer.use({ book: { append: fail, cursor: fail }, accounts: () => ({ ...payer.port, credit: fail }) })
+    await payer.use({
+      books: () => ({ append: fail, cursor: fail }),
+      accounts: () => ({ ...payer.port, credit: fail }),
+    })
     payer.clock.advance(60_000)
     await payer.alarm()
     expect(await payer.port.balance()).toEqual(balance(900n))

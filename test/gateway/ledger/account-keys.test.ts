@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { LIMITS } from '../../../gateway/core/limits.ts'
-import { findBreak } from '../../../gateway/ledger/journal.ts'
+import { findBreak } from '../../../protocol/journal.ts'
 import { instant, nanos, newAccountId, newKeyId } from '../../../protocol/units.ts'
 import { aHold, aKey, anAccount, anEnd, aPayer, callFor, legsOf, START } from './ledger-house.ts'
 
 const OPERATOR = newAccountId(systemRandom)
-const balance = (available: bigint, held = 0n) => ({ availableNanos: available, heldNanos: held })
+const balance = (available: bigint, held = 0n) => ({ availableNanos: available, heldNanos: held, vestingNanos: 0n })
 
 describe('the journal', () => {
   it('has no gaps, verifies, and gives away a flipped byte, a missing and an exchanged line', async () => {
@@ -51,6 +51,8 @@ describe('the journal', () => {
         outcome: 'complete',
         errorCode: null,
         receiptHash: null,
+        ticketHash: null,
+        priceVersion: 1,
       },
     })
   })
@@ -118,7 +120,7 @@ describe('keys', () => {
   })
 
   it('have a budget per period, which counts holds and comes back when the period does', async () => {
-    const payer = await aPayer(10_000n, { limit: { nanos: nanos(100n), period: 'day' } })
+    const payer = await aPayer(10_000n, { limit: { nanos: nanos(100n), period: 'day', shadow: false } })
     await callFor(payer, 60n, OPERATOR)
     expect(await payer.port.hold(aHold(payer, 41n))).toMatchObject({ code: 'key_budget_exceeded' })
     const request = aHold(payer, 40n, { deadline: instant(START + 86_400_000) })

@@ -2,8 +2,8 @@
 import { env } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { HoldRequest } from '../../../gateway/ledger/account-port.ts'
-import { findBreak, parseLine } from '../../../gateway/ledger/journal.ts'
-import { sumLegs } from '../../../gateway/ledger/split.ts'
+import { findBreak, parseLine } from '../../../protocol/journal.ts'
+import { sumLegs } from '../../../protocol/journal.ts'
 import { isHouse, nanos, type AccountId } from '../../../protocol/units.ts'
 import {
   accounts,
@@ -127,8 +127,8 @@ describe('a random story', () => {
         expect((await person.port.balance()).heldNanos).toBe(0n)
         expect(await person.sql('SELECT * FROM credits_out')).toEqual([])
         expect(findBreak(await person.lines())).toBeNull()
-        const keys = await person.sql('SELECT held_nanos, open_holds FROM keys')
-        expect(keys).toEqual([{ held_nanos: 0, open_holds: 0 }])
+        const uses = await person.sql('SELECT held_nanos, open_holds FROM limits')
+        expect(uses).toEqual(Array(2).fill({ held_nanos: 0, open_holds: 0 }))
       }
       const sums = await env.BOOK_0.prepare(
         `SELECT (SELECT coalesce(sum(amount_nanos), 0) FROM legs) AS legs,

@@ -4,10 +4,12 @@ import { env, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { AccountGuard } from '../../../gateway/ledger/account-guard.ts'
-import type { AccountPort, CallEnd, CreateKey, HoldRequest, Progress } from '../../../gateway/ledger/account-port.ts'
+import type { AccountPort, CallEnd, HoldRequest, Progress } from '../../../gateway/ledger/account-port.ts'
+import type { CreateKey } from '../../../gateway/ledger/limit-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
-import type { ChainedLine } from '../../../gateway/ledger/journal.ts'
+import type { ChainedLine } from '../../../protocol/journal.ts'
 import type { OutboxNeeds } from '../../../gateway/ledger/outbox.ts'
+import type { Credit } from '../../../gateway/ledger/transfer-port.ts'
 import { chargeLegs } from '../../../gateway/ledger/split.ts'
 import {
   instant,
@@ -109,10 +111,12 @@ export const aKey = (key: Partial<CreateKey> = {}): CreateKey => ({
   name: 'test',
   scopes: ['inference'],
   models: null,
+  nodes: null,
   limit: null,
   rpm: null,
   tpm: null,
   concurrency: null,
+  ratesShadow: false,
   expiresAt: null,
   ...key,
 })
@@ -124,9 +128,11 @@ export const aHold = (payer: Payer, amount: bigint, request: Partial<HoldRequest
   keyId: payer.keyId,
   secretHash: SECRET_HASH,
   modelId: MODEL,
+  nodeIds: [NODE],
   amountNanos: nanos(amount),
   tokensMax: tokens(10),
   deadline: instant(payer.clock() + 60_000),
+  idempotency: null,
   ...request,
 })
 
@@ -139,6 +145,17 @@ export function plannedFailures(): void {
     vi.restoreAllMocks()
   })
 }
+
+export const aCredit = (payer: AccountId, fromSeq: number, toSeq: number, sum: bigint): Credit => ({
+  payer,
+  fromSeq,
+  toSeq,
+  sumNanos: nanos(sum),
+  operatorNanos: nanos(sum),
+  authorNanos: nanos(0n),
+  feesNanos: nanos(0n),
+  vesting: [],
+})
 
 export const legsOf = (payer: AccountId, charge: bigint, operator: AccountId, author: AccountId = operator) =>
   chargeLegs({ chargeNanos: nanos(charge), payer, operator, author, royaltyBps: ROYALTY_BPS, feeBps: FEE_BPS })
@@ -155,17 +172,36 @@ export const anEnd = (payer: Payer, callId: CallId, end: Partial<CallEnd> = {}):
   firstTokenAt: null,
   endedAt: payer.clock(),
   receiptHash: null,
-  detail: { stream: true, attempts: [], choice: { seed: 1 }, receipt: null, salt: null },
+  ticketHash: null,
+  priceVersion: 1,
+  kept: null,
+  detail: { stream: true, attempts: [], choice: { seed: 1 }, receipt: null, salt: null, ticket: null, claimed: null },
   ...end,
 })
 
-export const aProgress = (payer: Payer, callId: CallId, charge: bigint, operator: AccountId): Progress => ({
+const MILLION_NANOS = nanos(1_000_000n)
+const FREE = {
+  inputPerMillion: nanos(0n),
+  cachedInputPerMillion: nanos(0n),
+  bytesPerMillion: nanos(0n),
+  perCall: nanos(0n),
+}
+
+/** At one nano per output token, so that the charge is what was delivered. */
+export const aProgress = (_: Pick<Payer, 'id'>, callId: CallId, charge: bigint, operator: AccountId): Progress => ({
   callId,
   attempt: 1,
   nodeId: NODE,
   inputTokens: tokens(3),
   outputTokens: tokens(charge),
-  legs: legsOf(payer.id, charge, operator),
+  terms: {
+    price: { ...FREE, outputPerMillion: MILLION_NANOS },
+    operator,
+    author: operator,
+    royaltyBps: ROYALTY_BPS,
+    feeBps: FEE_BPS,
+    vesting: null,
+  },
 })
 
 /** Holds and captures one call. */

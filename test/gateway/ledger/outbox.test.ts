@@ -1,11 +1,12 @@
 import { env } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
-import { createBook, type BookLine } from '../../../gateway/ledger/book.ts'
-import { parseLine } from '../../../gateway/ledger/journal.ts'
+import { createBook, type Book, type BookLine } from '../../../gateway/ledger/book.ts'
+import { parseLine } from '../../../protocol/journal.ts'
 import { sliceOf, sweepAccounts } from '../../../gateway/ledger/sweep.ts'
-import { instant, isCallId, nanos, type AccountId } from '../../../protocol/units.ts'
+import { instant, isCallId, type AccountId } from '../../../protocol/units.ts'
 import {
   accounts,
+  aCredit,
   aHold,
   anAccount,
   anEnd,
@@ -58,7 +59,15 @@ describe('credits', () => {
       kind: 'credit',
       legs: [],
       deltaNanos: 2_760n,
-      credit: { payer: payer.id, fromSeq: 2, toSeq: 4, sum: 2_760n },
+      credit: {
+        payer: payer.id,
+        fromSeq: 2,
+        toSeq: 4,
+        sumNanos: 2_760n,
+        operatorNanos: 2_760n,
+        authorNanos: 0n,
+        feesNanos: 150n,
+      },
     })
     expect(await payer.sql('SELECT * FROM credits_out')).toEqual([])
   })
@@ -113,7 +122,7 @@ describe('credits', () => {
 
   it('count once however often a batch is sent, and overlapping ones not at all', async () => {
     const { port, id } = await anAccount()
-    const batch = { payer: id, fromSeq: 3, toSeq: 5, sumNanos: nanos(10n) }
+    const batch = aCredit(id, 3, 5, 10n)
     expect(await port.credit(batch)).toEqual({ ok: true })
     expect(await port.credit(batch)).toEqual({ ok: true })
     expect(await port.credit({ ...batch, fromSeq: 5, toSeq: 7 })).toMatchObject({ ok: false, code: 'conflict' })
@@ -152,10 +161,10 @@ describe('the projection', () => {
     const operator = await anAccount(payer.clock)
     for (let i = 0; i < 5; i++) await callFor(payer, 100n, operator.id)
     const lines = await bookLines(payer)
-    await book.append(payer.id, lines.slice(0, 4), START)
-    await book.append(payer.id, lines.slice(0, 4), START)
-    await book.append(payer.id, lines.slice(1), START)
-    await book.append(payer.id, lines.slice(0, 2), START)
+    await book.append(payer.id, lines.slice(0, 4))
+    await book.append(payer.id, lines.slice(0, 4))
+    await book.append(payer.id, lines.slice(1))
+    await book.append(payer.id, lines.slice(0, 2))
     const stand = await standOf(payer.id)
     expect(stand.lines).toHaveLength(6)
     expect(stand.calls).toHaveLength(5)
@@ -167,7 +176,7 @@ describe('the projection', () => {
     const payer = await aPayer(1_000n)
     await callFor(payer, 100n, payer.id)
     const lines = await bookLines(payer)
-    await expect(book.append(payer.id, lines.slice(1), START)).rejects.toThrow()
+    await expect(book.append(payer.id, lines.slice(1))).rejects.toThrow()
     expect(await standOf(payer.id)).toEqual({ lines: [], legs: [], calls: [], rollups: [] })
   })
 
@@ -175,18 +184,18 @@ describe('the projection', () => {
     const payer = await aPayer(100_000n)
     for (let i = 0; i < 3; i++) await callFor(payer, 100n, payer.id)
     await payer.use({
-      book: {
+      books: () => ({
         ...book,
-        append: async (...append) => {
+        append: async (...append: Parameters<Book['append']>) => {
           await book.append(...append)
           throw new Error('planned: the answer is lost')
         },
-      },
+      }),
     })
     payer.clock.advance(afterAlarm)
     await payer.alarm()
     await callFor(payer, 100n, payer.id)
-    await payer.use({ book })
+    await payer.use({ books: () => book })
     payer.clock.advance(1_000)
     await payer.port.tick()
     const stand = await standOf(payer.id)
@@ -209,7 +218,7 @@ describe('the projection', () => {
     ['that are escaped twice', '"'.repeat(31_500)],
   ])('carries the largest details that are kept, %s', async (_, choice) => {
     const payer = await aPayer(1_000n)
-    const detail = { stream: true, attempts: [], choice, receipt: null, salt: null }
+    const detail = { stream: true, attempts: [], choice, receipt: null, salt: null, ticket: null, claimed: null }
     for (let i = 0; i < 12; i++) {
       const request = aHold(payer, 10n)
       await payer.port.hold(request)
@@ -227,13 +236,13 @@ describe('the projection', () => {
     for (let i = 0; i < 120; i++) await callFor(payer, 10n, payer.id)
     let appends = 0
     await payer.use({
-      book: {
+      books: () => ({
         ...book,
-        append: (...append) => {
+        append: (...append: Parameters<Book['append']>) => {
           appends += 1
           return book.append(...append)
         },
-      },
+      }),
     })
     payer.clock.advance(afterAlarm)
     await payer.alarm()
@@ -245,7 +254,7 @@ describe('the projection', () => {
 
 it('ticks an account in its minute of the day, and in no other', async () => {
   const all = await Promise.all([anAccount(), anAccount(), anAccount()])
-  for (const { id } of all) await env.DB.prepare('INSERT INTO accounts VALUES (?, ?)').bind(id, START).run()
+  for (const { id } of all) await env.DB.prepare('INSERT INTO accounts VALUES (?, ?, 0)').bind(id, START).run()
   const ticked: string[] = []
   const count = (id: AccountId) => ({ ...accounts(id), tick: async () => void ticked.push(id) })
   const minutes = Array.from({ length: 1_440 }, (_, minute) => ({ minute, ...sliceOf(minute) }))

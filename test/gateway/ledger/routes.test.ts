@@ -5,7 +5,7 @@ import { systemRandom } from '../../../gateway/core/clock.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import { SIGN_IN } from '../../../gateway/core/limits.ts'
 import type { AppEnv, Principal } from '../../../gateway/core/principal.ts'
-import { hashLine } from '../../../gateway/ledger/journal.ts'
+import { hashLine } from '../../../protocol/journal.ts'
 import { createLedgerRoutes } from '../../../gateway/ledger/routes.ts'
 import type { Role } from '../../../protocol/auth.ts'
 import { CodeReply, GrantReply, JournalPage, UsagePage } from '../../../protocol/ledger.ts'
@@ -51,7 +51,7 @@ const admin = signedIn(ADMIN, ['admin'])
 
 async function aRegistered(): Promise<TestAccount> {
   const account = await anAccount()
-  await env.DB.prepare('INSERT INTO accounts VALUES (?, ?)').bind(account.id, START).run()
+  await env.DB.prepare('INSERT INTO accounts VALUES (?, ?, 0)').bind(account.id, START).run()
   return account
 }
 

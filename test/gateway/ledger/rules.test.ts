@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { admit, type KeyState } from '../../../gateway/ledger/admit.ts'
+import { admit, type KeyState, type Standing } from '../../../gateway/ledger/admit.ts'
 import { addSpending, currentSpending, periodEnd, periodStart } from '../../../gateway/ledger/budget-period.ts'
+import { NO_LIMITS, newUse } from '../../../gateway/ledger/limit-store.ts'
+import type { Use } from '../../../gateway/ledger/limit-use.ts'
 import { backOffMs } from '../../../gateway/ledger/limits.ts'
 import { sliceOf } from '../../../gateway/ledger/sweep.ts'
 import { fullLevel, refill, take } from '../../../gateway/ledger/token-bucket.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { instant, nanos, newAccountId, newCallId, tokens, type ModelId } from '../../../protocol/units.ts'
-import { aKey, MODEL, SECRET_HASH, START } from './ledger-house.ts'
+import { aKey, MODEL, NODE, SECRET_HASH, START } from './ledger-house.ts'
 
 const at = (iso: string) => instant(Date.parse(iso))
 
@@ -50,32 +52,32 @@ describe('token buckets', () => {
   })
 })
 
-const state = (key: Partial<KeyState> = {}): KeyState => ({
-  ...aKey(key),
-  createdAt: START,
-  revokedAt: null,
-  spentNanos: nanos(0n),
-  spentSince: instant(0),
-  heldNanos: nanos(0n),
-  openHolds: 0,
-  levels: { calls: fullLevel(key.rpm ?? 0), tokens: fullLevel(key.tpm ?? 0), at: START },
-  ...key,
-})
+type Case = Partial<KeyState & Use>
+
+const rich = { availableNanos: nanos(100n), heldNanos: nanos(0n), vestingNanos: nanos(0n) }
+const limit = { nanos: nanos(100n), period: 'total', shadow: false } as const
+
+/** A key with its use, in an account without limits. */
+function standing(of: Case | null, over: Partial<Standing> = {}): Standing {
+  const key = of && { ...aKey(), createdAt: START, revokedAt: null, oldSecretHash: null, oldUntil: null, ...of }
+  const keyUse = of && { ...newUse({ ...NO_LIMITS, ...of }, START), ...of }
+  return { key, keyUse, accountUse: newUse(NO_LIMITS, START), balance: rich, frozen: null, ...over }
+}
 
 const request = {
   callId: newCallId(START, systemRandom),
   keyId: aKey().id,
   secretHash: SECRET_HASH,
   modelId: MODEL,
+  nodeIds: [NODE],
   amountNanos: nanos(100n),
   tokensMax: tokens(10),
   deadline: instant(START + 1_000),
+  idempotency: null,
 }
-const rich = { availableNanos: nanos(100n), heldNanos: nanos(0n) }
-const limit = { nanos: nanos(100n), period: 'total' } as const
 
 describe('admission', () => {
-  it.each<[string, Partial<KeyState>]>([
+  it.each<[string, Case]>([
     ['a plain key', {}],
     ['a budget that exactly covers it', { limit }],
     ['the last of its calls', { rpm: 1 }],
@@ -84,10 +86,10 @@ describe('admission', () => {
     ['a key in its last millisecond', { expiresAt: instant(START + 1) }],
     ['its model on the list', { models: [MODEL] }],
   ])('admits %s', (_, key) => {
-    expect(admit(state(key), request, rich, START).ok).toBe(true)
+    expect(admit(standing(key), request, START).ok).toBe(true)
   })
 
-  it.each<[string, Partial<KeyState> | null, string]>([
+  it.each<[string, Case | null, string]>([
     ['an unknown key', null, 'invalid_api_key'],
     ['a wrong secret', { secretHash: `${'ab'.repeat(31)}ac` }, 'invalid_api_key'],
     ['a wrong secret of a revoked key', { secretHash: 'cd'.repeat(32), revokedAt: START }, 'invalid_api_key'],
@@ -102,26 +104,26 @@ describe('admission', () => {
     ['one nano above what it spent before', { limit, spentNanos: nanos(1n) }, 'key_budget_exceeded'],
     ['one nano above what it holds', { limit, heldNanos: nanos(1n) }, 'key_budget_exceeded'],
   ])('refuses %s', (_, key, code) => {
-    expect(admit(key && state(key), request, rich, START)).toMatchObject({ ok: false, code })
+    expect(admit(standing(key), request, START)).toMatchObject({ ok: false, code })
   })
 
   it('refuses one nano above the balance, and says by how much', () => {
-    const refusal = admit(state(), request, { ...rich, availableNanos: nanos(99n) }, START)
+    const refusal = admit(standing({}, { balance: { ...rich, availableNanos: nanos(99n) } }), request, START)
     expect(refusal).toMatchObject({ ok: false, code: 'insufficient_funds' })
     expect(refusal.ok ? '' : refusal.detail).toContain('$0.000000100')
   })
 
   it('says when to come back, and does not when it never will help', () => {
-    const slow = state({ rpm: 6, levels: { calls: 0, tokens: 0, at: START } })
-    expect(admit(slow, request, rich, START)).toMatchObject({ code: 'rate_limited', retryAfterMs: 10_000 })
-    expect(admit(slow, request, rich, instant(START + 10_000)).ok).toBe(true)
-    expect(admit(state({ concurrency: 1, openHolds: 1 }), request, rich, START)).toMatchObject({ retryAfterMs: 1_000 })
-    expect(admit(state({ tpm: 9 }), request, rich, START)).not.toHaveProperty('retryAfterMs')
+    const slow = standing({ rpm: 6, levels: { calls: 0, tokens: 0, at: START } })
+    expect(admit(slow, request, START)).toMatchObject({ code: 'rate_limited', retryAfterMs: 10_000 })
+    expect(admit(slow, request, instant(START + 10_000)).ok).toBe(true)
+    expect(admit(standing({ concurrency: 1, openHolds: 1 }), request, START)).toMatchObject({ retryAfterMs: 1_000 })
+    expect(admit(standing({ tpm: 9 }), request, START)).not.toHaveProperty('retryAfterMs')
   })
 
   it('compares models exactly', () => {
     const other = { ...request, modelId: 'souk/tiny-chat-2' as ModelId }
-    expect(admit(state({ models: [MODEL] }), other, rich, START)).toMatchObject({ code: 'model_not_allowed' })
+    expect(admit(standing({ models: [MODEL] }), other, START)).toMatchObject({ code: 'model_not_allowed' })
   })
 })
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Leg } from '../../../gateway/ledger/account-port.ts'
-import { chargeLegs, chargeOf, sumLegs, sumRole } from '../../../gateway/ledger/split.ts'
+import { chargeLegs, chargeOf, sumRole } from '../../../gateway/ledger/split.ts'
+import { sumLegs, type Leg } from '../../../protocol/journal.ts'
 import { HOUSE, nanos, type AccountId } from '../../../protocol/units.ts'
 
 // Ids of the right shape, written out so that cases can be read.

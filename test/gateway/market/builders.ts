@@ -25,6 +25,7 @@ export function anOffer({ usd = '10', ...over }: Partial<Offer> & { usd?: string
       bytesPerMillion: nanos(0n),
       perCall: nanos(0n),
     },
+    priceVersion: 1,
     contextTokens: 4_096,
     outputTokensMax: 1_024,
     concurrencyMax: 4,

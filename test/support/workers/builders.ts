@@ -58,6 +58,7 @@ export function anOffer(over: Partial<Offer> = {}): Offer {
     endpoint: 'https://node.example',
     modelId: 'test/echo' as ModelId,
     price: aPrice(),
+    priceVersion: 1,
     contextTokens: 512,
     outputTokensMax: 100,
     concurrencyMax: 8,

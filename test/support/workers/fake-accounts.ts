@@ -2,7 +2,9 @@
 // Everything else refuses to be called. `calls` counts every touch, so that a test can say "no guard was touched".
 import type { KeyView } from '../../../protocol/auth.ts'
 import { nanos, toUsd, type AccountId, type Nanos } from '../../../protocol/units.ts'
-import type { AccountPort, Accounts, CreateKey } from '../../../gateway/ledger/account-port.ts'
+import type { AccountPort, Accounts } from '../../../gateway/ledger/account-port.ts'
+import type { CreateKey, Limits } from '../../../gateway/ledger/limit-port.ts'
+import type { AccountLimitsView } from '../../../protocol/auth.ts'
 
 interface FakeAccount {
   isOpen: boolean
@@ -50,7 +52,13 @@ function portOf(account: FakeAccount): AccountPort {
       account.isOpen = true
       return { ok: true }
     },
-    balance: async () => ({ availableNanos: account.availableNanos, heldNanos: account.heldNanos }),
+    balance: async () => ({
+      availableNanos: account.availableNanos,
+      heldNanos: account.heldNanos,
+      vestingNanos: nanos(0n),
+    }),
+    limits: async () => limitsView({ limit: null, rpm: null, tpm: null, concurrency: null, ratesShadow: false }),
+    frozen: async () => null,
     createKey: async (key) => {
       const view = viewOf(key)
       account.keys.unshift({ view, secretHash: key.secretHash })
@@ -72,23 +80,37 @@ function portOf(account: FakeAccount): AccountPort {
   return port as AccountPort
 }
 
-function viewOf({ id, name, hint, scopes, models, limit, rpm, tpm, concurrency, expiresAt }: CreateKey): KeyView {
+function viewOf({ id, name, hint, scopes, models, nodes, expiresAt, ...limits }: CreateKey): KeyView {
   return {
     id,
     name,
     hint,
     scopes: [...scopes],
     models: models && [...models],
-    limit: limit && {
-      usd: toUsd(limit.nanos),
-      period: limit.period,
-      spent: toUsd(nanos(0n)),
-      held: toUsd(nanos(0n)),
-      resetsAt: null,
-    },
-    rateLimit: { rpm, tpm, concurrency },
+    nodes: nodes && [...nodes],
+    ...limitsView(limits),
     createdAt: new Date(0).toISOString(),
     expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
     revokedAt: null,
+    oldKeyUntil: null,
+  }
+}
+
+function limitsView({ limit, rpm, tpm, concurrency, ratesShadow }: Limits): AccountLimitsView {
+  const nothing = toUsd(nanos(0n))
+  return {
+    limit: limit && {
+      usd: toUsd(limit.nanos),
+      period: limit.period,
+      shadow: limit.shadow,
+      spent: nothing,
+      held: nothing,
+      resetsAt: null,
+    },
+    rateLimit: { rpm, tpm, concurrency, shadow: ratesShadow },
+    held: nothing,
+    openCalls: 0,
+    shadowRefused: 0,
+    shadowRefusedAt: null,
   }
 }

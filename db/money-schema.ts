@@ -1,0 +1,149 @@
+// The registry database, the part beside money: payments, withdrawals, alerts, events and webhooks. That money moved stands in the journals of
+// its accounts; here stands what the world outside has to do with it. Times are ms since the Unix epoch, amounts nanos, both as INTEGER.
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+/** What was paid in through a processor: finds the account when the payment is reversed there. The money moved in the account's guard. */
+export const payments = sqliteTable(
+  'payments',
+  {
+    /** processor:reference, as the processor names the payment */
+    id: text('id').primaryKey(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** nanos */
+    amountNanos: integer('amount_nanos').notNull(),
+    /** transfer id of the top-up */
+    transferId: text('transfer_id').notNull(),
+    /** ms */
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('payments_account').on(t.accountId)],
+)
+
+/** Withdrawals on their way out. That the money left the account stands in its journal; here stands whether it was paid. */
+export const withdrawals = sqliteTable(
+  'withdrawals',
+  {
+    /** account:transferId of the journal line */
+    id: text('id').primaryKey(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** transfer id of the journal line */
+    transferId: text('transfer_id').notNull(),
+    /** nanos */
+    amountNanos: integer('amount_nanos').notNull(),
+    /** EVM address the money goes to */
+    address: text('address').notNull(),
+    /** requested | filed | paid | returned */
+    state: text('state').notNull(),
+    /** of the pay-out file; null while requested */
+    batchId: text('batch_id'),
+    /** what the payer names the payment; null until paid */
+    reference: text('reference'),
+    /** ms */
+    requestedAt: integer('requested_at').notNull(),
+    /** ms, null until paid or returned */
+    endedAt: integer('ended_at'),
+  },
+  (t) => [
+    index('withdrawals_state').on(t.state, t.requestedAt),
+    index('withdrawals_account').on(t.accountId),
+    index('withdrawals_batch').on(t.batchId),
+  ],
+)
+
+/** What online verification found wrong. Open while resolvedAt is null. */
+export const alerts = sqliteTable(
+  'alerts',
+  {
+    /** kind:subject:seq, so that the same finding is one row */
+    id: text('id').primaryKey(),
+    /** chain | balance | holds | overdue | book | conservation | lag */
+    kind: text('kind').notNull(),
+    /** AccountId, or house */
+    subject: text('subject').notNull(),
+    /** a sentence */
+    detail: text('detail').notNull(),
+    /** ms */
+    at: integer('at').notNull(),
+    /** ms, null while open */
+    resolvedAt: integer('resolved_at'),
+    /** AccountId of the admin */
+    resolvedBy: text('resolved_by'),
+    resolution: text('resolution'),
+  },
+  (t) => [index('alerts_open').on(t.resolvedAt, t.at), index('alerts_subject').on(t.subject)],
+)
+
+/** What account owners are to be told, from guards and crons; webhooks send it. */
+export const events = sqliteTable(
+  'events',
+  {
+    /** account:event id: the same event is one row */
+    id: text('id').primaryKey(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** balance.low | budget.reached | refund.created | account.frozen | account.unfrozen | statement.ready | test */
+    kind: text('kind').notNull(),
+    /** JSON */
+    data: text('data').notNull(),
+    /** ms */
+    at: integer('at').notNull(),
+    /** ms at which its deliveries were written; null while nobody has looked at it */
+    spreadAt: integer('spread_at'),
+  },
+  (t) => [index('events_account').on(t.accountId, t.at), index('events_new').on(t.spreadAt)],
+)
+
+/** Where an account wants to be told. */
+export const webhooks = sqliteTable(
+  'webhooks',
+  {
+    /** wh_… */
+    id: text('id').primaryKey(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** https URL */
+    url: text('url').notNull(),
+    /** JSON list of event kinds; null for all */
+    kinds: text('kinds'),
+    /** the signing secret, sealed under the gateway's own secret */
+    sealedSecret: text('sealed_secret').notNull(),
+    /** ms */
+    createdAt: integer('created_at').notNull(),
+    /** ms, null while it is in use */
+    disabledAt: integer('disabled_at'),
+    /** why it was disabled */
+    reason: text('reason'),
+  },
+  (t) => [index('webhooks_account').on(t.accountId)],
+)
+
+/** One event for one webhook, and how its delivery goes. */
+export const deliveries = sqliteTable(
+  'deliveries',
+  {
+    /** dl_… */
+    id: text('id').primaryKey(),
+    webhookId: text('webhook_id').notNull(),
+    eventId: text('event_id').notNull(),
+    /** pending | delivered | failed */
+    state: text('state').notNull(),
+    tries: integer('tries').notNull(),
+    /** ms of the next try; null when there is none */
+    nextAt: integer('next_at'),
+    /** HTTP status of the last try; null without an answer */
+    status: integer('status'),
+    /** why the last try failed, in a word */
+    error: text('error'),
+    /** ms of the last try */
+    triedAt: integer('tried_at'),
+    /** ms */
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [
+    index('deliveries_webhook').on(t.webhookId, t.createdAt),
+    index('deliveries_due').on(t.nextAt),
+    index('deliveries_event').on(t.eventId),
+  ],
+)
