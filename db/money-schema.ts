@@ -1,6 +1,6 @@
 // The registry database, the part beside money: payments, withdrawals, alerts, events and webhooks. That money moved stands in the journals of
 // its accounts; here stands what the world outside has to do with it. Times are ms since the Unix epoch, amounts nanos, both as INTEGER.
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** What was paid in through a processor: finds the account when the payment is reversed there. The money moved in the account's guard. */
 export const payments = sqliteTable(
@@ -109,6 +109,12 @@ export const webhooks = sqliteTable(
     kinds: text('kinds'),
     /** the signing secret, sealed under the gateway's own secret */
     sealedSecret: text('sealed_secret').notNull(),
+    /** the secret before a rotation, sealed; signs as well until oldUntil */
+    sealedOldSecret: text('sealed_old_secret'),
+    /** ms */
+    oldUntil: integer('old_until'),
+    /** ms of the first failure since the last delivery; null while it works */
+    failingSince: integer('failing_since'),
     /** ms */
     createdAt: integer('created_at').notNull(),
     /** ms, null while it is in use */
@@ -138,10 +144,15 @@ export const deliveries = sqliteTable(
     error: text('error'),
     /** ms of the last try */
     triedAt: integer('tried_at'),
+    /** ms the last try took */
+    tookMs: integer('took_ms'),
+    /** ms until which the run that claimed it may be sending it; null while nobody is */
+    leasedUntil: integer('leased_until'),
     /** ms */
     createdAt: integer('created_at').notNull(),
   },
   (t) => [
+    uniqueIndex('deliveries_once').on(t.webhookId, t.eventId),
     index('deliveries_webhook').on(t.webhookId, t.createdAt),
     index('deliveries_due').on(t.nextAt),
     index('deliveries_event').on(t.eventId),
