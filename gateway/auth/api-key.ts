@@ -5,6 +5,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { sha256Hex, utf8ToBytes } from '../../protocol/canonical.ts'
 import { base32, isAccountId, isKeyId, type AccountId, type KeyId } from '../../protocol/units.ts'
+import { Secret } from '../core/sealed.ts'
 
 export const KEY_PREFIX = 'sk-souk-'
 /** bytes of the secret part: 160 bits, 32 characters */
@@ -20,9 +21,11 @@ export interface ApiKey {
   readonly keyId: KeyId
   /** sha256 hex of the secret part: what the guard keeps and compares */
   readonly secretHash: string
+  /** the secret part itself */
+  readonly secret: Secret
 }
 
-export interface MintedKey extends ApiKey {
+export interface MintedKey extends Omit<ApiKey, 'secret'> {
   /** shown once, stored nowhere */
   readonly key: string
   /** enough to recognise the key: the end of its MAC, which says nothing about the secret */
@@ -51,7 +54,7 @@ export function readApiKey(text: string, keySecret: string): ApiKey | null {
   const [, accountId = '', keyId = '', secret = '', mac = ''] = match
   if (!isSame(mac, macOf(`${accountId}-${keyId}-${secret}`, keySecret))) return null
   if (!isAccountId(accountId) || !isKeyId(keyId)) return null
-  return { accountId, keyId, secretHash: sha256Hex(secret) }
+  return { accountId, keyId, secretHash: sha256Hex(secret), secret: new Secret(secret) }
 }
 
 /** The prefix keeps this use of the gateway's secret apart from every other one. */

@@ -5,6 +5,7 @@ import type { MiddlewareHandler } from 'hono'
 import { getCookie } from 'hono/cookie'
 import { GatewayError } from '../core/errors.ts'
 import { requireSession, type AppEnv, type Principal } from '../core/principal.ts'
+import { Secret } from '../core/sealed.ts'
 import { readApiKey } from './api-key.ts'
 import { credentialOf, type Credential } from './credential.ts'
 import type { AuthNeeds } from './needs.ts'
@@ -73,7 +74,8 @@ async function sessionPrincipal(
   const found = await findSession(db, credential.token, clock())
   if (found) {
     const roles = rolesOf(found.standing, config.admins)
-    return { kind: 'session', ...found.session, roles, viaCookie: credential.kind === 'cookie' }
+    const secret = new Secret(credential.token)
+    return { kind: 'session', ...found.session, roles, viaCookie: credential.kind === 'cookie', secret }
   }
   // A browser cannot help sending a stale cookie: to it the page is simply signed out.
   if (credential.kind === 'cookie') return null

@@ -25,6 +25,14 @@ export const LIMITS = {
   nodesPerOperator: 50,
 } as const
 
+/** Idempotency-Key: what one may be, and how much of an answer is kept for whoever asks again. */
+export const IDEMPOTENCY = {
+  /** characters of a key */
+  keyChars: 255,
+  /** bytes of an answer as it is kept; a longer one is not kept, and a repeat is told so */
+  keptBytes: 64 * 1024,
+} as const
+
 /** ms; SOUK_TIMEOUTS may override each one. */
 export const CALL_TIMEOUTS = {
   /** until the node's response head */

@@ -4,6 +4,7 @@ import type { Role } from '../../protocol/auth.ts'
 import type { AccountId, Instant, KeyId } from '../../protocol/units.ts'
 import { GatewayError } from './errors.ts'
 import { SIGN_IN } from './limits.ts'
+import type { Secret } from './sealed.ts'
 
 export interface KeyPrincipal {
   readonly kind: 'key'
@@ -11,6 +12,8 @@ export interface KeyPrincipal {
   readonly keyId: KeyId
   /** sha256 hex of the secret part: what the guard compares */
   readonly secretHash: string
+  /** the secret part itself: what this caller's kept answers are sealed under */
+  readonly secret: Secret
 }
 
 export interface SessionPrincipal {
@@ -22,6 +25,8 @@ export interface SessionPrincipal {
   readonly signedInAt: Instant
   /** by cookie: state-changing requests must then come from our own origin */
   readonly viaCookie: boolean
+  /** the token: what this caller's kept answers are sealed under */
+  readonly secret: Secret
 }
 
 export type Principal = KeyPrincipal | SessionPrincipal

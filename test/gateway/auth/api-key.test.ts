@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KEY_SECRET_BYTES, mintApiKey, readApiKey } from '../../../gateway/auth/api-key.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
-import { sha256Hex } from '../../../protocol/canonical.ts'
+import { sha256Hex, utf8ToBytes } from '../../../protocol/canonical.ts'
 import { isAccountId, isKeyId, newAccountId, newKeyId } from '../../../protocol/units.ts'
 
 const SECRET = 'c291ay10ZXN0LXNlY3JldC1zb3VrLXRlc3Qtc2VjcmV0IQ'
@@ -25,7 +25,8 @@ describe('an API key', () => {
   it('reads back as the account, the key and the hash it was minted with', () => {
     fc.assert(
       fc.property(arbitraryKey, ({ key, accountId, keyId, secretHash }) => {
-        expect(readApiKey(key, SECRET)).toEqual({ accountId, keyId, secretHash })
+        expect(readApiKey(key, SECRET)).toMatchObject({ accountId, keyId, secretHash })
+        expect(readApiKey(key, SECRET)?.secret.bytes()).toEqual(utf8ToBytes(key.split('-')[4] ?? ''))
       }),
     )
   })

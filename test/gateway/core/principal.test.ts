@@ -12,12 +12,14 @@ import {
   type SessionPrincipal,
 } from '../../../gateway/core/principal.ts'
 import { newRequestId } from '../../../gateway/core/request-id.ts'
+import { Secret } from '../../../gateway/core/sealed.ts'
 import { systemClock, systemRandom } from '../../../gateway/core/clock.ts'
 import { instant, newAccountId, newKeyId } from '../../../protocol/units.ts'
 
 const NOW = instant(1_800_000_000_000)
 const accountId = newAccountId(systemRandom)
-const key: KeyPrincipal = { kind: 'key', accountId, keyId: newKeyId(systemRandom), secretHash: 'a'.repeat(64) }
+const secret = new Secret('canary')
+const key: KeyPrincipal = { kind: 'key', accountId, keyId: newKeyId(systemRandom), secretHash: 'a'.repeat(64), secret }
 const session = (over: Partial<SessionPrincipal> = {}): SessionPrincipal => ({
   kind: 'session',
   accountId,
@@ -25,6 +27,7 @@ const session = (over: Partial<SessionPrincipal> = {}): SessionPrincipal => ({
   roles: ['consumer'],
   signedInAt: NOW,
   viaCookie: false,
+  secret,
   ...over,
 })
 

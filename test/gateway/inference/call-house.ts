@@ -6,6 +6,7 @@ import { systemClock, systemRandom } from '../../../gateway/core/clock.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
+import { Secret } from '../../../gateway/core/sealed.ts'
 import { createInferenceRoutes } from '../../../gateway/inference/routes.ts'
 import type { AccountPort } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
@@ -88,7 +89,12 @@ export async function aHouse(options: HouseOptions) {
   app.onError((error, c) => toResponse(error, c.var.requestId))
   app.use(async (c, next) => {
     c.set('requestId', 'req_test')
-    c.set('principal', c.req.header('authorization') ? { kind: 'key', accountId, keyId, secretHash } : null)
+    c.set(
+      'principal',
+      c.req.header('authorization')
+        ? { kind: 'key', accountId, keyId, secretHash, secret: new Secret('secret') }
+        : null,
+    )
     await next()
   })
   app.route(

@@ -5,6 +5,7 @@ import { systemRandom } from '../../../gateway/core/clock.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import { SIGN_IN } from '../../../gateway/core/limits.ts'
 import type { AppEnv, Principal } from '../../../gateway/core/principal.ts'
+import { Secret } from '../../../gateway/core/sealed.ts'
 import { hashLine } from '../../../protocol/journal.ts'
 import { createLedgerRoutes } from '../../../gateway/ledger/routes.ts'
 import type { Role } from '../../../protocol/auth.ts'
@@ -46,6 +47,7 @@ const signedIn = (accountId: AccountId, roles: Role[] = ['consumer'], signedInAt
   roles,
   signedInAt,
   viaCookie: false,
+  secret: new Secret('token'),
 })
 const admin = signedIn(ADMIN, ['admin'])
 
@@ -215,7 +217,13 @@ describe('reading the book', () => {
     for (const query of ['/usage?cursor=x', '/journal?cursor=x', '/usage?limit=101', '/journal?limit=0'])
       expect((await api(who, 'GET', query))[0]).toBe(400)
     expect(await api(who, 'GET', '/usage?limit=100')).toEqual([200, { data: [], nextCursor: null }])
-    const key: Principal = { kind: 'key', accountId: ADMIN, keyId: 'k' as never, secretHash: '' }
+    const key: Principal = {
+      kind: 'key',
+      accountId: ADMIN,
+      keyId: 'k' as never,
+      secretHash: '',
+      secret: new Secret(''),
+    }
     expect((await api(key, 'GET', '/usage'))[0]).toBe(403)
     expect((await api(null, 'GET', '/journal'))[0]).toBe(401)
   })

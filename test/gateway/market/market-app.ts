@@ -7,6 +7,7 @@ import { systemRandom } from '../../../gateway/core/clock.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
+import { Secret } from '../../../gateway/core/sealed.ts'
 import type { NodeLink } from '../../../gateway/link/node-link.ts'
 import type { Resolve } from '../../../gateway/link/endpoint-guard.ts'
 import { createMarketCron } from '../../../gateway/market/cron.ts'
@@ -60,7 +61,7 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
       const accountId = c.req.header('x-account') as AccountId | undefined // the test names it
       const roles = c.req.header('x-admin') ? (['consumer', 'admin'] as const) : (['consumer'] as const)
       const session = { kind: 'session', address: '', roles, signedInAt: instant(time), viaCookie: false } as const
-      c.set('principal', accountId ? { ...session, accountId } : null)
+      c.set('principal', accountId ? { ...session, accountId, secret: new Secret('token') } : null)
       c.set('requestId', 'req_test')
       await next()
     })
