@@ -46,7 +46,20 @@ export function createApp(services: Services) {
     )
 }
 
-const EXPOSED_HEADERS = ['x-souk-call-id', 'x-souk-node', 'x-souk-hold', 'x-request-id', 'server-timing', 'retry-after']
+const EXPOSED_HEADERS = [
+  'x-souk-call-id',
+  'x-souk-node',
+  'x-souk-hold',
+  'x-souk-cost',
+  'x-souk-limit',
+  'x-request-id',
+  'x-should-retry',
+  'server-timing',
+  'retry-after',
+  ...['limit', 'remaining', 'reset'].flatMap((what) =>
+    ['', '-requests', '-tokens'].map((unit) => `x-ratelimit-${what}${unit}`),
+  ),
+]
 
 function withId(response: Response, requestId: string): Response {
   response.headers.set('x-request-id', requestId)

@@ -1,7 +1,7 @@
 // What the auth room is given, and how it turns a guard's refusal into an answer.
 import type { Config } from '../core/env.ts'
 import type { Clock } from '../core/clock.ts'
-import { GatewayError } from '../core/errors.ts'
+import { refusal } from '../core/refusal.ts'
 import type { Accounts, Reply } from '../ledger/account-port.ts'
 import type { RandomBytes } from '../../protocol/units.ts'
 
@@ -9,6 +9,8 @@ export interface AuthNeeds {
   /** the registry */
   readonly db: D1Database
   readonly accounts: Accounts
+  /** the databases the book is split into: a new account is given one of them */
+  readonly books: readonly D1Database[]
   readonly config: Pick<Config, 'domain' | 'chainId' | 'admins' | 'keySecret' | 'isLocal'>
   readonly clock: Clock
   readonly random: RandomBytes
@@ -17,9 +19,5 @@ export interface AuthNeeds {
 /** @throws GatewayError with the guard's own code */
 export function granted<T>(reply: Reply<T>): T {
   if (reply.ok) return reply
-  const { code, detail, retryAfterMs } = reply
-  throw new GatewayError(code, {
-    ...(detail ? { detail } : {}),
-    ...(retryAfterMs === undefined ? {} : { retryAfterSeconds: Math.ceil(retryAfterMs / 1000) }),
-  })
+  throw refusal(reply)
 }

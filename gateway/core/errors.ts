@@ -9,6 +9,8 @@ interface GatewayErrorOptions {
   readonly detail?: string
   /** seconds, sent as Retry-After */
   readonly retryAfterSeconds?: number
+  /** further headers of the answer */
+  readonly headers?: Readonly<Record<string, string>>
   /** for the log only */
   readonly cause?: unknown
 }
@@ -19,6 +21,7 @@ export class GatewayError extends Error {
   readonly param: string | null
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | null
+  readonly headers: Readonly<Record<string, string>>
 
   constructor(
     readonly code: ErrorCode,
@@ -28,6 +31,7 @@ export class GatewayError extends Error {
     this.param = options.param ?? null
     this.detail = options.detail
     this.retryAfterSeconds = options.retryAfterSeconds ?? null
+    this.headers = options.headers ?? {}
   }
 
   get status(): number {
@@ -43,7 +47,9 @@ export class GatewayError extends Error {
 export function toResponse(error: unknown, requestId: string): Response {
   const refusal = error instanceof GatewayError ? error : new GatewayError('internal_error', { cause: error })
   if (refusal.status >= 500) logError(refusal, requestId)
-  const headers = new Headers({ 'content-type': 'application/json' })
+  const headers = new Headers({ 'content-type': 'application/json', ...refusal.headers })
+  // OpenAI's clients would repeat a 409 otherwise, and it would be one again.
+  if (refusal.status === 409) headers.set('x-should-retry', 'false')
   if (refusal.retryAfterSeconds !== null) headers.set('retry-after', String(refusal.retryAfterSeconds))
   return new Response(JSON.stringify(refusal.body(requestId)), { status: refusal.status, headers })
 }

@@ -1,6 +1,6 @@
 // The flow of one metered call: hold, attempts until one serves, one settle, and only then the final word to the caller.
 // One attempt at a time; another node is asked only while nothing has reached the caller. An acknowledged call is a captured call.
-import { toUsd, type Instant, type Nanos } from '../../protocol/units.ts'
+import type { Instant, Nanos } from '../../protocol/units.ts'
 import { sha256Hex } from '../../protocol/canonical.ts'
 import { importPublicKey } from '../../protocol/keys.ts'
 import { verifyReceipt } from '../../protocol/receipt.ts'
@@ -8,7 +8,7 @@ import type { Units } from '../../protocol/price.ts'
 import type { Ticket } from '../../protocol/ticket.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { HOLD_GRACE_MS } from '../core/limits.ts'
-import type { Accounts, AttemptRecord, CallEnd, HoldRequest } from '../ledger/account-port.ts'
+import type { Accounts, AttemptRecord, CallEnd, Held, HoldRequest, Reply } from '../ledger/account-port.ts'
 import type { Offer } from '../market/market-port.ts'
 import { runAttempt, type AttemptEnd, type AttemptNeeds, type Serve } from './attempt.ts'
 import { CallerGone, timedOut, verdict, type AttemptFailure } from './failure.ts'
@@ -36,8 +36,8 @@ export interface Answered {
   readonly receipt: string | null
 }
 
-/** The one admission decision. @throws GatewayError with the guard's refusal */
-export async function holdFor(needs: CallNeeds, order: Order): Promise<void> {
+/** The one admission decision, as the guard says it. @throws GatewayError unavailable when the guard cannot be reached */
+export async function askHold(needs: CallNeeds, order: Order): Promise<Reply<Held>> {
   const { accountId, keyId, secretHash } = order.principal
   const request: HoldRequest = {
     callId: order.callId,
@@ -50,13 +50,7 @@ export async function holdFor(needs: CallNeeds, order: Order): Promise<void> {
     deadline: (order.startedAt + holdMs(needs)) as Instant, // a sum of an instant and milliseconds is an instant
     idempotency: null,
   }
-  const held = await surely(order, () => needs.accounts(accountId).hold(request))
-  if (held.ok) return
-  const isAboutMoney = held.code === 'insufficient_funds' || held.code === 'key_budget_exceeded'
-  throw new GatewayError(held.code, {
-    detail: held.detail ?? (isAboutMoney ? `The most this call can cost is $${toUsd(order.holdNanos)}.` : undefined),
-    ...(held.retryAfterMs === undefined ? {} : { retryAfterSeconds: Math.ceil(held.retryAfterMs / 1000) }),
-  })
+  return surely(order, () => needs.accounts(accountId).hold(request))
 }
 
 /**

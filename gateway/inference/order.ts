@@ -8,6 +8,7 @@ import {
   type Instant,
   type ModelId,
   type Nanos,
+  type NodeId,
   type RandomBytes,
 } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
@@ -44,7 +45,7 @@ export interface OrderDraft {
   readonly bodyFor: (model: Model, offer: Offer) => string
 }
 
-interface OrderNeeds {
+export interface OrderNeeds {
   readonly market: Market
   readonly clock: Clock
   readonly random: RandomBytes
@@ -79,21 +80,34 @@ export interface Caller {
   readonly noteSent: () => void
 }
 
-/** @throws GatewayError model_not_found, unsupported_model_task; no_provider or provider_busy when nobody can serve it now */
+/** An order made again for what a key may use. */
+export interface Restriction {
+  readonly callId: CallId
+  readonly nodes: ReadonlySet<NodeId>
+}
+
+/**
+ * @param only the order is made again, under the same call id, for these nodes
+ * @throws GatewayError model_not_found, unsupported_model_task; no_provider or provider_busy when nobody can serve it now; node_not_allowed
+ * when none of `only` offers the model
+ */
 export async function prepareOrder(
   needs: OrderNeeds,
   principal: KeyPrincipal,
   modelId: ModelId | string,
   draft: OrderDraft,
   background: Background,
+  only: Restriction | null = null,
 ): Promise<Order> {
   const now = needs.clock()
   const snapshot = await findModel(needs.market, modelId, draft.task, background)
   const { model } = snapshot
   const most = draft.most(model)
   const seed = base64url(needs.random(12))
-  const ranking = rank(snapshot.offers, { seed, now, estimate: most })
-  const byId = new Map(snapshot.offers.map((offer) => [offer.nodeId, offer]))
+  const permitted = only ? snapshot.offers.filter(({ nodeId }) => only.nodes.has(nodeId)) : snapshot.offers
+  if (only && permitted.length === 0) throw new GatewayError('node_not_allowed')
+  const ranking = rank(permitted, { seed, now, estimate: most })
+  const byId = new Map(permitted.map((offer) => [offer.nodeId, offer]))
   const offers = ranking.order.flatMap((id) => byId.get(id) ?? []).slice(0, LIMITS.attemptsMax)
   if (offers.length === 0) {
     throw new GatewayError(ranking.refusal ?? 'no_provider', {
@@ -101,7 +115,7 @@ export async function prepareOrder(
     })
   }
   return {
-    callId: newCallId(now, needs.random),
+    callId: only?.callId ?? newCallId(now, needs.random),
     principal,
     model,
     offers,

@@ -2,20 +2,23 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { ChatRequest, EmbeddingRequest } from '../../protocol/openai.ts'
-import { isCallId, isModelId, toUsd, type Instant, type RandomBytes } from '../../protocol/units.ts'
+import { isCallId, isModelId, toUsd, type Instant, type Nanos, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
 import { requireKey, type AppEnv } from '../core/principal.ts'
-import { holdFor, runCall, type CallNeeds } from './call.ts'
+import { runCall, type CallNeeds } from './call.ts'
 import { completion } from './chat-reply.ts'
 import { streamChat } from './chat-stream.ts'
 import { chatDraft, serveWholeChat } from './chat.ts'
 import { embeddingDraft, embeddingReply, serveEmbeddings } from './embeddings.ts'
 import { CallerGone } from './failure.ts'
 import { generationView } from './generation.ts'
+import { holdOrder } from './held-order.ts'
+import { keyView } from './key-view.ts'
+import { headroomHeaders } from './limit-headers.ts'
 import { modelView } from './models-view.ts'
-import { prepareOrder, type Background, type Caller, type Order, type OrderDraft } from './order.ts'
+import type { Background, Caller, Order, OrderDraft } from './order.ts'
 
 export interface InferenceNeeds extends CallNeeds {
   readonly random: RandomBytes
@@ -36,7 +39,10 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
             return new Response(body, { headers: { ...SSE_HEADERS, ...callHeaders(order, caller, nodeId) } })
           }
           const call = await runCall(needs, order, serveWholeChat(needs.timeouts), caller)
-          return c.json(completion(order, call), 200, callHeaders(order, caller, call.offer.nodeId))
+          return c.json(completion(order, call), 200, {
+            ...callHeaders(order, caller, call.offer.nodeId),
+            ...costOf(call),
+          })
         })
       })
       .post('/embeddings', async (c) => {
@@ -47,7 +53,10 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
           const caller = callerOf(c, needs.clock)
           const serve = serveEmbeddings(request, order.model.manifest.dimensions)
           const call = await runCall(needs, order, serve, caller)
-          return c.json(embeddingReply(order, request, call), 200, callHeaders(order, caller, call.offer.nodeId))
+          return c.json(embeddingReply(order, request, call), 200, {
+            ...callHeaders(order, caller, call.offer.nodeId),
+            ...costOf(call),
+          })
         })
       })
       .get('/models', async (c) =>
@@ -70,18 +79,17 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
         const principal = requireKey(c)
         const inspected = await needs.accounts(principal.accountId).inspectKey(principal.keyId, principal.secretHash)
         if (!inspected.ok) throw new GatewayError(inspected.code)
-        const { key, balance } = inspected
-        return c.json({ data: { ...key, balance: toUsd(balance.availableNanos), held: toUsd(balance.heldNanos) } })
+        return c.json({ data: keyView(inspected) })
       })
   )
 }
 
 /** Parsed, chosen, quoted and held: from here every way out settles. */
 async function heldOrder(c: Context<AppEnv>, needs: InferenceNeeds, model: string, draft: OrderDraft): Promise<Order> {
-  const order = await prepareOrder(needs, requireKey(c), model, draft, backgroundOf(c))
   // On the response itself and not prepared for it: so that refusals have it too, and can be asked about.
-  c.res.headers.set('x-souk-call-id', order.callId)
-  await holdFor(needs, order)
+  const note = ({ callId }: Order) => c.res.headers.set('x-souk-call-id', callId)
+  const { order, held } = await holdOrder(needs, requireKey(c), model, draft, backgroundOf(c), note)
+  for (const [name, value] of Object.entries(headroomHeaders(held.headroom))) c.res.headers.set(name, value)
   return order
 }
 
@@ -122,6 +130,8 @@ function callHeaders(order: Order, caller: ReturnType<typeof callerOf>, nodeId: 
     'server-timing': `gateway;dur=${(caller.sentAt() ?? order.startedAt) - order.startedAt}`,
   }
 }
+
+const costOf = ({ chargeNanos }: { readonly chargeNanos: Nanos }) => ({ 'x-souk-cost': toUsd(chargeNanos) })
 
 const SSE_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',

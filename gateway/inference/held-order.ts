@@ -1,0 +1,36 @@
+// From a request to a held order: prepared, held, and prepared once more when the key may use only some of the nodes. Which nodes those are
+// the guard alone knows, so it says so when it refuses; nothing is held then, and the second order is made for these nodes only, under the
+// same call id. Never more than one second hold.
+import type { KeyPrincipal } from '../core/principal.ts'
+import { refusal } from '../core/refusal.ts'
+import type { Held, Reply } from '../ledger/account-port.ts'
+import { askHold, type CallNeeds } from './call.ts'
+import { prepareOrder, type Background, type Order, type OrderDraft, type OrderNeeds } from './order.ts'
+
+export interface HeldOrder {
+  readonly order: Order
+  readonly held: Held
+}
+
+/** @param note told the call's id before it is held, so that refusals can name it @throws GatewayError as prepareOrder does, or the guard's refusal */
+export async function holdOrder(
+  needs: CallNeeds & OrderNeeds,
+  principal: KeyPrincipal,
+  modelId: string,
+  draft: OrderDraft,
+  background: Background,
+  note: (order: Order) => void,
+): Promise<HeldOrder> {
+  const first = await prepareOrder(needs, principal, modelId, draft, background)
+  note(first)
+  const reply = await askHold(needs, first)
+  if (reply.ok || reply.code !== 'node_not_allowed' || !reply.nodes) return granted(first, reply)
+  const only = { callId: first.callId, nodes: new Set(reply.nodes) }
+  const second = await prepareOrder(needs, principal, modelId, draft, background, only)
+  return granted(second, await askHold(needs, second))
+}
+
+function granted(order: Order, reply: Reply<Held>): HeldOrder {
+  if (reply.ok) return { order, held: reply }
+  throw refusal(reply)
+}
