@@ -78,6 +78,8 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: root('wrangler.toml') },
             miniflare: {
+              // A second book: production has one until it is full.
+              d1Databases: { BOOK_1: 'souk-book-1' },
               bindings: {
                 ...SECRETS,
                 SOUK_LOCAL: '1',

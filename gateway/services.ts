@@ -1,12 +1,13 @@
 // The composition root: bindings -> what the rooms need, once per isolate. The only place that builds things from bindings.
 import { issueTicket, newTicketIds, pseudonymOf } from './market/ticket-order.ts'
+import { createBookOf } from './ledger/account-book.ts'
 import { createAccounts } from './ledger/accounts.ts'
 import { createMarket } from './market/market.ts'
 import { createNodeGuards } from './market/node-guard.ts'
 import { createDirectLink } from './link/direct.ts'
 import { createDohResolver } from './link/resolver.ts'
 import { systemClock, systemRandom } from './core/clock.ts'
-import { parseConfig, type Bindings, type Config } from './core/env.ts'
+import { bookDatabases, parseConfig, type Bindings, type Config } from './core/env.ts'
 import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
 import { CALL_TIMEOUTS, type CallTimeouts } from './core/limits.ts'
 import type { Order } from './inference/order.ts'
@@ -19,11 +20,13 @@ export async function createServices(bindings: Bindings) {
   const config = parseConfig(bindings)
   const key = await loadGatewayKey(config.signingKey)
   const nodeGuards = createNodeGuards(bindings.NODE)
+  const books = bookDatabases(bindings)
   return {
     config,
     key,
     db: bindings.DB,
-    book: bindings.BOOK_0,
+    books,
+    bookOf: createBookOf(bindings.DB, books),
     clock: systemClock,
     random: systemRandom,
     accounts: createAccounts(bindings.ACCOUNT),

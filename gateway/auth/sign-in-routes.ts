@@ -22,7 +22,7 @@ const STATEMENT = 'Sign in to Souk. This costs nothing and moves no money.'
 const NONCE_BYTES = 15
 
 export function createSignInRoutes(needs: AuthNeeds) {
-  const { accounts, config, clock, random } = needs
+  const { accounts, books, config, clock, random } = needs
   const db = drizzle(needs.db)
 
   return new Hono<AppEnv>()
@@ -50,9 +50,9 @@ export function createSignInRoutes(needs: AuthNeeds) {
       const site = siteOf(config, c.req.url)
       const now = clock()
       const proof = await proveWallet({ db, site, chainId: config.chainId, now }, c.req.valid('json'))
-      const accountId = await accountOf(db, proof.address, newAccountId(random), now)
+      const { accountId, book } = await accountOf(db, proof.address, newAccountId(random), now, books.length)
       // Harmless when the guard is open already; what repairs an account whose first sign-in broke off here.
-      granted(await accounts(accountId).open(accountId))
+      granted(await accounts(accountId).open(accountId, book))
       const token = newToken(random)
       const { expiresAt } = await startSession(db, token, { accountId, address: proof.address, signedInAt: now })
       const account = await readAccount(db, accountId)

@@ -6,6 +6,7 @@ import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import { accounts, sessions, wallets } from '../../db/schema.ts'
 import type { Result } from '../../protocol/errors.ts'
 import { isAccountId, type AccountId, type Instant } from '../../protocol/units.ts'
+import { bookIndexOf } from '../core/book-index.ts'
 import { assert } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { Standing } from './roles.ts'
@@ -16,26 +17,46 @@ export interface WalletRow {
   readonly addedAt: number
 }
 
-/** The account of a wallet; made with the given id when the wallet has none yet. @param address EIP-55 */
+export interface OwnedAccount {
+  readonly accountId: AccountId
+  /** index of its book */
+  readonly book: number
+}
+
+/**
+ * The account of a wallet; made with the given id when the wallet has none yet, in one of the books there are now.
+ * @param address EIP-55 @param books how many databases the book is split into
+ */
 export async function accountOf(
   db: DrizzleD1Database,
   address: string,
   newId: AccountId,
   now: Instant,
-): Promise<AccountId> {
-  const known = await db.select({ accountId: wallets.accountId }).from(wallets).where(eq(wallets.address, address))
-  if (known[0]) return asAccountId(known[0].accountId)
+  books: number,
+): Promise<OwnedAccount> {
+  const owner = db
+    .select({ accountId: accounts.id, book: accounts.book })
+    .from(wallets)
+    .innerJoin(accounts, eq(accounts.id, wallets.accountId))
+    .where(eq(wallets.address, address))
+  const [known] = await owner
+  if (known) return { ...known, accountId: asAccountId(known.accountId) }
+  // The new wallet's row has the new id, so its book is the one written here; whoever lost a race writes nothing and reads the winner's.
   const made = db
-    .select({ id: wallets.accountId, createdAt: wallets.addedAt, book: sql<number>`0`.as('book') })
+    .select({
+      id: wallets.accountId,
+      createdAt: wallets.addedAt,
+      book: sql<number>`${bookIndexOf(newId, books)}`.as('book'),
+    })
     .from(wallets)
     .where(eq(wallets.address, address))
   const [, , [row]] = await db.batch([
     db.insert(wallets).values({ address, accountId: newId, addedAt: now }).onConflictDoNothing(),
     db.insert(accounts).select(made).onConflictDoNothing(),
-    made,
+    owner,
   ])
   assert(row, 'the wallet was just written')
-  return asAccountId(row.id)
+  return { ...row, accountId: asAccountId(row.accountId) }
 }
 
 /** Idempotent. Refuses a wallet of another account, and more wallets than an account may have. */

@@ -11,7 +11,7 @@ export function generationView(callId: CallId, call: RecordedCall) {
     provider: call.nodeId,
     outcome: call.outcome,
     errorCode: call.errorCode,
-    stream: call.detail.stream,
+    stream: call.detail?.stream ?? null,
     usage: {
       prompt_tokens: Number(call.inputTokens),
       completion_tokens: Number(call.outputTokens),
@@ -23,9 +23,11 @@ export function generationView(callId: CallId, call: RecordedCall) {
     startedAt: new Date(call.startedAt).toISOString(),
     firstTokenAt: call.firstTokenAt === null ? null : new Date(call.firstTokenAt).toISOString(),
     endedAt: new Date(call.endedAt).toISOString(),
-    attempts: call.detail.attempts,
-    choice: call.detail.choice,
-    receipt: call.detail.receipt,
-    salt: call.detail.salt,
+    // Retention: what explains and proves a call is kept for a time, what it cost is kept for ever.
+    purged: call.detail === null,
+    attempts: call.detail?.attempts ?? null,
+    choice: call.detail?.choice ?? null,
+    receipt: call.detail?.receipt ?? null,
+    salt: call.detail?.salt ?? null,
   }
 }

@@ -5,6 +5,7 @@ import { drizzle } from 'drizzle-orm/d1'
 import { calls, lines } from '../../db/book-schema.ts'
 import type { JournalEntry, UsageCall } from '../../protocol/ledger.ts'
 import { fromSqlInteger, isCallId, nanos, toUsd, type AccountId } from '../../protocol/units.ts'
+import type { BookOf } from './account-book.ts'
 
 export interface Page<T> {
   readonly data: T[]
@@ -16,8 +17,8 @@ export type Paged<T> = Promise<Page<T> | null>
 
 export type BookPages = ReturnType<typeof createBookPages>
 
-export function createBookPages(d1: D1Database) {
-  const db = drizzle(d1)
+export function createBookPages(bookOf: BookOf) {
+  const open = async (accountId: AccountId) => drizzle(await bookOf(accountId))
   return {
     /** Cursor: `<startedAt>.<callId>` of the last row. */
     async usage(accountId: AccountId, cursor: string | null, rows: number): Paged<UsageCall> {
@@ -27,6 +28,7 @@ export function createBookPages(d1: D1Database) {
         at === null
           ? undefined
           : or(lt(calls.startedAt, at.startedAt), and(eq(calls.startedAt, at.startedAt), lt(calls.id, at.id)))
+      const db = await open(accountId)
       const found = await db
         .select()
         .from(calls)
@@ -39,6 +41,7 @@ export function createBookPages(d1: D1Database) {
     /** Cursor: the seq of the last row. */
     async journal(accountId: AccountId, cursor: string | null, rows: number): Paged<JournalEntry> {
       if (cursor !== null && !/^\d{1,15}$/.test(cursor)) return null
+      const db = await open(accountId)
       const found = await db
         .select()
         .from(lines)

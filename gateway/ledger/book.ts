@@ -3,13 +3,14 @@
 // and more databases go when one D1 (10 GB) is not enough. Rows travel as JSON: D1 takes 100 parameters, and no bigint.
 import type { ChainedLine, JournalLine } from '../../protocol/journal.ts'
 import { toSqlInteger, type AccountId } from '../../protocol/units.ts'
+import { bookAt } from '../core/book-index.ts'
 import type { RecordedCall } from './account-port.ts'
 import { sumRole } from './split.ts'
 import { detailToText } from './stored.ts'
 
 export interface BookLine extends ChainedLine {
   readonly line: JournalLine
-  /** of a call's line */
+  /** of a call's line, and of a receipt's: the call as its guard has it now */
   readonly call: RecordedCall | null
 }
 
@@ -28,11 +29,7 @@ export type Books = (index: number) => Book
 /** @throws Error for an account whose database this deployment does not have */
 export function createBooks(databases: readonly D1Database[]): Books {
   const books = databases.map(createBook)
-  return (index) => {
-    const book = books[index]
-    if (!book) throw new Error(`there is no BOOK_${index}`)
-    return book
-  }
+  return (index) => bookAt(books, index)
 }
 
 export function createBook(d1: D1Database): Book {
@@ -46,6 +43,7 @@ export function createBook(d1: D1Database): Book {
         d1.prepare(INSERT_LINES).bind(JSON.stringify(lines.map(lineRow))),
         d1.prepare(INSERT_LEGS).bind(JSON.stringify(lines.flatMap(legRows))),
         d1.prepare(INSERT_CALLS).bind(JSON.stringify(lines.flatMap(callRows))),
+        d1.prepare(SET_DETAILS).bind(JSON.stringify(lines.flatMap(detailRows)), accountId),
         d1.prepare(ADD_ROLLUPS).bind(JSON.stringify(lines.flatMap(rollupRows)), accountId),
         d1.prepare(MOVE_CURSOR).bind(accountId, last.seq, last.line.at),
       ])
@@ -80,11 +78,15 @@ const INSERT_LEGS = `
 
 const INSERT_CALLS = `
   INSERT INTO calls (id, account_id, key_id, model_id, node_id, outcome, error_code, input_tokens, output_tokens, hold_nanos,
-    charge_nanos, started_at, first_token_at, ended_at, detail)
+    charge_nanos, started_at, first_token_at, ended_at, price_version, detail)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-    value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
+    value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15
   FROM json_each(?1) WHERE true
   ON CONFLICT (id) DO NOTHING`
+
+/** A late receipt completes the detail of an earlier line's call. */
+const SET_DETAILS = `
+  UPDATE calls SET detail = late.value ->> 1 FROM json_each(?1) AS late WHERE calls.id = late.value ->> 0 AND calls.account_id = ?2`
 
 const ADD_ROLLUPS = `
   INSERT INTO rollups_hour (hour, account_id, key_id, model_id, node_id, calls, errors, input_tokens, output_tokens, charge_nanos,
@@ -106,7 +108,9 @@ const ADD_ROLLUPS = `
 
 const MOVE_CURSOR = `
   INSERT INTO cursors (account_id, seq, at) VALUES (?1, ?2, ?3)
-  ON CONFLICT (account_id) DO UPDATE SET seq = max(seq, excluded.seq), at = excluded.at`
+  ON CONFLICT (account_id) DO UPDATE SET
+    seq = max(seq, excluded.seq),
+    at = CASE WHEN excluded.seq > seq THEN excluded.at ELSE at END`
 
 type Cell = string | number | null
 
@@ -135,7 +139,7 @@ const legRows = ({ line, seq }: BookLine): Cell[][] =>
   ])
 
 function callRows({ line, call }: BookLine): Cell[][] {
-  if (!call) return []
+  if (!call || line.kind !== 'call') return []
   return [
     [
       call.callId,
@@ -152,14 +156,18 @@ function callRows({ line, call }: BookLine): Cell[][] {
       call.startedAt,
       call.firstTokenAt,
       call.endedAt,
+      call.priceVersion,
       detailToText(call.detail),
     ],
   ]
 }
 
+const detailRows = ({ line, call }: BookLine): Cell[][] =>
+  call && line.kind === 'receipt' ? [[call.callId, detailToText(call.detail)]] : []
+
 /** The hour is the ledger's own (the line's), so that a closed hour never changes by a gateway's late clock. */
 function rollupRows({ line, seq, call }: BookLine): Cell[][] {
-  if (!call) return []
+  if (!call || line.kind !== 'call') return []
   return [
     [
       seq,

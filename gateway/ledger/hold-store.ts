@@ -26,7 +26,8 @@ export interface EndedHold {
   readonly firstTokenAt: Instant | null
   readonly endedAt: Instant
   readonly chargeNanos: HoldEnd['chargeNanos']
-  readonly detail: CallDetail
+  /** null: purged */
+  readonly detail: CallDetail | null
 }
 
 interface Row extends SqlRow {
@@ -50,7 +51,7 @@ interface EndedRow extends SqlRow {
   first_token_at: Instant | null
   call_ended_at: Instant
   charge_nanos: number
-  detail: string
+  detail: string | null
 }
 
 const COLUMNS = `call_id, key_id, model_id, amount_nanos, deadline, started_at, progress, receipt, idempotency_id,
@@ -151,5 +152,5 @@ const endedOf = (row: EndedRow): EndedHold => ({
   firstTokenAt: row.first_token_at,
   endedAt: row.call_ended_at,
   chargeNanos: nanos(fromSqlInteger(row.charge_nanos)),
-  detail: detailFromText(row.detail),
+  detail: row.detail === null ? null : detailFromText(row.detail),
 })

@@ -87,7 +87,8 @@ function pageAfter(stores: Stores, seq: number): BookLine[] {
   let chars = 0
   for (const chained of stores.lines.after(seq, LEDGER.linesMax)) {
     const line = parseLine(chained.body)
-    const call = isCallId(line.transferId) ? recordedCall(stores, line.transferId) : null
+    const callId = line.receipt?.callId ?? line.transferId
+    const call = isCallId(callId) ? recordedCall(stores, callId) : null
     chars += chained.body.length + (call ? JSON.stringify(call.detail).length : 0)
     if (page.length > 0 && chars > LEDGER.appendChars) break
     page.push({ ...chained, line, call })

@@ -13,14 +13,14 @@ import { jsonBody, queryString } from '../core/validate.ts'
 import type { Accounts } from './account-port.ts'
 import type { GrantRequest } from './transfer-port.ts'
 import { createBookPages, type Page } from './book-pages.ts'
-import { createAccountBook } from './account-book.ts'
+import { createAccountBook, type BookOf } from './account-book.ts'
 import { createCreditCodes } from './credit-codes.ts'
 import { LEDGER } from './limits.ts'
 
 export interface LedgerRouteNeeds {
   /** the registry */
   readonly db: D1Database
-  readonly book: D1Database
+  readonly bookOf: BookOf
   readonly accounts: Accounts
   readonly clock: Clock
   readonly random: RandomBytes
@@ -28,10 +28,10 @@ export interface LedgerRouteNeeds {
   readonly config: Pick<Config, 'isLocal'>
 }
 
-export function createLedgerRoutes({ db, book, accounts, clock, random, config }: LedgerRouteNeeds) {
+export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config }: LedgerRouteNeeds) {
   const registered = createAccountBook(db)
   const codes = createCreditCodes(db, random)
-  const pages = createBookPages(book)
+  const pages = createBookPages(bookOf)
 
   /** Who is asking is settled before a body is read. */
   const freshAdmin: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -42,7 +42,7 @@ export function createLedgerRoutes({ db, book, accounts, clock, random, config }
   const give = async (accountId: AccountId, request: GrantRequest): Promise<GrantReply> => {
     const guard = accounts(accountId)
     // Harmless when it is open; repairs an account whose sign-in was cut off before its guard heard of it.
-    await guard.open(accountId)
+    await guard.open(accountId, await registered.bookIndex(accountId))
     const given = await guard.grant(request)
     if (!given.ok) throw new GatewayError(given.code, given.detail === undefined ? {} : { detail: given.detail })
     const { availableNanos, heldNanos } = given.balance

@@ -86,8 +86,12 @@ const DetailJson = z.object({
   claimed: z.object({ inputTokens: z.number(), outputTokens: z.number() }).nullable().default(null),
 })
 
-/** Bounded: an explanation too long to keep is left out, what proves the call is kept. */
-export function detailToText(detail: CallDetail): string {
+/** A call whose detail was purged: it had one. */
+export const PURGED_DETAIL = 'null'
+
+/** Bounded: an explanation too long to keep is left out, what proves the call is kept. Null is a purged one. */
+export function detailToText(detail: CallDetail | null): string {
+  if (!detail) return PURGED_DETAIL
   const text = JSON.stringify(detail)
   return text.length <= LEDGER.detailChars ? text : JSON.stringify({ ...detail, choice: null })
 }

@@ -25,7 +25,7 @@ export async function sweepAccounts({ db, accounts, clock }: SweepNeeds): Promis
   const ids = await createAccountBook(db).slice(from, before, LEDGER.sweepMax)
   if (ids.length === LEDGER.sweepMax) logError(new Error('a cron run cannot tick all accounts of its slice'), null)
   for (let at = 0; at < ids.length; at += PARALLEL) {
-    const ticks = await Promise.allSettled(ids.slice(at, at + PARALLEL).map((id) => accounts(id).tick()))
+    const ticks = await Promise.allSettled(ids.slice(at, at + PARALLEL).map(({ id }) => accounts(id).tick()))
     for (const tick of ticks) if (tick.status === 'rejected') logError(tick.reason, null)
   }
   return ids.length

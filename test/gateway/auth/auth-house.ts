@@ -49,7 +49,7 @@ export function aHouse(overrides: Partial<Config> = {}, base = ORIGIN): House {
   const clock = () => house.now
   // Read at each call, so that a test may put the real guards in the fakes' place.
   const accounts: FakeAccounts['accounts'] = (accountId) => guards.accounts(accountId)
-  const needs = { db: counted.db, accounts, config, clock, random: systemRandom }
+  const needs = { db: counted.db, books: [env.BOOK_0], accounts, config, clock, random: systemRandom }
   const { auth, api } = createAuthRoutes(needs)
   const app = new Hono<AppEnv>()
     .use(async (c, next) => {

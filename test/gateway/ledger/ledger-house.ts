@@ -61,7 +61,7 @@ export interface TestAccount {
   lines(): Promise<ChainedLine[]>
 }
 
-export async function anAccount(clock: TestClock = aClock()): Promise<TestAccount> {
+export async function anAccount(clock: TestClock = aClock(), book = 0): Promise<TestAccount> {
   const id = newAccountId(systemRandom)
   const stub = env.ACCOUNT.get(env.ACCOUNT.idFromName(id))
   const port = accounts(id)
@@ -73,7 +73,7 @@ export async function anAccount(clock: TestClock = aClock()): Promise<TestAccoun
       guard.needs = { ...guard.needs, ...needs }
     })
   await use({ clock })
-  await port.open(id)
+  await port.open(id, book)
   return {
     id,
     port,
@@ -89,8 +89,8 @@ export async function anAccount(clock: TestClock = aClock()): Promise<TestAccoun
 }
 
 /** An account with money and a key. */
-export async function aPayer(usdNanos: bigint, key: Partial<CreateKey> = {}, clock?: TestClock) {
-  const account = await anAccount(clock)
+export async function aPayer(usdNanos: bigint, key: Partial<CreateKey> = {}, clock?: TestClock, book?: number) {
+  const account = await anAccount(clock, book)
   const granted = {
     transferId: 'grant:first',
     kind: 'grant',

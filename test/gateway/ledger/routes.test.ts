@@ -19,7 +19,7 @@ const ADMIN = newAccountId(systemRandom)
 function anApi(isLocal = true, clock = aClock()) {
   const routes = createLedgerRoutes({
     db: env.DB,
-    book: env.BOOK_0,
+    bookOf: async () => env.BOOK_0,
     accounts,
     clock,
     random: systemRandom,

@@ -4,6 +4,8 @@ import type { Bindings } from '../../../gateway/core/env.ts'
 declare global {
   namespace Cloudflare {
     interface Env extends Bindings {
+      /** the second book */
+      BOOK_1: D1Database
       TEST_REGISTRY: D1Migration[]
       TEST_BOOK: D1Migration[]
       /** JSON of the files of vectors/siwe by name; null when they are missing */
