@@ -48,6 +48,9 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   capture(...args: Parameters<AccountPort['capture']>) {
     return this.account.capture(...args)
   }
+  recall(...args: Parameters<AccountPort['recall']>) {
+    return this.account.recall(...args)
+  }
   begin(...args: Parameters<AccountPort['begin']>) {
     return this.account.begin(...args)
   }

@@ -9,8 +9,8 @@ import { capture, expire, hold, progress, recordedCall } from './call-flow.ts'
 import { freeze, unfreeze } from './freeze-flow.ts'
 import { migrateGuard } from './guard-schema.ts'
 import type { GuardStorage } from './guard-storage.ts'
-import type { IdempotentRequest } from './idempotency-port.ts'
-import { beginPost, endPost } from './idempotency-flow.ts'
+import type { IdempotentRequest, Recall } from './idempotency-port.ts'
+import { beginPost, endPost, recall } from './idempotency-flow.ts'
 import {
   accountLimits,
   createKey,
@@ -75,6 +75,11 @@ export class Account implements AccountPort {
 
   begin(request: IdempotentRequest) {
     return this.#do((stores, now) => beginPost(stores, request, now))
+  recall(request: Recall) {
+    this.#endOverdue()
+    return this.#do((stores, now) => recall(stores, request, now))
+  }
+
   }
 
   answered(id: string, answer: Parameters<AccountPort['answered']>[1]) {
@@ -200,12 +205,14 @@ export class Account implements AccountPort {
 
   /** Sets the alarm to the next thing to do. Set, never compared: storage says what is next, and the same time again costs nothing. */
   async arm(notBefore?: Instant): Promise<void> {
-    const { holds, credits, account, events } = this.#stores
-    const due = [holds.nextDeadline(), credits.nextAt(), account.projection()?.nextAt ?? null, events.nextAt()]
+    const { holds, credits, account, events, idempotency } = this.#stores
+    const sendAt = [credits.nextAt(), account.projection()?.nextAt ?? null, events.nextAt()]
+    const due = [holds.nextDeadline(), ...sendAt, idempotency.nextPurge()]
     const next = Math.min(...due.map((at) => at ?? Number.POSITIVE_INFINITY))
     if (Number.isFinite(next)) await this.storage.setAlarm(Math.max(next, notBefore ?? 0))
   }
 
+      await this.#try(async () => this.#purge()),
   async #do<T>(work: (stores: Stores, now: Instant) => T): Promise<T> {
     try {
       return this.storage.transactionSync(() => work(this.#stores, this.needs.clock()))
@@ -242,3 +249,8 @@ export class Account implements AccountPort {
 
 /** Of a guard that was never opened. */
 const NOTHING: Balance = { availableNanos: nanos(0n), heldNanos: nanos(0n), vestingNanos: nanos(0n) }
+  /** What is left over re-arms the alarm at once. */
+  #purge(): void {
+    this.storage.transactionSync(() => this.#stores.idempotency.purge(this.needs.clock(), LEDGER.purgeMax))
+  }
+

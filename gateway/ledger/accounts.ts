@@ -17,6 +17,7 @@ export function createAccounts(namespace: DurableObjectNamespace<AccountGuard>):
       hold: (...args) => guard().hold(...args),
       progress: (...args) => guard().progress(...args),
       capture: (...args) => guard().capture(...args),
+      recall: (...args) => guard().recall(...args),
       begin: (...args) => guard().begin(...args),
       answered: (...args) => guard().answered(...args),
       grant: (...args) => guard().grant(...args),

@@ -27,6 +27,10 @@ export const LEDGER = {
   idempotencyMs: 86_400_000,
   /** ms after which a POST that nobody finished counts as lost, and may be done again: longer than any of them takes */
   postLostMs: 60_000,
+  /** expired Idempotency-Keys deleted in one alarm, each with up to 64 kB */
+  purgeMax: 200,
+  /** ms they may stay: one alarm an hour clears what a busy hour left, instead of one alarm for each */
+  purgePauseMs: 3_600_000,
   /** characters of one call's detail; a larger explanation of the choice is left out */
   detailChars: 64_000,
   /** accounts a cron run ticks at most: a Worker may make 1_000 requests */

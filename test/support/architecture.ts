@@ -143,6 +143,7 @@ export const RULES: readonly string[] = [
   'gateway/ledger/split.ts',
   'gateway/ledger/stored.ts',
   'gateway/ledger/token-bucket.ts',
+  'gateway/ledger/repeat.ts',
   'gateway/link/special-addresses.ts',
   'gateway/market/admission.ts',
   'gateway/market/breaker.ts',
