@@ -5,6 +5,9 @@ import { AccountView, CreatedKey, NonceReply, VerifyReply, type CreateKeyRequest
 import { ErrorBody } from './errors.ts'
 import { NodeView, type ModelManifest, type RegisterNodeRequest } from './node.ts'
 
+/** For receivers of webhooks: checks a message before anything in it is believed. */
+export { verifyWebhook, type VerifiedWebhook, type WebhookHeaders, type WebhookRefusal } from './webhook.ts'
+
 /** A refusal, with the code of `protocol/errors.ts` as the gateway sent it. */
 export class SoukError extends Error {
   override readonly name = 'SoukError'

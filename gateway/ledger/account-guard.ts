@@ -114,6 +114,12 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   balance(...args: Parameters<AccountPort['balance']>) {
     return this.account.balance(...args)
   }
+  alerts(...args: Parameters<AccountPort['alerts']>) {
+    return this.account.alerts(...args)
+  }
+  setAlerts(...args: Parameters<AccountPort['setAlerts']>) {
+    return this.account.setAlerts(...args)
+  }
   call(...args: Parameters<AccountPort['call']>) {
     return this.account.call(...args)
   }

@@ -3,6 +3,7 @@ import { fromSqlInteger, nanos, toSqlInteger, type AccountId, type Instant, type
 import { GENESIS_HASH } from '../../protocol/journal.ts'
 import { AccountIdText, InstantNumber } from '../../protocol/fields.ts'
 import { z } from 'zod'
+import type { BalanceAlert } from './account-events.ts'
 import type { Balance } from './account-port.ts'
 import type { Frozen } from './transfer-port.ts'
 import type { GuardSql, SqlRow } from './guard-storage.ts'
@@ -21,6 +22,7 @@ export interface AccountState {
   readonly feesNanos: Nanos
   /** what the house paid it for audits */
   readonly auditsNanos: Nanos
+  readonly alert: BalanceAlert
 }
 
 export interface Projection {
@@ -45,6 +47,8 @@ interface Row extends SqlRow {
   frozen: string | null
   fees_nanos: number
   audits_nanos: number
+  alert_nanos: number
+  low_since: Instant | null
 }
 
 export type AccountStore = ReturnType<typeof createAccountStore>
@@ -95,6 +99,10 @@ export function createAccountStore(sql: GuardSql) {
       sql.exec('UPDATE account SET audits_nanos = audits_nanos + ?', toSqlInteger(amount))
     },
 
+    setAlert({ thresholdNanos, lowSince }: BalanceAlert): void {
+      sql.exec('UPDATE account SET alert_nanos = ?, low_since = ?', toSqlInteger(thresholdNanos), lowSince)
+    },
+
     projection(): Projection | null {
       const found = row()
       if (!found) return null
@@ -142,4 +150,5 @@ const stateOf = ({ id, balance_nanos, held_nanos, seq, last_hash, book, ...row }
   frozen: row.frozen === null ? null : FrozenJson.parse(JSON.parse(row.frozen)),
   feesNanos: nanos(fromSqlInteger(row.fees_nanos)),
   auditsNanos: nanos(fromSqlInteger(row.audits_nanos)),
+  alert: { thresholdNanos: nanos(fromSqlInteger(row.alert_nanos)), lowSince: row.low_since },
 })

@@ -3,9 +3,10 @@
 // lost, money cannot. It knows storage only by its port, so that the Durable Object and the simulator run the same.
 import { instant, nanos, type AccountId, type CallId, type Instant, type KeyId } from '../../protocol/units.ts'
 import { logError } from '../core/errors.ts'
-import type { AccountPort, Balance, CallEnd, HoldRequest, LateReceipt, Progress } from './account-port.ts'
+import type { AccountPort, Alerts, Balance, CallEnd, HoldRequest, LateReceipt, Progress } from './account-port.ts'
 import { refused } from './admit.ts'
 import { capture, expire, hold, progress, recordedCall } from './call-flow.ts'
+import { readAlerts, setAlerts } from './event-flow.ts'
 import { freeze, unfreeze } from './freeze-flow.ts'
 import { migrateGuard } from './guard-schema.ts'
 import type { GuardStorage } from './guard-storage.ts'
@@ -163,6 +164,14 @@ export class Account implements AccountPort {
       const account = stores.account.read()
       return account ? balanceAt(stores, account, now) : NOTHING
     })
+  }
+
+  alerts() {
+    return this.#do(readAlerts)
+  }
+
+  setAlerts(alerts: Alerts) {
+    return this.#do((stores, now) => setAlerts(stores, alerts, now))
   }
 
   call(callId: CallId) {

@@ -39,6 +39,8 @@ export function createAccounts(namespace: DurableObjectNamespace<AccountGuard>):
       setLimits: (...args) => guard().setLimits(...args),
       limits: (...args) => guard().limits(...args),
       balance: (...args) => guard().balance(...args),
+      alerts: (...args) => guard().alerts(...args),
+      setAlerts: (...args) => guard().setAlerts(...args),
       call: (...args) => guard().call(...args),
       lateReceipt: (...args) => guard().lateReceipt(...args),
       head: (...args) => guard().head(...args),

@@ -4,6 +4,7 @@ import { parseLine } from '../../protocol/journal.ts'
 import { nanos, type CallId, type Instant, type KeyId, type Nanos } from '../../protocol/units.ts'
 import { assert, logError } from '../core/errors.ts'
 import type { CallEnd, Held, HoldRequest, Progress, RecordedCall, Refused, Reply } from './account-port.ts'
+import { countEnd } from './aborts.ts'
 import type { AccountState } from './account-store.ts'
 import { admit, checkKey, refused, type Standing } from './admit.ts'
 import { addSpending } from './budget-period.ts'
@@ -16,8 +17,9 @@ import {
   type Hold,
   type HoldEnd,
 } from './hold.ts'
+import { tellOfBudget } from './event-flow.ts'
 import { beginCall, endCall } from './idempotency-flow.ts'
-import { headroomOf, periodOf, type Use } from './limit-use.ts'
+import { headroomOf, type Use } from './limit-use.ts'
 import type { LimitSubject } from './limit-store.ts'
 import { chargeOf } from './split.ts'
 import { balanceAt, currentBalance, writeLine, type Stores } from './stores.ts'
@@ -42,6 +44,7 @@ export function hold(stores: Stores, request: HoldRequest, now: Instant): Reply<
   const admitted = admit(standing, request, now)
   if (!admitted.ok) return admitted
   begun.keep()
+  if (admitted.aborts !== account.aborts) stores.account.setAborts(admitted.aborts)
   stores.holds.insert(request, now)
   stores.account.setHeld(nanos(account.heldNanos + request.amountNanos))
   stores.limits.save(request.keyId, withHold(admitted.keyUse, request.amountNanos))
@@ -75,6 +78,7 @@ export function capture(
     case 'write': {
       const { kept, ...call } = end
       const seq = endHold(stores, account, hold, call, judged.chargeNanos, now)
+      stores.account.setAborts(countEnd(account.aborts, end, now))
       endCall(stores, hold, { outcome: end.outcome, chargeNanos: judged.chargeNanos, kept }, now)
       return { ok: true, chargeNanos: judged.chargeNanos, seq }
     }
@@ -112,6 +116,7 @@ function standingOf(stores: Stores, account: AccountState, keyId: KeyId, now: In
     accountUse: stores.limits.account(),
     balance: balanceAt(stores, account, now),
     frozen: account.frozen,
+    aborts: account.aborts,
   }
 }
 
@@ -165,9 +170,10 @@ function endHold(
 function spend(stores: Stores, subject: LimitSubject, hold: Hold, charge: Nanos, now: Instant): void {
   const use = subject === 'account' ? stores.limits.account() : stores.limits.find(subject)
   if (!use) return
+  tellOfBudget(stores, subject, use, charge, now)
   stores.limits.save(subject, {
     ...use,
-    ...addSpending(periodOf(use), use, charge, now),
+    ...addSpending(use, charge, now),
     heldNanos: nanos(use.heldNanos - hold.amountNanos),
     openHolds: use.openHolds - 1,
   })

@@ -1,17 +1,16 @@
 // What an account's owner wants to be told, in the guard's SQLite: written with the change it tells of, kept until the registry has it.
-import { z } from 'zod'
-import type { Instant } from '../../protocol/units.ts'
+import { instant, type Instant } from '../../protocol/units.ts'
+import { EventData, GuardEventKind } from '../../protocol/webhook.ts'
 import type { GuardSql, SqlRow } from './guard-storage.ts'
-
-export type EventKind = 'balance.low' | 'budget.reached' | 'refund.created' | 'account.frozen' | 'account.unfrozen'
+import { LEDGER } from './limits.ts'
 
 export interface AccountEvent {
   /** unique for ever: the same event is told once */
   readonly id: string
-  readonly kind: EventKind
+  readonly kind: GuardEventKind
   readonly at: Instant
   /** amounts in decimal dollars, ids as text */
-  readonly data: Readonly<Record<string, string | number | null>>
+  readonly data: EventData
 }
 
 interface Row extends SqlRow {
@@ -23,14 +22,11 @@ interface Row extends SqlRow {
   tries: number
 }
 
-const Kind = z.enum(['balance.low', 'budget.reached', 'refund.created', 'account.frozen', 'account.unfrozen'])
-const Data = z.record(z.string(), z.union([z.string(), z.number(), z.null()]))
-
 export type EventStore = ReturnType<typeof createEventStore>
 
 export function createEventStore(sql: GuardSql) {
   return {
-    /** An event of the same id is told already. */
+    /** An event of the same id is told already. It leaves with the line it tells of, in one alarm. */
     add({ id, kind, at, data }: AccountEvent): void {
       sql.exec(
         'INSERT INTO events (id, kind, at, data, next_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
@@ -38,7 +34,7 @@ export function createEventStore(sql: GuardSql) {
         kind,
         at,
         JSON.stringify(data),
-        at,
+        instant(at + LEDGER.alarmMs),
       )
     },
 
@@ -49,7 +45,7 @@ export function createEventStore(sql: GuardSql) {
         .map(({ n, tries, id, kind, at, data }) => ({
           n,
           tries,
-          event: { id, kind: Kind.parse(kind), at, data: Data.parse(JSON.parse(data)) },
+          event: { id, kind: GuardEventKind.parse(kind), at, data: EventData.parse(JSON.parse(data)) },
         }))
     },
 

@@ -120,6 +120,9 @@ const VERSIONS: readonly string[] = [
   ALTER TABLE account ADD COLUMN recent_calls INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE account ADD COLUMN recent_aborts INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE account ADD COLUMN aborts_at INTEGER NOT NULL DEFAULT 0;
+  -- below how many nanos the owner is told, 0 for never; since when the balance counts as low, null while it does not (account-events.ts)
+  ALTER TABLE account ADD COLUMN alert_nanos INTEGER NOT NULL DEFAULT 1000000000;
+  ALTER TABLE account ADD COLUMN low_since INTEGER;
 
   -- Limits and what counts against them: one row per key, and one, 'account', for all of them together.
   CREATE TABLE limits (

@@ -6,6 +6,7 @@ import { assert } from '../core/errors.ts'
 import type { Balance } from './account-port.ts'
 import { balanceOf, createAccountStore, type AccountState } from './account-store.ts'
 import { createCreditStore, createMarkStore } from './credit-store.ts'
+import { tellOfLine } from './event-flow.ts'
 import { createEventStore } from './event-store.ts'
 import type { GuardSql } from './guard-storage.ts'
 import { createHoldStore } from './hold-store.ts'
@@ -56,5 +57,6 @@ export function writeLine(stores: Stores, account: AccountState, draft: LineDraf
   for (const earning of earningsOf(draft.legs))
     // What an account earns by its own call has moved within it already.
     if (earning.payee !== account.id && !isHouse(earning.payee)) stores.credits.gather(earning, line.seq, carryOnAt)
+  tellOfLine(stores, account, line)
   return line
 }

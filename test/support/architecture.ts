@@ -18,7 +18,7 @@ interface Import {
 
 const WIRE = ['protocol']
 const BASE = ['protocol', 'db', 'core']
-const ROOMS = ['auth', 'ledger', 'market', 'inference', 'link', 'settlement', 'admin']
+const ROOMS = ['auth', 'ledger', 'market', 'inference', 'link', 'settlement', 'admin', 'notify']
 
 /** design.md, section 3. A place may always import itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -32,6 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   link: BASE,
   settlement: [...BASE, 'ledger'],
   admin: BASE,
+  notify: [...BASE, 'ledger', 'link'],
   /** app.ts, services.ts, index.ts: the composition */
   top: [...BASE, ...ROOMS],
   dashboard: WIRE,
@@ -135,6 +136,7 @@ export const RULES: readonly string[] = [
   'gateway/inference/count.ts',
   'gateway/inference/failure.ts',
   'gateway/inference/quote.ts',
+  'gateway/ledger/account-events.ts',
   'gateway/ledger/admit.ts',
   'gateway/ledger/budget-period.ts',
   'gateway/ledger/hold.ts',
