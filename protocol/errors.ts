@@ -77,6 +77,8 @@ export const ERRORS = define({
     'A request with this Idempotency-Key was completed, and its answer was not kept.',
   ),
   refund_exceeds_charge: e(409, 'conflict_error', 'Refunds of a call never exceed its charge.'),
+  not_withdrawable: e(409, 'conflict_error', 'Only what was earned, and can be spent now, can be withdrawn.'),
+  withdrawal_paid: e(409, 'conflict_error', 'This withdrawal was paid out.'),
   code_used: e(409, 'conflict_error', 'This code was already redeemed.'),
   last_wallet: e(409, 'conflict_error', 'An account keeps at least one wallet.'),
   wallet_taken: e(409, 'conflict_error', 'This wallet belongs to another account.'),

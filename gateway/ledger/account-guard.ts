@@ -66,6 +66,9 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   takeBack(...args: Parameters<AccountPort['takeBack']>) {
     return this.account.takeBack(...args)
   }
+  reinstate(...args: Parameters<AccountPort['reinstate']>) {
+    return this.account.reinstate(...args)
+  }
   withdraw(...args: Parameters<AccountPort['withdraw']>) {
     return this.account.withdraw(...args)
   }
@@ -74,6 +77,9 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   }
   payAudit(...args: Parameters<AccountPort['payAudit']>) {
     return this.account.payAudit(...args)
+  }
+  money(...args: Parameters<AccountPort['money']>) {
+    return this.account.money(...args)
   }
   credit(...args: Parameters<AccountPort['credit']>) {
     return this.account.credit(...args)
@@ -92,6 +98,9 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   }
   listKeys(...args: Parameters<AccountPort['listKeys']>) {
     return this.account.listKeys(...args)
+  }
+  showKey(...args: Parameters<AccountPort['showKey']>) {
+    return this.account.showKey(...args)
   }
   revokeKey(...args: Parameters<AccountPort['revokeKey']>) {
     return this.account.revokeKey(...args)

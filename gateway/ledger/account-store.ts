@@ -3,6 +3,7 @@ import { fromSqlInteger, nanos, toSqlInteger, type AccountId, type Instant, type
 import { GENESIS_HASH } from '../../protocol/journal.ts'
 import { AccountIdText, InstantNumber } from '../../protocol/fields.ts'
 import { z } from 'zod'
+import type { AbortCount } from './aborts.ts'
 import type { BalanceAlert } from './account-events.ts'
 import type { Balance } from './account-port.ts'
 import type { Frozen } from './transfer-port.ts'
@@ -22,7 +23,10 @@ export interface AccountState {
   readonly feesNanos: Nanos
   /** what the house paid it for audits */
   readonly auditsNanos: Nanos
+  /** of the balance: what it earned (earned.ts) */
+  readonly earnedNanos: Nanos
   readonly alert: BalanceAlert
+  readonly aborts: AbortCount
 }
 
 export interface Projection {
@@ -47,8 +51,13 @@ interface Row extends SqlRow {
   frozen: string | null
   fees_nanos: number
   audits_nanos: number
+  earned_nanos: number
   alert_nanos: number
   low_since: Instant | null
+  recent_calls: number
+  recent_aborts: number
+  aborts_at: Instant
+  paced_at: Instant
 }
 
 export type AccountStore = ReturnType<typeof createAccountStore>
@@ -95,12 +104,26 @@ export function createAccountStore(sql: GuardSql) {
       sql.exec('UPDATE account SET fees_nanos = fees_nanos + ?', toSqlInteger(amount))
     },
 
+    setEarned(amount: Nanos): void {
+      sql.exec('UPDATE account SET earned_nanos = ?', toSqlInteger(amount))
+    },
+
     addAudits(amount: Nanos): void {
       sql.exec('UPDATE account SET audits_nanos = audits_nanos + ?', toSqlInteger(amount))
     },
 
     setAlert({ thresholdNanos, lowSince }: BalanceAlert): void {
       sql.exec('UPDATE account SET alert_nanos = ?, low_since = ?', toSqlInteger(thresholdNanos), lowSince)
+    },
+
+    setAborts({ calls, aborts, at, passedAt }: AbortCount): void {
+      sql.exec(
+        'UPDATE account SET recent_calls = ?, recent_aborts = ?, aborts_at = ?, paced_at = ?',
+        calls,
+        aborts,
+        at,
+        passedAt,
+      )
     },
 
     projection(): Projection | null {
@@ -150,5 +173,7 @@ const stateOf = ({ id, balance_nanos, held_nanos, seq, last_hash, book, ...row }
   frozen: row.frozen === null ? null : FrozenJson.parse(JSON.parse(row.frozen)),
   feesNanos: nanos(fromSqlInteger(row.fees_nanos)),
   auditsNanos: nanos(fromSqlInteger(row.audits_nanos)),
+  earnedNanos: nanos(fromSqlInteger(row.earned_nanos)),
   alert: { thresholdNanos: nanos(fromSqlInteger(row.alert_nanos)), lowSince: row.low_since },
+  aborts: { calls: row.recent_calls, aborts: row.recent_aborts, at: row.aborts_at, passedAt: row.paced_at },
 })

@@ -21,10 +21,11 @@ import {
   revokeAllKeys,
   revokeKey,
   setLimits,
+  showKey,
 } from './key-flow.ts'
 import type { CreateKey, Limits, Reroll } from './limit-port.ts'
 import { LEDGER } from './limits.ts'
-import { payAudit, refund, returnWithdrawal, takeBack, withdraw } from './money-flow.ts'
+import { moneyView, payAudit, refund, reinstate, returnWithdrawal, takeBack, withdraw } from './money-flow.ts'
 import { projectLines, sendCredits, sendEvents, type OutboxNeeds } from './outbox.ts'
 import { journalHead, recordReceipt } from './record-flow.ts'
 import { selfCheck } from './self-check.ts'
@@ -36,6 +37,7 @@ import type {
   Freeze,
   GrantRequest,
   RefundRequest,
+  ReinstateRequest,
   ReturnRequest,
   TakeBackRequest,
   WithdrawRequest,
@@ -74,13 +76,13 @@ export class Account implements AccountPort {
     return this.#do((stores, now) => capture(stores, end, now))
   }
 
-  begin(request: IdempotentRequest) {
-    return this.#do((stores, now) => beginPost(stores, request, now))
   recall(request: Recall) {
     this.#endOverdue()
     return this.#do((stores, now) => recall(stores, request, now))
   }
 
+  begin(request: IdempotentRequest) {
+    return this.#do((stores, now) => beginPost(stores, request, now))
   }
 
   answered(id: string, answer: Parameters<AccountPort['answered']>[1]) {
@@ -99,6 +101,10 @@ export class Account implements AccountPort {
     return this.#do((stores, now) => takeBack(stores, request, now))
   }
 
+  reinstate(request: ReinstateRequest) {
+    return this.#do((stores, now) => reinstate(stores, request, now))
+  }
+
   withdraw(request: WithdrawRequest) {
     return this.#do((stores, now) => withdraw(stores, request, now))
   }
@@ -109,6 +115,10 @@ export class Account implements AccountPort {
 
   payAudit(request: AuditPay) {
     return this.#do((stores, now) => payAudit(stores, request, now))
+  }
+
+  money() {
+    return this.#do(moneyView)
   }
 
   credit(received: Credit) {
@@ -133,6 +143,10 @@ export class Account implements AccountPort {
 
   listKeys(cursor: string | null, rows: number) {
     return this.#do((stores, now) => listKeys(stores, cursor, rows, now))
+  }
+
+  showKey(keyId: KeyId) {
+    return this.#do((stores, now) => showKey(stores, keyId, now))
   }
 
   revokeKey(keyId: KeyId) {
@@ -202,6 +216,7 @@ export class Account implements AccountPort {
   async tick() {
     const done = [
       this.#endOverdue(),
+      await this.#try(async () => this.#purge()),
       ...(await Promise.all([
         this.#try(() => sendCredits(this.#stores, this.needs)),
         this.#try(() => projectLines(this.#stores, this.needs)),
@@ -221,7 +236,6 @@ export class Account implements AccountPort {
     if (Number.isFinite(next)) await this.storage.setAlarm(Math.max(next, notBefore ?? 0))
   }
 
-      await this.#try(async () => this.#purge()),
   async #do<T>(work: (stores: Stores, now: Instant) => T): Promise<T> {
     try {
       return this.storage.transactionSync(() => work(this.#stores, this.needs.clock()))
@@ -245,6 +259,11 @@ export class Account implements AccountPort {
     return isWhole
   }
 
+  /** What is left over re-arms the alarm at once. */
+  #purge(): void {
+    this.storage.transactionSync(() => this.#stores.idempotency.purge(this.needs.clock(), LEDGER.purgeMax))
+  }
+
   async #try(work: () => Promise<void>): Promise<boolean> {
     try {
       await work()
@@ -258,8 +277,3 @@ export class Account implements AccountPort {
 
 /** Of a guard that was never opened. */
 const NOTHING: Balance = { availableNanos: nanos(0n), heldNanos: nanos(0n), vestingNanos: nanos(0n) }
-  /** What is left over re-arms the alarm at once. */
-  #purge(): void {
-    this.storage.transactionSync(() => this.#stores.idempotency.purge(this.needs.clock(), LEDGER.purgeMax))
-  }
-

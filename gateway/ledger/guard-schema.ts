@@ -112,6 +112,11 @@ const VERSIONS: readonly string[] = [
   -- fees that calls on this operator's nodes brought the house, and what the house has paid it for audits
   ALTER TABLE account ADD COLUMN fees_nanos INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE account ADD COLUMN audits_nanos INTEGER NOT NULL DEFAULT 0;
+  -- what the account earned and did not spend: all that may be withdrawn (earned.ts). Before there was this column, earnings were not told
+  -- apart from gifts; what a line's delta says in nine places is nanos without its point.
+  ALTER TABLE account ADD COLUMN earned_nanos INTEGER NOT NULL DEFAULT 0;
+  UPDATE account SET earned_nanos = min(balance_nanos, (
+    SELECT coalesce(sum(CAST(replace(body ->> '$.delta', '.', '') AS INTEGER)), 0) FROM lines WHERE body ->> '$.kind' = 'credit'));
   -- how far the guard has checked its own journal, and what stood there
   ALTER TABLE account ADD COLUMN checked_seq INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE account ADD COLUMN checked_hash TEXT;
@@ -120,6 +125,8 @@ const VERSIONS: readonly string[] = [
   ALTER TABLE account ADD COLUMN recent_calls INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE account ADD COLUMN recent_aborts INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE account ADD COLUMN aborts_at INTEGER NOT NULL DEFAULT 0;
+  -- ms at which a slowed account's last call was let through
+  ALTER TABLE account ADD COLUMN paced_at INTEGER NOT NULL DEFAULT 0;
   -- below how many nanos the owner is told, 0 for never; since when the balance counts as low, null while it does not (account-events.ts)
   ALTER TABLE account ADD COLUMN alert_nanos INTEGER NOT NULL DEFAULT 1000000000;
   ALTER TABLE account ADD COLUMN low_since INTEGER;
@@ -136,9 +143,13 @@ const VERSIONS: readonly string[] = [
     tpm INTEGER,
     concurrency INTEGER,
     rates_shadow INTEGER NOT NULL DEFAULT 0,
-    spent_nanos INTEGER NOT NULL DEFAULT 0,
-    -- start of the period that spent_nanos belongs to
-    spent_since INTEGER NOT NULL DEFAULT 0,
+    -- charged in the day, week, month (UTC) of the last charge, and ever
+    spent_day_nanos INTEGER NOT NULL DEFAULT 0,
+    spent_week_nanos INTEGER NOT NULL DEFAULT 0,
+    spent_month_nanos INTEGER NOT NULL DEFAULT 0,
+    spent_total_nanos INTEGER NOT NULL DEFAULT 0,
+    -- ms of the last charge
+    spent_at INTEGER NOT NULL DEFAULT 0,
     held_nanos INTEGER NOT NULL DEFAULT 0 CHECK (held_nanos >= 0),
     open_holds INTEGER NOT NULL DEFAULT 0 CHECK (open_holds >= 0),
     -- 60_000ths of calls and tokens left at levels_at (token-bucket.ts)
@@ -149,9 +160,12 @@ const VERSIONS: readonly string[] = [
     shadow_refused INTEGER NOT NULL DEFAULT 0,
     shadow_refused_at INTEGER
   ) STRICT, WITHOUT ROWID;
-  INSERT INTO limits (subject, limit_nanos, limit_period, rpm, tpm, concurrency, spent_nanos, spent_since, held_nanos, open_holds,
-      calls_level, tokens_level, levels_at)
-    SELECT id, limit_nanos, limit_period, rpm, tpm, concurrency, spent_nanos, spent_since, held_nanos, open_holds,
+  -- A key's sum was of its limit's period, which began at spent_since: it belongs to that period, and to longer ones as far as is known.
+  INSERT INTO limits (subject, limit_nanos, limit_period, rpm, tpm, concurrency, spent_day_nanos, spent_week_nanos, spent_month_nanos,
+      spent_total_nanos, spent_at, held_nanos, open_holds, calls_level, tokens_level, levels_at)
+    SELECT id, limit_nanos, limit_period, rpm, tpm, concurrency,
+      iif(limit_period = 'day', spent_nanos, 0), iif(limit_period IN ('day', 'week'), spent_nanos, 0),
+      iif(limit_period IN ('day', 'month'), spent_nanos, 0), spent_nanos, spent_since, held_nanos, open_holds,
       calls_level, tokens_level, levels_at FROM keys;
   INSERT INTO limits (subject, held_nanos, open_holds)
     SELECT 'account', coalesce(sum(held_nanos), 0), coalesce(sum(open_holds), 0) FROM keys;
@@ -169,9 +183,8 @@ const VERSIONS: readonly string[] = [
   ALTER TABLE keys DROP COLUMN levels_at;
   -- JSON list, null for all
   ALTER TABLE keys ADD COLUMN nodes TEXT;
-  -- the secret before a reroll, good until old_until
-  ALTER TABLE keys ADD COLUMN old_secret_hash TEXT;
-  ALTER TABLE keys ADD COLUMN old_until INTEGER;
+  -- secrets before a reroll: JSON list of { hash, until } (key-secret.ts), newest first
+  ALTER TABLE keys ADD COLUMN old_secrets TEXT NOT NULL DEFAULT '[]';
 
   -- LateReceipt as JSON: came while the hold was open
   ALTER TABLE holds ADD COLUMN receipt TEXT;
@@ -192,7 +205,7 @@ const VERSIONS: readonly string[] = [
     amount_nanos INTEGER NOT NULL CHECK (amount_nanos > 0)
   ) STRICT;
 
-  -- What was given back of a call already.
+  -- What was given back already of a call or a withdrawal, or taken back of a payment: by the id of its transfer.
   CREATE TABLE refunds (
     call_id TEXT PRIMARY KEY,
     refunded_nanos INTEGER NOT NULL

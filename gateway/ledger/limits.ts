@@ -37,6 +37,24 @@ export const LEDGER = {
   sweepMax: 500,
   /** ms a credit code lives when its maker does not say */
   codeMs: 365 * 86_400_000,
+  /** nanos an account holds at most, so that every amount stays a safe integer with room for earnings: 8 million dollars */
+  balanceMaxNanos: 8_000_000_000_000_000n,
+  /** nanos: a smaller withdrawal costs more to pay than it brings */
+  withdrawMinNanos: 10_000_000n,
+  /** nanos: what a stolen session can ask for at once */
+  withdrawMaxNanos: 100_000_000_000_000n,
+  /** nanos of a withdrawal's smallest step: one base unit of USDC */
+  withdrawStepNanos: 1_000n,
+  /** rows of one pay-out file */
+  payoutRowsMax: 500,
+  /** accounts asked whether they are frozen, per file: a Worker may make 1_000 requests */
+  payoutAccountsMax: 700,
+  /** ms back in which a new file looks in the book for withdrawals whose row was lost */
+  payoutSearchMs: 90 * 86_400_000,
+  /** bytes of one processor event; theirs are below 100 kB */
+  paymentEventBytes: 262_144,
+  /** ms a signed payment event may be old or ahead */
+  paymentSkewMs: 300_000,
   /** what the local faucet pours, nanos */
   faucetNanos: 10_000_000_000n,
 } as const

@@ -6,6 +6,7 @@ import { assert } from '../core/errors.ts'
 import type { Balance } from './account-port.ts'
 import { balanceOf, createAccountStore, type AccountState } from './account-store.ts'
 import { createCreditStore, createMarkStore } from './credit-store.ts'
+import { earnedAfter } from './earned.ts'
 import { tellOfLine } from './event-flow.ts'
 import { createEventStore } from './event-store.ts'
 import type { GuardSql } from './guard-storage.ts'
@@ -54,6 +55,8 @@ export function writeLine(stores: Stores, account: AccountState, draft: LineDraf
   const carryOnAt = instant(draft.at + LEDGER.alarmMs)
   stores.lines.insert(chained, draft.transferId)
   stores.account.setHead({ balanceNanos, seq: line.seq, lastHash: chained.hash }, carryOnAt)
+  const earnedNanos = earnedAfter(account.earnedNanos, line, balanceNanos)
+  if (earnedNanos !== account.earnedNanos) stores.account.setEarned(earnedNanos)
   for (const earning of earningsOf(draft.legs))
     // What an account earns by its own call has moved within it already.
     if (earning.payee !== account.id && !isHouse(earning.payee)) stores.credits.gather(earning, line.seq, carryOnAt)

@@ -5,11 +5,9 @@ import { HOUSE, nanos, type AccountId, type Instant } from '../../protocol/units
 import { logError } from '../core/errors.ts'
 import type { Reply } from './account-port.ts'
 import { refused } from './admit.ts'
+import { LEDGER } from './limits.ts'
 import { currentBalance, writeLine, type Stores } from './stores.ts'
 import type { Credit, GrantRequest, Moved } from './transfer-port.ts'
-
-/** An account holds at most this much, so that every amount stays a safe integer with room for earnings: about 8 million dollars. */
-const BALANCE_MAX_NANOS = 8_000_000_000_000_000n
 
 /** Who pays for each kind. */
 const SOURCE: Readonly<Record<GrantRequest['kind'], AccountId>> = {
@@ -30,7 +28,7 @@ export function grant(stores: Stores, request: GrantRequest, now: Instant): Move
     if (!isSame) return refused('conflict', 'This id was used for another transfer.')
     return { ok: true, seq: line.seq, balance: currentBalance(stores, now) }
   }
-  if (account.balanceNanos + request.amountNanos > BALANCE_MAX_NANOS)
+  if (account.balanceNanos + request.amountNanos > LEDGER.balanceMaxNanos)
     return refused('conflict', 'The account would hold more than an account can.')
   const legs: Leg[] = [
     { party: SOURCE[request.kind], role: 'house', amountNanos: nanos(-request.amountNanos) },
@@ -58,6 +56,7 @@ export function credit(stores: Stores, received: Credit, now: Instant): Reply<ob
   }
   stores.marks.set(payer, toSeq)
   stores.account.addFees(received.feesNanos)
+  stores.vesting.forget(now)
   for (const part of received.vesting) if (part.until > now) stores.vesting.add(part)
   writeLine(stores, account, {
     at: now,

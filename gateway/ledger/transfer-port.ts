@@ -18,7 +18,8 @@ export interface RefundRequest {
   readonly transferId: string
   /** of this account */
   readonly callId: string
-  readonly amountNanos: Nanos
+  /** null: all that is left of what the call cost this account */
+  readonly amountNanos: Nanos | null
   readonly reason: string
   readonly by: AccountId
 }
@@ -31,12 +32,22 @@ export interface TakeBackRequest {
   readonly of: string
   readonly ofAccount: AccountId
   readonly amountNanos: Nanos
+  /** the amount is the total so far of what `of` has lost, as processors report refunds: what earlier totals took is not taken again */
+  readonly isTotal?: boolean
   readonly reason: string
   readonly by: AccountId | null
 }
 
+/** A chargeback that was decided for the account after all: what it took comes back, once. */
+export interface ReinstateRequest {
+  /** transfer id of the chargeback */
+  readonly chargeback: string
+  readonly reason: string
+}
+
 export interface WithdrawRequest {
   readonly transferId: string
+  /** whole millionths of a dollar: USDC has no smaller unit */
   readonly amountNanos: Nanos
   /** where it is to be paid to */
   readonly address: string
@@ -87,10 +98,25 @@ export interface Frozen extends Freeze {
 }
 
 export type Moved = Reply<{ readonly seq: number; readonly balance: Balance }>
+/** The same, with what moved where the request leaves it to the guard. */
+export type MovedSome = Reply<{ readonly seq: number; readonly balance: Balance; readonly movedNanos: Nanos }>
+
+/** All that an account's money consists of, for its owner's withdrawals and for admins. */
+export interface MoneyView extends Balance {
+  /** soonest first */
+  readonly vesting: readonly Vesting[]
+  /** earned and free: what may leave the market */
+  readonly withdrawableNanos: Nanos
+  /** fees that calls on its nodes brought the house, and what the house paid it for audits */
+  readonly feesNanos: Nanos
+  readonly auditsNanos: Nanos
+  readonly frozen: Frozen | null
+  readonly seq: number
+}
 
 export interface TransferPort {
   grant(request: GrantRequest): Promise<Moved>
-  refund(request: RefundRequest): Promise<Moved>
+  refund(request: RefundRequest): Promise<MovedSome>
   /** `owedNanos`: what the account did not have */
   takeBack(request: TakeBackRequest): Promise<
     Reply<{
@@ -100,9 +126,13 @@ export interface TransferPort {
       readonly balance: Balance
     }>
   >
+  reinstate(request: ReinstateRequest): Promise<MovedSome>
   withdraw(request: WithdrawRequest): Promise<Moved>
-  returnWithdrawal(request: ReturnRequest): Promise<Moved>
-  payAudit(request: AuditPay): Promise<Moved>
+  returnWithdrawal(request: ReturnRequest): Promise<MovedSome>
+  /** Above the cap it pays what the cap leaves, which may be nothing. */
+  payAudit(request: AuditPay): Promise<MovedSome>
+  /** null for a guard that was never opened */
+  money(): Promise<MoneyView | null>
   credit(credit: Credit): Promise<Reply<object>>
   freeze(freeze: Freeze): Promise<Reply<{ readonly frozen: Frozen }>>
   unfreeze(reason: string, by: AccountId): Promise<Reply<object>>
