@@ -122,19 +122,25 @@ export const registrationClaims = (
 export const NodeState = z.enum(['pending', 'probation', 'active', 'draining', 'suspended'])
 export type NodeState = z.infer<typeof NodeState>
 
+const PricesView = z.object({
+  inputPerMillion: z.string(),
+  outputPerMillion: z.string(),
+  cachedInputPerMillion: z.string(),
+  bytesPerMillion: z.string(),
+  perCall: z.string(),
+})
+
+/** Of `GET /api/nodes/{id}/offers/{model}/prices`: prices an offer had from a time on; a journal line names the version its charge was made of. */
+export const PriceVersionView = z.object({ version: z.number().int(), prices: PricesView, from: z.string() })
+export type PriceVersionView = z.infer<typeof PriceVersionView>
+
 export const OfferView = z.object({
   model: z.string(),
   digest: z.string(),
   state: z.enum(['pending', 'live', 'paused']),
   /** Why it gets no traffic, in words; null when it does. */
   reason: z.string().nullable(),
-  prices: z.object({
-    inputPerMillion: z.string(),
-    outputPerMillion: z.string(),
-    cachedInputPerMillion: z.string(),
-    bytesPerMillion: z.string(),
-    perCall: z.string(),
-  }),
+  prices: PricesView,
   contextTokens: z.number(),
   outputTokensMax: z.number(),
   concurrencyMax: z.number(),

@@ -103,6 +103,7 @@ export class Meter {
       price: this.offer.price,
       operator: this.offer.operatorAccountId,
       author: this.order.model.authorAccountId,
+      priceVersion: this.offer.priceVersion,
       royaltyBps: this.order.model.royaltyBps,
       feeBps: this.needs.feeBps,
       vesting: null,

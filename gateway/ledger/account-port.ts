@@ -50,6 +50,8 @@ export interface Held extends Balance {
 /** What a charge is made of besides units: frozen when the attempt begins. */
 export interface ChargeTerms {
   readonly price: Price
+  /** of the offer: which of its prices these are; absent: not known */
+  readonly priceVersion?: number | undefined
   readonly operator: AccountId
   readonly author: AccountId
   readonly royaltyBps: number
@@ -167,12 +169,6 @@ export interface Alerts {
   readonly balanceLowNanos: Nanos
 }
 
-/** What the owner wants to be told, beside what everybody is. */
-export interface Alerts {
-  /** tell when what can be spent falls below this; 0: never */
-  readonly balanceLowNanos: Nanos
-}
-
 export interface AccountPort extends LimitPort, IdempotencyPort, TransferPort {
   /** Makes the guard know whose it is, and in which book it is written. Called when the account is made; harmless afterwards. */
   open(accountId: AccountId, book?: number): Promise<Reply<object>>
@@ -182,8 +178,6 @@ export interface AccountPort extends LimitPort, IdempotencyPort, TransferPort {
   /** Ends a hold with a charge of minus the payer's leg (0 without legs), and writes the call's line. The same end again is the same answer. */
   capture(end: CallEnd): Promise<Reply<{ readonly chargeNanos: Nanos; readonly seq: number }>>
   balance(): Promise<Balance>
-  alerts(): Promise<Alerts>
-  setAlerts(alerts: Alerts): Promise<Reply<Alerts>>
   alerts(): Promise<Alerts>
   setAlerts(alerts: Alerts): Promise<Reply<Alerts>>
   /** A call's end as the guard wrote it, before or after the book has it; null when this account has no such ended call. */

@@ -124,7 +124,7 @@ export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCa
     endedAt: instant(now),
     receiptHash: null,
     ticketHash: null,
-    priceVersion: null,
+    priceVersion: progress?.terms.priceVersion ?? null,
     detail,
   }
 }

@@ -27,6 +27,7 @@ const TermsJson = z.object({
     bytesPerMillion: Digits,
     perCall: Digits,
   }),
+  priceVersion: z.number().int().optional(),
   operator: AccountIdText,
   author: AccountIdText,
   royaltyBps: z.number().int(),

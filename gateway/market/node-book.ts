@@ -7,6 +7,7 @@ import type { NodeState } from '../../protocol/node.ts'
 import type { AccountId, Instant, NodeId } from '../../protocol/units.ts'
 import { LIMITS } from '../core/limits.ts'
 import { REASON, type Admission } from './admission.ts'
+import { addPriceVersion, latestPriceVersion } from './price-book.ts'
 import { asNodeId, type ModelRow, type NodeRow, type OfferRow } from './rows.ts'
 
 /** A node with its offers, and of their models what a view needs. */
@@ -102,7 +103,7 @@ function registrations(db: Database) {
 
     modelsById: (ids: readonly string[]) => db.select().from(models).where(isAmong(models.id, ids)),
 
-    /** A registration in one batch: the node, its offers, and a pause for offers that are no longer made. */
+    /** A registration in one batch: the node, its offers and their prices, and a pause for offers that are no longer made. */
     async save(node: NodeRow, made: readonly OfferRow[], now: Instant): Promise<void> {
       const { id: _id, nodeKey: _nodeKey, operatorAccountId: _owner, createdAt: _createdAt, ...mutable } = node
       // Stopped since it was read: the person or audit that did it has the last word.
@@ -118,7 +119,7 @@ function registrations(db: Database) {
             reason: sql<string>`CASE WHEN ${isStopped} THEN ${nodes.reason} ELSE excluded.reason END`,
           },
         })
-      const saveOffers = made.map((offer) => {
+      const saveOffers = made.flatMap((offer) => {
         // Health, breaker and in-flight stay NodeGuard's.
         const {
           breaker: _b,
@@ -127,12 +128,16 @@ function registrations(db: Database) {
           firstTokenMs: _f,
           unitsPerKs: _k,
           inFlight: _i,
-          ...set
+          ...mutable
         } = offer
-        return db
-          .insert(offers)
-          .values(offer)
-          .onConflictDoUpdate({ target: [offers.nodeId, offers.modelId], set })
+        const priceVersion = latestPriceVersion(offer)
+        return [
+          addPriceVersion(db, offer, now),
+          db
+            .insert(offers)
+            .values({ ...offer, priceVersion })
+            .onConflictDoUpdate({ target: [offers.nodeId, offers.modelId], set: { ...mutable, priceVersion } }),
+        ]
       })
       const others = and(
         eq(offers.nodeId, node.id),

@@ -14,6 +14,7 @@ import { createModelBook } from './models.ts'
 import { createNodeBook, type NodeRecord, type NodeSummary } from './node-book.ts'
 import type { NodeGuards } from './node-guard.ts'
 import { toNodeView } from './node-view.ts'
+import { createPriceRoutes } from './price-routes.ts'
 import type { ProbeNeeds } from './probe.ts'
 import { registerNode } from './register.ts'
 import { reviewNode } from './review.ts'
@@ -51,6 +52,7 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
   }
 
   return new Hono<AppEnv>()
+    .route('/', createPriceRoutes(needs))
     .post('/models', async (c) => {
       const { accountId, roles } = requireSession(c)
       const manifest = await readJson(c.req.raw, ModelManifest)

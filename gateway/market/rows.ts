@@ -58,7 +58,12 @@ export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
   }
 }
 
-export function priceOf(offer: OfferRow): Price {
+type PricedRow = Pick<
+  OfferRow,
+  'inputPriceNanos' | 'outputPriceNanos' | 'cachedInputPriceNanos' | 'bytesPriceNanos' | 'callPriceNanos'
+>
+
+export function priceOf(offer: PricedRow): Price {
   return {
     inputPerMillion: nanos(fromSqlInteger(offer.inputPriceNanos)),
     outputPerMillion: nanos(fromSqlInteger(offer.outputPriceNanos)),
