@@ -117,13 +117,8 @@ export function createAccountStore(sql: GuardSql) {
     },
 
     setAborts({ calls, aborts, at, passedAt }: AbortCount): void {
-      sql.exec(
-        'UPDATE account SET recent_calls = ?, recent_aborts = ?, aborts_at = ?, paced_at = ?',
-        calls,
-        aborts,
-        at,
-        passedAt,
-      )
+      const counts = [calls, aborts, at, passedAt]
+      sql.exec('UPDATE account SET recent_calls = ?, recent_aborts = ?, aborts_at = ?, paced_at = ?', ...counts)
     },
 
     projection(): Projection | null {

@@ -1,19 +1,19 @@
 // Admission of a call: whether this key may spend this much here and now. One decision, made by the guard. All or nothing: a refusal changes
 // nothing, not even a rate limit. Identity comes first, so that nobody learns of limits with a key that is not theirs; then the key's own
-// limits, then the account's, then the money. A limit that is a shadow only counts what it would have refused.
+// limits, then the account's, then the money; before them whether the account is slowed (aborts.ts). A limit that is a shadow only counts what
+// it would have refused.
 import type { Scope } from '../../protocol/auth.ts'
-import { toUsd, type Instant } from '../../protocol/units.ts'
+import { nanos, toUsd, type Instant } from '../../protocol/units.ts'
+import { pace, type AbortCount } from './aborts.ts'
 import type { Balance, HoldRequest, Refused, Reply } from './account-port.ts'
-import type { CreateKey, Headroom } from './limit-port.ts'
+import { isItsSecret, type Secrets } from './key-secret.ts'
+import type { CreateKey, Headroom, Limits } from './limit-port.ts'
 import { headroomOf, takeLimits, type Use } from './limit-use.ts'
 import type { Frozen } from './transfer-port.ts'
 
-export interface KeyState extends Omit<CreateKey, 'limit' | 'rpm' | 'tpm' | 'concurrency' | 'ratesShadow'> {
+export interface KeyState extends Omit<CreateKey, keyof Limits>, Secrets {
   readonly createdAt: Instant
   readonly revokedAt: Instant | null
-  /** the secret before a reroll, and until when it is good */
-  readonly oldSecretHash: string | null
-  readonly oldUntil: Instant | null
 }
 
 /** All that a hold is judged by, as the guard has it now. */
@@ -23,6 +23,7 @@ export interface Standing {
   readonly accountUse: Use
   readonly balance: Balance
   readonly frozen: Frozen | null
+  readonly aborts: AbortCount
 }
 
 /** What a granted hold leaves of the limits. */
@@ -30,6 +31,7 @@ export interface Admitted {
   readonly keyUse: Use
   readonly accountUse: Use
   readonly headroom: Headroom
+  readonly aborts: AbortCount
 }
 
 const INFERENCE: Scope = 'inference'
@@ -40,13 +42,16 @@ export function admit(standing: Standing, request: HoldRequest, now: Instant): R
   if (stranger || !key || !keyUse) return stranger ?? refused('invalid_api_key')
   const barred = checkAllowed(key, request) ?? checkFrozen(frozen)
   if (barred) return barred
+  const paced = pace(standing.aborts, now)
+  if (!paced.ok) return paced
   const ofKey = takeLimits('key', keyUse, request, now)
   if (!ofKey.ok) return ofKey
   const ofAccount = takeLimits('account', accountUse, request, now)
   if (!ofAccount.ok) return ofAccount
   const poor = checkBalance(request, balance)
   if (poor) return poor
-  return { ok: true, keyUse: ofKey.use, accountUse: ofAccount.use, headroom: headroomOf(ofKey.use, ofAccount.use) }
+  const headroom = headroomOf(ofKey.use, ofAccount.use)
+  return { ok: true, keyUse: ofKey.use, accountUse: ofAccount.use, headroom, aborts: paced.count }
 }
 
 /** Whether this secret is this key's and the key still stands. Null when it does. */
@@ -61,12 +66,6 @@ export function checkFrozen(frozen: Frozen | null): Refused | null {
   return frozen ? refused('account_frozen', frozen.reason) : null
 }
 
-function isItsSecret(key: KeyState, secretHash: string, now: Instant): boolean {
-  if (equalHashes(key.secretHash, secretHash)) return true
-  const { oldSecretHash, oldUntil } = key
-  return oldSecretHash !== null && oldUntil !== null && now < oldUntil && equalHashes(oldSecretHash, secretHash)
-}
-
 function checkAllowed(key: KeyState, request: HoldRequest): Refused | null {
   if (!key.scopes.includes(INFERENCE)) return refused('scope_missing')
   if (key.models && !key.models.includes(request.modelId)) return refused('model_not_allowed')
@@ -75,24 +74,16 @@ function checkAllowed(key: KeyState, request: HoldRequest): Refused | null {
   return null
 }
 
-function checkBalance({ amountNanos }: HoldRequest, { availableNanos }: Balance): Refused | null {
+function checkBalance({ amountNanos }: HoldRequest, { availableNanos, heldNanos }: Balance): Refused | null {
   if (amountNanos <= availableNanos) return null
   const detail = `The most this call can cost is $${toUsd(amountNanos)}; $${toUsd(availableNanos)} are available.`
   const limit = {
     name: 'balance',
-    limit: toUsd(amountNanos),
+    limit: toUsd(nanos(availableNanos + heldNanos)),
     remaining: toUsd(availableNanos),
     resetsAt: null,
   } as const
   return { ...refused('insufficient_funds', detail), limit }
-}
-
-/** Takes the same time wherever two hex digests differ. */
-function equalHashes(a: string, b: string): boolean {
-  if (a.length !== b.length) return false
-  let difference = 0
-  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i)
-  return difference === 0
 }
 
 export const refused = (code: Refused['code'], detail?: string): Refused => ({

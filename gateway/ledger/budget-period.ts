@@ -4,11 +4,17 @@ import { instant, nanos, type Instant, type Nanos } from '../../protocol/units.t
 
 const DAY_MS = 86_400_000
 
+/** Charges are summed for every period, not only for that of the limit: a limit that is set or changed later counts what was spent before. */
 export interface Spending {
-  /** charged since {@link spentSince} */
-  readonly spentNanos: Nanos
-  /** start of the period the sum belongs to */
-  readonly spentSince: Instant
+  /** each the sum of its own period, the one that {@link spentAt} lies in */
+  readonly spent: Readonly<Record<BudgetPeriod, Nanos>>
+  /** of the last charge */
+  readonly spentAt: Instant
+}
+
+export const NOTHING_SPENT: Spending = {
+  spent: { day: nanos(0n), week: nanos(0n), month: nanos(0n), total: nanos(0n) },
+  spentAt: instant(0),
 }
 
 /** @example periodStart('week', 2026-11-21T10:00Z) // 2026-11-16T00:00Z, a Monday */
@@ -47,14 +53,23 @@ export function periodEnd(period: BudgetPeriod, now: Instant): Instant | null {
   }
 }
 
-/** What counts against the budget now. A clock that went back never gives a budget twice: the later period stands. */
-export function currentSpending(period: BudgetPeriod, spending: Spending, now: Instant): Spending {
-  const start = periodStart(period, now)
-  return start > spending.spentSince ? { spentNanos: nanos(0n), spentSince: start } : spending
+/** What counts against a budget of this period now. A clock that went back never gives a budget twice: the later period stands. */
+export function currentSpending(
+  period: BudgetPeriod,
+  { spent, spentAt }: Spending,
+  now: Instant,
+): { readonly spentNanos: Nanos; readonly spentSince: Instant } {
+  const spentSince = periodStart(period, later(now, spentAt))
+  return { spentNanos: spentAt >= spentSince ? spent[period] : nanos(0n), spentSince }
 }
 
-/** A charge counts in the period in which it is taken. */
-export function addSpending(period: BudgetPeriod, spending: Spending, charge: Nanos, now: Instant): Spending {
-  const current = currentSpending(period, spending, now)
-  return { ...current, spentNanos: nanos(current.spentNanos + charge) }
+/** A charge counts in the periods in which it is taken. */
+export function addSpending(spending: Spending, charge: Nanos, now: Instant): Spending {
+  const sum = (period: BudgetPeriod) => nanos(currentSpending(period, spending, now).spentNanos + charge)
+  return {
+    spent: { day: sum('day'), week: sum('week'), month: sum('month'), total: sum('total') },
+    spentAt: later(now, spending.spentAt),
+  }
 }
+
+const later = (a: Instant, b: Instant): Instant => (a > b ? a : b)

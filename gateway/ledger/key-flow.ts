@@ -6,6 +6,7 @@ import { LIMITS } from '../core/limits.ts'
 import type { Balance, Reply } from './account-port.ts'
 import { checkKey, refused, type KeyState } from './admit.ts'
 import { currentSpending, periodEnd } from './budget-period.ts'
+import { oldUntil, rerolled } from './key-secret.ts'
 import type { CreateKey, Limits, Reroll } from './limit-port.ts'
 import { newUse } from './limit-store.ts'
 import { periodOf, withLimits, type Use } from './limit-use.ts'
@@ -63,12 +64,17 @@ export function inspectKey(
   }
 }
 
+export function showKey(stores: Stores, keyId: KeyId, now: Instant): Reply<{ readonly key: KeyView }> {
+  return shown(stores, keyId, now)
+}
+
 /** A new secret; what the key spent, holds and may do stays. Again with the same secret: the same answer. */
 export function rerollKey(stores: Stores, reroll: Reroll, now: Instant): Reply<{ readonly key: KeyView }> {
   const key = stores.keys.find(reroll.keyId)
   if (!key) return refused('not_found', 'There is no such key.')
   if (key.revokedAt !== null) return refused('conflict', 'A revoked key stays revoked.')
-  if (key.secretHash !== reroll.secretHash) stores.keys.reroll(reroll)
+  if (key.expiresAt !== null && key.expiresAt <= now) return refused('conflict', 'An expired key stays expired.')
+  if (key.secretHash !== reroll.secretHash) stores.keys.setSecrets(key.id, rerolled(key, reroll, now), reroll.hint)
   return shown(stores, reroll.keyId, now)
 }
 
@@ -99,7 +105,7 @@ export function keyView(key: KeyState, use: Use, now: Instant): KeyView {
     createdAt: new Date(key.createdAt).toISOString(),
     expiresAt: isoOrNull(key.expiresAt),
     revokedAt: isoOrNull(key.revokedAt),
-    oldKeyUntil: key.oldUntil !== null && key.oldUntil > now ? isoOrNull(key.oldUntil) : null,
+    oldKeyUntil: isoOrNull(oldUntil(key, now)),
   }
 }
 

@@ -1,11 +1,12 @@
 // API keys in the guard's SQLite: whose secret, what it may do, until when. What counts against its limits stands in limit-store.ts.
 import { z } from 'zod'
 import { Scope } from '../../protocol/auth.ts'
-import { NodeIdText } from '../../protocol/fields.ts'
+import { InstantNumber, NodeIdText } from '../../protocol/fields.ts'
 import type { Instant, KeyId } from '../../protocol/units.ts'
 import type { KeyState } from './admit.ts'
 import type { GuardSql, SqlRow } from './guard-storage.ts'
-import type { CreateKey, Reroll } from './limit-port.ts'
+import type { Secrets } from './key-secret.ts'
+import type { CreateKey } from './limit-port.ts'
 
 interface Row extends SqlRow {
   n: number
@@ -19,13 +20,13 @@ interface Row extends SqlRow {
   created_at: Instant
   expires_at: Instant | null
   revoked_at: Instant | null
-  old_secret_hash: string | null
-  old_until: Instant | null
+  old_secrets: string
 }
 
 const Scopes = z.array(Scope)
 const Models = z.array(z.string())
 const Nodes = z.array(NodeIdText)
+const OldSecrets = z.array(z.object({ hash: z.string(), until: InstantNumber }))
 
 export type KeyStore = ReturnType<typeof createKeyStore>
 
@@ -63,14 +64,13 @@ export function createKeyStore(sql: GuardSql) {
       return active
     },
 
-    /** The secret that was good becomes the old one; an older one is gone. */
-    reroll({ keyId, secretHash, hint, graceUntil }: Reroll): void {
+    setSecrets(id: KeyId, { secretHash, oldSecrets }: Secrets, hint: string): void {
       sql.exec(
-        'UPDATE keys SET old_secret_hash = secret_hash, old_until = ?, secret_hash = ?, hint = ? WHERE id = ?',
-        graceUntil,
+        'UPDATE keys SET secret_hash = ?, old_secrets = ?, hint = ? WHERE id = ?',
         secretHash,
+        JSON.stringify(oldSecrets),
         hint,
-        keyId,
+        id,
       )
     },
 
@@ -105,6 +105,5 @@ const stateOf = (row: Row): KeyState => ({
   createdAt: row.created_at,
   expiresAt: row.expires_at,
   revokedAt: row.revoked_at,
-  oldSecretHash: row.old_secret_hash,
-  oldUntil: row.old_until,
+  oldSecrets: OldSecrets.parse(JSON.parse(row.old_secrets)),
 })

@@ -64,7 +64,7 @@ export interface Reroll {
   readonly keyId: KeyId
   readonly secretHash: string
   readonly hint: string
-  /** until then the secret before it is good as well */
+  /** until then the secret before it is good as well; now or earlier: no secret before it is good any more */
   readonly graceUntil: Instant
 }
 
@@ -75,6 +75,7 @@ export interface LimitPort {
     rows: number,
   ): Promise<{ readonly data: KeyView[]; readonly nextCursor: string | null }>
   revokeKey(keyId: KeyId): Promise<Reply<{ readonly key: KeyView }>>
+  showKey(keyId: KeyId): Promise<Reply<{ readonly key: KeyView }>>
   /** All of them. @returns how many were active */
   revokeAllKeys(): Promise<{ readonly revoked: number }>
   /** A new secret for the same key: counters, budget and id stay. */

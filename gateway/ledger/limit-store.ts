@@ -1,6 +1,7 @@
 // Limits and their use in the guard's SQLite: a row per key, and the row 'account' for all keys together.
 import { BudgetPeriod } from '../../protocol/auth.ts'
 import { fromSqlInteger, instant, nanos, toSqlInteger, type Instant, type KeyId } from '../../protocol/units.ts'
+import { NOTHING_SPENT } from './budget-period.ts'
 import type { GuardSql, SqlRow } from './guard-storage.ts'
 import type { Limits } from './limit-port.ts'
 import type { Use } from './limit-use.ts'
@@ -16,8 +17,11 @@ interface Row extends SqlRow {
   tpm: number | null
   concurrency: number | null
   rates_shadow: number
-  spent_nanos: number
-  spent_since: Instant
+  spent_day_nanos: number
+  spent_week_nanos: number
+  spent_month_nanos: number
+  spent_total_nanos: number
+  spent_at: Instant
   held_nanos: number
   open_holds: number
   calls_level: number
@@ -45,8 +49,9 @@ export function createLimitStore(sql: GuardSql) {
     save(subject: LimitSubject, use: Use): void {
       sql.exec(
         `INSERT OR REPLACE INTO limits (subject, limit_nanos, limit_period, limit_shadow, rpm, tpm, concurrency, rates_shadow,
-           spent_nanos, spent_since, held_nanos, open_holds, calls_level, tokens_level, levels_at, shadow_refused, shadow_refused_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           spent_day_nanos, spent_week_nanos, spent_month_nanos, spent_total_nanos, spent_at, held_nanos, open_holds,
+           calls_level, tokens_level, levels_at, shadow_refused, shadow_refused_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         subject,
         use.limit && toSqlInteger(use.limit.nanos),
         use.limit && use.limit.period,
@@ -55,8 +60,11 @@ export function createLimitStore(sql: GuardSql) {
         use.tpm,
         use.concurrency,
         Number(use.ratesShadow),
-        toSqlInteger(use.spentNanos),
-        use.spentSince,
+        toSqlInteger(use.spent.day),
+        toSqlInteger(use.spent.week),
+        toSqlInteger(use.spent.month),
+        toSqlInteger(use.spent.total),
+        use.spentAt,
         toSqlInteger(use.heldNanos),
         use.openHolds,
         use.levels.calls,
@@ -74,8 +82,7 @@ export const NO_LIMITS: Limits = { limit: null, rpm: null, tpm: null, concurrenc
 /** Nothing spent, every rate full. */
 export const newUse = (limits: Limits, now: Instant): Use => ({
   ...limits,
-  spentNanos: nanos(0n),
-  spentSince: instant(0),
+  ...NOTHING_SPENT,
   heldNanos: nanos(0n),
   openHolds: 0,
   levels: { calls: fullLevel(limits.rpm ?? 0), tokens: fullLevel(limits.tpm ?? 0), at: now },
@@ -96,8 +103,13 @@ const useOf = (row: Row): Use => ({
   tpm: row.tpm,
   concurrency: row.concurrency,
   ratesShadow: row.rates_shadow === 1,
-  spentNanos: nanos(fromSqlInteger(row.spent_nanos)),
-  spentSince: row.spent_since,
+  spent: {
+    day: nanos(fromSqlInteger(row.spent_day_nanos)),
+    week: nanos(fromSqlInteger(row.spent_week_nanos)),
+    month: nanos(fromSqlInteger(row.spent_month_nanos)),
+    total: nanos(fromSqlInteger(row.spent_total_nanos)),
+  },
+  spentAt: row.spent_at,
   heldNanos: nanos(fromSqlInteger(row.held_nanos)),
   openHolds: row.open_holds,
   levels: { calls: row.calls_level, tokens: row.tokens_level, at: row.levels_at },

@@ -36,36 +36,39 @@ export const periodOf = ({ limit }: Pick<Limits, 'limit'>): BudgetPeriod => limi
 /** On success: the use after this call took its rates. Held money is added by whoever writes the hold. */
 export function takeLimits(who: Subject, use: Use, wanted: Wanted, now: Instant): Reply<{ readonly use: Use }> {
   const rates = takeRates(who, use, wanted, now)
-  const overRates = rates.refusal && !use.ratesShadow ? rates.refusal : null
-  if (overRates) return overRates
+  if (rates.refusal && !use.ratesShadow) return rates.refusal
   const overBudget = checkBudget(who, use, wanted.amountNanos, now)
   if (overBudget && !use.limit?.shadow) return overBudget
-  const isShadowed = rates.refusal !== null || overBudget !== null
-  const shadow = isShadowed ? { shadowRefused: use.shadowRefused + 1, shadowRefusedAt: now } : {}
-  return { ok: true, use: { ...use, levels: rates.levels, ...shadow } }
+  if (!rates.refusal && !overBudget) return { ok: true, use: { ...use, levels: rates.taken } }
+  // A call that would have been refused would have taken nothing: only so do the next ones find the shadow as they would find the limit.
+  const levels = use.ratesShadow ? rates.refilled : rates.taken
+  return { ok: true, use: { ...use, levels, shadowRefused: use.shadowRefused + 1, shadowRefusedAt: now } }
 }
 
-/** After a change of limits: a rate that is new begins full, one that stays keeps its level. */
+/** After a change of limits: a rate that is new begins full; of one that is changed, what was used of this minute stays used. */
 export function withLimits(use: Use, limits: Limits, now: Instant): Use {
-  const level = (was: number | null, is: number | null, kept: Level) =>
-    is === null ? 0 : was === null ? fullLevel(is) : Math.min(refill(kept, was, now - use.levels.at), fullLevel(is))
+  const level = (was: number | null, is: number | null, kept: Level) => {
+    if (is === null) return 0
+    if (was === null) return fullLevel(is)
+    const used = fullLevel(was) - refill(kept, was, now - use.levels.at)
+    return Math.max(0, fullLevel(is) - used)
+  }
   return {
     ...use,
     ...limits,
     levels: {
       calls: level(use.rpm, limits.rpm, use.levels.calls),
       tokens: level(use.tpm, limits.tpm, use.levels.tokens),
-      at: now,
+      at: now > use.levels.at ? now : use.levels.at,
     },
   }
 }
 
-/** What the tighter of both leaves. */
+/** What the tighter of both leaves. Of a shadow nothing is said: a client that slows down for it would change what it is there to measure. */
 export function headroomOf(key: Use, account: Use): Headroom {
-  return {
-    requests: tighter(rateOf(key.rpm, key.levels.calls), rateOf(account.rpm, account.levels.calls)),
-    tokens: tighter(rateOf(key.tpm, key.levels.tokens), rateOf(account.tpm, account.levels.tokens)),
-  }
+  const calls = (use: Use) => (use.ratesShadow ? null : rateOf(use.rpm, use.levels.calls))
+  const tokens = (use: Use) => (use.ratesShadow ? null : rateOf(use.tpm, use.levels.tokens))
+  return { requests: tighter(calls(key), calls(account)), tokens: tighter(tokens(key), tokens(account)) }
 }
 
 const GRAIN = fullLevel(1)
@@ -80,16 +83,25 @@ const tighter = (a: Rate | null, b: Rate | null): Rate | null =>
   a && b ? (a.remaining <= b.remaining ? a : b) : (a ?? b)
 
 interface Rates {
-  readonly levels: Levels
+  /** as they stand now */
+  readonly refilled: Levels
+  /** after this call; meaningless when it is refused */
+  readonly taken: Levels
   readonly refusal: Refused | null
 }
 
 function takeRates(who: Subject, use: Use, wanted: Wanted, now: Instant): Rates {
   const elapsedMs = now - use.levels.at
-  const calls = takeRate(who, 'requests', use.levels.calls, use.rpm, 1n, elapsedMs, now)
-  const tokens = takeRate(who, 'tokens', use.levels.tokens, use.tpm, wanted.tokensMax, elapsedMs, now)
+  // Levels are right at the latest time that was ever seen, so that a clock that went back does not refill the same minute twice.
+  const at = elapsedMs > 0 ? now : use.levels.at
+  const full = (level: Level, perMinute: number | null) =>
+    perMinute === null ? level : refill(level, perMinute, elapsedMs)
+  const refilled = { calls: full(use.levels.calls, use.rpm), tokens: full(use.levels.tokens, use.tpm), at }
+  const calls = takeRate(who, 'requests', refilled.calls, use.rpm, 1n, now)
+  const tokens = takeRate(who, 'tokens', refilled.tokens, use.tpm, wanted.tokensMax, now)
   return {
-    levels: { calls: calls.level, tokens: tokens.level, at: now },
+    refilled,
+    taken: { calls: calls.level, tokens: tokens.level, at },
     refusal: checkConcurrency(who, use, now) ?? calls.refusal ?? tokens.refusal,
   }
 }
@@ -99,7 +111,7 @@ function checkConcurrency(who: Subject, { concurrency, openHolds }: Use, now: In
   return {
     ok: false,
     code: 'concurrency_limited',
-    detail: `${whose(who)} may make ${concurrency} at the same time.`,
+    detail: `${whose(who)} may make ${concurrency} ${concurrency === 1 ? 'call' : 'calls'} at the same time.`,
     retryAfterMs: CONCURRENCY_RETRY_MS,
     limit: {
       name: `${who}_concurrency`,
@@ -110,19 +122,17 @@ function checkConcurrency(who: Subject, { concurrency, openHolds }: Use, now: In
   }
 }
 
-/** A refused take leaves nothing of the level for a shadow, and everything for whoever was really refused. */
+/** @param level refilled */
 function takeRate(
   who: Subject,
   unit: 'requests' | 'tokens',
   level: Level,
   perMinute: number | null,
   amount: bigint,
-  elapsedMs: number,
   now: Instant,
 ): { readonly level: Level; readonly refusal: Refused | null } {
   if (perMinute === null) return { level, refusal: null }
-  const refilled = refill(level, perMinute, elapsedMs)
-  const taken = take(refilled, perMinute, amount)
+  const taken = take(level, perMinute, amount)
   if (taken.ok) return { level: taken.level, refusal: null }
   const name: LimitName = `${who}_${unit}`
   const never = taken.retryAfterMs === null
@@ -130,9 +140,9 @@ function takeRate(
     ? `This call alone can use ${amount} ${unit}; ${whose(who).toLowerCase()} may use ${perMinute} a minute.`
     : `${whose(who)} may use ${perMinute} ${unit} a minute.`
   const resetsAt = taken.retryAfterMs === null ? null : instant(now + taken.retryAfterMs)
-  const limit = { name, limit: String(perMinute), remaining: String(Math.floor(refilled / GRAIN)), resetsAt }
+  const limit = { name, limit: String(perMinute), remaining: String(Math.floor(level / GRAIN)), resetsAt }
   const wait = taken.retryAfterMs === null ? {} : { retryAfterMs: taken.retryAfterMs }
-  return { level: 0, refusal: { ok: false, code: 'rate_limited', detail, limit, ...wait } }
+  return { level, refusal: { ok: false, code: 'rate_limited', detail, limit, ...wait } }
 }
 
 function checkBudget(who: Subject, use: Use, amount: Nanos, now: Instant): Refused | null {
@@ -140,12 +150,16 @@ function checkBudget(who: Subject, use: Use, amount: Nanos, now: Instant): Refus
   const { spentNanos } = currentSpending(periodOf(use), use, now)
   const left = nanos(use.limit.nanos - spentNanos - use.heldNanos)
   if (amount <= left) return null
-  const resetsAt = periodEnd(use.limit.period, now)
+  // What is more than the whole budget waits for no new period.
+  const resetsAt = amount > use.limit.nanos ? null : periodEnd(use.limit.period, now)
+  // A limit set below what is spent already leaves nothing, not less.
+  const remaining = toUsd(left > 0n ? left : nanos(0n))
   return {
     ok: false,
     code: who === 'key' ? 'key_budget_exceeded' : 'account_budget_exceeded',
-    detail: `The most this call can cost is $${toUsd(amount)}; $${toUsd(left)} of its budget are left.`,
-    limit: { name: `${who}_budget`, limit: toUsd(use.limit.nanos), remaining: toUsd(left), resetsAt },
+    detail: `The most this call can cost is $${toUsd(amount)}; $${remaining} of its budget are left.`,
+    limit: { name: `${who}_budget`, limit: toUsd(use.limit.nanos), remaining, resetsAt },
+    ...(resetsAt === null ? {} : { retryAfterMs: resetsAt - now }),
   }
 }
 

@@ -137,10 +137,12 @@ export const RULES: readonly string[] = [
   'gateway/inference/failure.ts',
   'gateway/inference/quote.ts',
   'gateway/ledger/account-events.ts',
+  'gateway/ledger/aborts.ts',
   'gateway/ledger/admit.ts',
   'gateway/ledger/budget-period.ts',
   'gateway/ledger/earned.ts',
   'gateway/ledger/hold.ts',
+  'gateway/ledger/key-secret.ts',
   'gateway/ledger/limit-use.ts',
   'gateway/ledger/limits.ts',
   'gateway/ledger/repeat.ts',
@@ -153,6 +155,7 @@ export const RULES: readonly string[] = [
   'gateway/market/choose.ts',
   'gateway/market/draw.ts',
   'gateway/market/health.ts',
+  'gateway/market/vesting.ts',
 ]
 const isRule = (path: string) => RULES.includes(path)
 

@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { admit, type KeyState, type Standing } from '../../../gateway/ledger/admit.ts'
-import { addSpending, currentSpending, periodEnd, periodStart } from '../../../gateway/ledger/budget-period.ts'
+import {
+  addSpending,
+  currentSpending,
+  NOTHING_SPENT,
+  periodEnd,
+  periodStart,
+} from '../../../gateway/ledger/budget-period.ts'
 import { NO_LIMITS, newUse } from '../../../gateway/ledger/limit-store.ts'
 import type { Use } from '../../../gateway/ledger/limit-use.ts'
 import { backOffMs } from '../../../gateway/ledger/limits.ts'
 import { sliceOf } from '../../../gateway/ledger/sweep.ts'
 import { fullLevel, refill, take } from '../../../gateway/ledger/token-bucket.ts'
+import { BudgetPeriod } from '../../../protocol/auth.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { instant, nanos, newAccountId, newCallId, tokens, type ModelId } from '../../../protocol/units.ts'
 import { aKey, MODEL, NODE, SECRET_HASH, START } from './ledger-house.ts'
@@ -26,13 +33,29 @@ describe('budget periods', () => {
 
   it('starts at nothing in a new period, and never gives a period twice when the clock goes back', () => {
     const monday = at('2026-11-23T10:00:00Z')
-    const spent = addSpending('day', { spentNanos: nanos(0n), spentSince: instant(0) }, nanos(5n), monday)
-    expect(spent).toEqual({ spentNanos: 5n, spentSince: at('2026-11-23T00:00:00Z') })
-    expect(currentSpending('day', spent, at('2026-11-22T10:00:00Z')).spentNanos).toBe(5n)
-    expect(currentSpending('day', spent, at('2026-11-24T00:00:00Z')).spentNanos).toBe(0n)
-    expect(currentSpending('total', { ...spent, spentSince: instant(0) }, at('2036-01-01T00:00:00Z')).spentNanos).toBe(
-      5n,
-    )
+    const spent = addSpending(NOTHING_SPENT, nanos(5n), monday)
+    const day = (iso: string) => currentSpending('day', spent, at(iso))
+    expect(day('2026-11-23T23:59:59.999Z')).toEqual({ spentNanos: 5n, spentSince: at('2026-11-23T00:00:00Z') })
+    expect(day('2026-11-22T10:00:00Z')).toEqual({ spentNanos: 5n, spentSince: at('2026-11-23T00:00:00Z') })
+    expect(day('2026-11-24T00:00:00Z')).toEqual({ spentNanos: 0n, spentSince: at('2026-11-24T00:00:00Z') })
+    expect(currentSpending('total', spent, at('2036-01-01T00:00:00Z'))).toEqual({ spentNanos: 5n, spentSince: 0 })
+  })
+
+  it('are all counted, so that a budget set later knows what was spent before it', () => {
+    const charges: [string, bigint][] = [
+      ['2026-10-31T10:00:00Z', 1n],
+      ['2026-11-02T10:00:00Z', 10n],
+      ['2026-11-23T10:00:00Z', 100n],
+      ['2026-11-24T10:00:00Z', 1_000n],
+    ]
+    const spent = charges.reduce((sum, [when, charge]) => addSpending(sum, nanos(charge), at(when)), NOTHING_SPENT)
+    const now = at('2026-11-24T12:00:00Z')
+    expect(BudgetPeriod.options.map((period) => currentSpending(period, spent, now).spentNanos)).toEqual([
+      1_000n,
+      1_100n,
+      1_110n,
+      1_111n,
+    ])
   })
 })
 
@@ -55,13 +78,14 @@ describe('token buckets', () => {
 type Case = Partial<KeyState & Use>
 
 const rich = { availableNanos: nanos(100n), heldNanos: nanos(0n), vestingNanos: nanos(0n) }
+const NO_ABORTS = { calls: 0, aborts: 0, at: instant(0), passedAt: instant(0) }
 const limit = { nanos: nanos(100n), period: 'total', shadow: false } as const
 
 /** A key with its use, in an account without limits. */
 function standing(of: Case | null, over: Partial<Standing> = {}): Standing {
-  const key = of && { ...aKey(), createdAt: START, revokedAt: null, oldSecretHash: null, oldUntil: null, ...of }
+  const key = of && { ...aKey(), createdAt: START, revokedAt: null, oldSecrets: [], ...of }
   const keyUse = of && { ...newUse({ ...NO_LIMITS, ...of }, START), ...of }
-  return { key, keyUse, accountUse: newUse(NO_LIMITS, START), balance: rich, frozen: null, ...over }
+  return { key, keyUse, accountUse: newUse(NO_LIMITS, START), balance: rich, frozen: null, aborts: NO_ABORTS, ...over }
 }
 
 const request = {
@@ -101,7 +125,11 @@ describe('admission', () => {
     ['one call too many', { rpm: 1, levels: { calls: 0, tokens: 0, at: START } }, 'rate_limited'],
     ['one token too many', { tpm: 9 }, 'rate_limited'],
     ['one nano above its budget', { limit: { ...limit, nanos: nanos(99n) } }, 'key_budget_exceeded'],
-    ['one nano above what it spent before', { limit, spentNanos: nanos(1n) }, 'key_budget_exceeded'],
+    [
+      'one nano above what it spent before',
+      { limit, ...addSpending(NOTHING_SPENT, nanos(1n), START) },
+      'key_budget_exceeded',
+    ],
     ['one nano above what it holds', { limit, heldNanos: nanos(1n) }, 'key_budget_exceeded'],
   ])('refuses %s', (_, key, code) => {
     expect(admit(standing(key), request, START)).toMatchObject({ ok: false, code })
