@@ -7,6 +7,7 @@ import type { Leg } from '../../protocol/journal.ts'
 import type { AccountPort, ChargeTerms } from '../ledger/account-port.ts'
 import { legsFor } from '../ledger/split.ts'
 import type { Offer } from '../market/market-port.ts'
+import { vestingOf } from '../market/vesting.ts'
 import { countUnits, isOverOrder, type Observed } from './count.ts'
 import type { Order } from './order.ts'
 
@@ -24,6 +25,8 @@ export class Meter {
   #outputEvents = 0
   #reportedAt: Instant
   #reportedNanos: Nanos = nanos(0n)
+  /** frozen with the price: a node that leaves probation meanwhile is paid as it was asked */
+  readonly #vesting: ChargeTerms['vesting']
 
   constructor(
     readonly order: Order,
@@ -33,6 +36,7 @@ export class Meter {
     now: Instant,
   ) {
     this.#reportedAt = now
+    this.#vesting = vestingOf(offer.nodeState, offer.operatorAccountId, order.principal.accountId, now)
   }
 
   /** The node's cumulative usage: the latest one counts. */
@@ -106,7 +110,7 @@ export class Meter {
       priceVersion: this.offer.priceVersion,
       royaltyBps: this.order.model.royaltyBps,
       feeBps: this.needs.feeBps,
-      vesting: null,
+      vesting: this.#vesting,
     }
   }
 

@@ -142,6 +142,7 @@ export const RULES: readonly string[] = [
   'gateway/ledger/budget-period.ts',
   'gateway/ledger/earned.ts',
   'gateway/ledger/hold.ts',
+  'gateway/ledger/late-receipt.ts',
   'gateway/ledger/key-secret.ts',
   'gateway/ledger/limit-use.ts',
   'gateway/ledger/limits.ts',
