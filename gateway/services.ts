@@ -1,5 +1,6 @@
 // The composition root: bindings -> what the rooms need, once per isolate. The only place that builds things from bindings.
 import { issueTicket, newTicketIds, pseudonymOf } from './market/ticket-order.ts'
+import { sealRef } from './market/ticket-ref.ts'
 import { createBookOf } from './ledger/account-book.ts'
 import { createAccounts } from './ledger/accounts.ts'
 import { createMarket } from './market/market.ts'
@@ -44,8 +45,10 @@ export async function createServices(bindings: Bindings) {
 const issuerOf = (config: Config): string => config.domain || 'souk'
 
 function ticketIssuer(config: Config, key: GatewayKey) {
-  return (order: Order, offer: Offer, attempt: number, body: string) =>
-    issueTicket({
+  return async (order: Order, offer: Offer, attempt: number, body: string) => {
+    const ids = newTicketIds(systemRandom)
+    const { accountId } = order.principal
+    return issueTicket({
       key,
       issuer: issuerOf(config),
       offer,
@@ -56,8 +59,10 @@ function ticketIssuer(config: Config, key: GatewayKey) {
       body,
       inputTokensMax: Number(order.most.inputTokens),
       outputTokensMax: Number(order.most.outputTokens),
-      pseudonym: pseudonymOf(config.keySecret, offer.nodeId, order.principal.accountId),
-      ...newTicketIds(systemRandom),
+      pseudonym: pseudonymOf(config.keySecret, offer.nodeId, accountId),
+      ...ids,
+      ref: await sealRef(config.keySecret, ids.jti, { accountId, nodeId: offer.nodeId }, systemRandom),
       nowSeconds: systemClock() / 1000,
     })
+  }
 }

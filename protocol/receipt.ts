@@ -9,6 +9,9 @@ import { signClaims, verifyClaims } from './ticket.ts'
 export const Outcome = z.enum(['complete', 'cancelled', 'failed'])
 export type Outcome = z.infer<typeof Outcome>
 
+/** receipts in one {@link ReceiptsBody}: at their longest they just fit a request */
+export const RECEIPTS_MAX = 100
+
 const Sha256Hex = z.string().regex(/^[0-9a-f]{64}$/)
 const Count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 /** Strict: a receipt is kept and shown, so it must have no room for a prompt or an answer. */
@@ -61,3 +64,33 @@ export function verifyReceipt(
 ): Promise<Result<Receipt, 'malformed' | 'bad_signature'>> {
   return verifyClaims(jws, 'souk-receipt', Receipt, () => Promise.resolve(nodeKey))
 }
+
+/** `POST /api/receipts`: receipts that did not reach the gateway with their answer. No sign-in: the two signatures say all. */
+export const ReceiptsBody = z.strictObject({
+  receipts: z
+    .array(z.strictObject({ ticket: z.string().max(4_096), receipt: z.string().max(32_768) }))
+    .min(1)
+    .max(RECEIPTS_MAX),
+})
+export type ReceiptsBody = z.infer<typeof ReceiptsBody>
+
+/** What became of one of them, in the order they were sent. */
+export const ReceiptAnswer = z.discriminatedUnion('outcome', [
+  /** it completes the record of its call */
+  z.object({ outcome: z.literal('recorded') }),
+  /** its call is under way: it bounds what the call may cost should the gateway vanish */
+  z.object({ outcome: z.literal('noted') }),
+  /** this call has its receipt */
+  z.object({ outcome: z.literal('known') }),
+  /** another attempt, another node, or a call that is kept no longer */
+  z.object({ outcome: z.literal('foreign') }),
+  z.object({
+    outcome: z.literal('refused'),
+    code: z.enum(['bad_ticket', 'bad_receipt', 'not_for_ticket', 'unavailable']),
+  }),
+])
+export type ReceiptAnswer = z.infer<typeof ReceiptAnswer>
+
+/** Only `refused` with `unavailable` is worth sending again. */
+export const ReceiptsReply = z.object({ data: z.array(ReceiptAnswer) })
+export type ReceiptsReply = z.infer<typeof ReceiptsReply>

@@ -2,7 +2,7 @@
 // Compact JWS, EdDSA (RFC 7515, RFC 8037). A node serves nothing without one and each only once.
 import { z } from 'zod'
 import { compactVerify, CompactSign, type CryptoKey } from 'jose'
-import { utf8ToBytes } from './canonical.ts'
+import { fromBase64url, utf8ToBytes } from './canonical.ts'
 import type { Result } from './errors.ts'
 
 /** How far clocks may be apart, and so how long a ticket can be used: seconds either side. */
@@ -64,6 +64,24 @@ export async function verifyTicket(
     return { ok: false, code: 'expired' }
   if (ticket.iat > check.nowSeconds + TICKET_SECONDS) return { ok: false, code: 'not_yet_valid' }
   return { ok: true, value: ticket }
+}
+
+/** Signature and shape alone, for who settles what a ticket ordered: it may have expired long ago. */
+export function verifyOldTicket(
+  jws: string,
+  resolveKey: (kid: string) => Promise<CryptoKey | null>,
+): Promise<Result<Ticket, 'malformed' | 'bad_signature'>> {
+  return verifyClaims(jws, 'souk-ticket', Ticket, resolveKey)
+}
+
+/** The claims of a ticket whose signature somebody has checked before; null when there are none to read. */
+export function readTicket(jws: string): Ticket | null {
+  try {
+    const claims: unknown = JSON.parse(new TextDecoder().decode(fromBase64url(jws.split('.')[1] ?? '')))
+    return Ticket.safeParse(claims).data ?? null
+  } catch {
+    return null
+  }
 }
 
 /** Signs JSON claims as a compact EdDSA JWS with a `typ`, so that no signature can stand for another kind of statement. */

@@ -21,6 +21,7 @@ import { tellOfBudget } from './event-flow.ts'
 import { beginCall, endCall } from './idempotency-flow.ts'
 import { headroomOf, type Use } from './limit-use.ts'
 import type { LimitSubject } from './limit-store.ts'
+import { recordReceipt } from './record-flow.ts'
 import { chargeOf } from './split.ts'
 import { balanceAt, currentBalance, writeLine, type Stores } from './stores.ts'
 
@@ -79,6 +80,8 @@ export function capture(
       const { kept, ...call } = end
       const seq = endHold(stores, account, hold, call, judged.chargeNanos, now)
       stores.account.setAborts(countEnd(account.aborts, end, now))
+      // What came while the call was open completes it now, unless its answer brought a receipt of its own.
+      if (hold.receipt && end.receiptHash === null) recordReceipt(stores, hold.receipt, now)
       endCall(stores, hold, { outcome: end.outcome, chargeNanos: judged.chargeNanos, kept }, now)
       return { ok: true, chargeNanos: judged.chargeNanos, seq }
     }

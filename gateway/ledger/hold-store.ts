@@ -102,10 +102,15 @@ export function createHoldStore(sql: GuardSql) {
       sql.exec('UPDATE holds SET receipt = ? WHERE call_id = ?', lateReceiptToText(receipt), receipt.callId)
     },
 
+    /** Completes what is known of an ended call: nothing of it is hashed. */
+    saveDetail(callId: CallId, detail: CallDetail): void {
+      sql.exec(`UPDATE holds SET detail = ? WHERE call_id = ? AND state <> 'open'`, detailToText(detail), callId)
+    },
+
     end(call: EndedCall, { state, outcome, chargeNanos, seq }: HoldEnd): void {
       sql.exec(
         `UPDATE holds SET state = ?, outcome = ?, charge_nanos = ?, seq = ?, call_started_at = ?, first_token_at = ?,
-           call_ended_at = ?, detail = ?, progress = NULL WHERE call_id = ?`,
+           call_ended_at = ?, detail = ?, progress = NULL, receipt = NULL WHERE call_id = ?`,
         state,
         outcome,
         toSqlInteger(chargeNanos),

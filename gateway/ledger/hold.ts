@@ -11,8 +11,10 @@ import {
   type Nanos,
 } from '../../protocol/units.ts'
 import type { AccountId } from '../../protocol/units.ts'
-import type { CallOutcome, Leg } from '../../protocol/journal.ts'
-import { costOf } from '../../protocol/price.ts'
+import { sha256Hex } from '../../protocol/canonical.ts'
+import type { CallOutcome } from '../../protocol/journal.ts'
+import { costOf, type Units } from '../../protocol/price.ts'
+import { readTicket } from '../../protocol/ticket.ts'
 import type { CallDetail, CallEnd, HoldRequest, LateReceipt, Progress } from './account-port.ts'
 import { chargeOf, legsFor } from './split.ts'
 
@@ -87,44 +89,59 @@ export function judgeProgress(hold: Hold, progress: Progress): 'keep' | 'ignore'
   return isLater ? 'keep' : 'ignore'
 }
 
-/** How a hold ends whose gateway vanished: with the last progress as its charge, or with nothing. */
+/**
+ * How a hold ends whose gateway vanished: with its last progress as its charge, or with the receipt of the same attempt where that costs less.
+ * A receipt alone charges nothing: it is the word of who would be paid.
+ */
 export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCall {
   const { progress } = hold
-  const legs: Leg[] = progress ? legsFor(progress, progress.terms, payer) : []
-  const detail: CallDetail = {
-    // Upstream always streams; whether the caller did is not known any more.
-    stream: true,
-    attempts: progress
-      ? [
-          {
-            attempt: progress.attempt,
-            nodeId: progress.nodeId,
-            outcome: 'call_expired',
-            firstTokenMs: null,
-            durationMs: Math.max(0, now - hold.startedAt),
-          },
-        ]
-      : [],
-    choice: null,
-    receipt: null,
-    salt: null,
-    ticket: null,
-    claimed: null,
-  }
+  const receipt = receiptOf(hold)
+  const known = progress ?? receipt
+  const units = progress && lesser(progress, receipt)
   return {
     callId: hold.callId,
     outcome: 'expired',
     errorCode: 'call_expired',
-    nodeId: progress?.nodeId ?? null,
-    inputTokens: progress?.inputTokens ?? tokens(0),
-    outputTokens: progress?.outputTokens ?? tokens(0),
-    legs,
+    nodeId: known?.nodeId ?? null,
+    inputTokens: units?.inputTokens ?? tokens(0),
+    outputTokens: units?.outputTokens ?? tokens(0),
+    legs: progress && units ? legsFor(units, progress.terms, payer) : [],
     startedAt: hold.startedAt,
     firstTokenAt: null,
     endedAt: instant(now),
-    receiptHash: null,
-    ticketHash: null,
-    priceVersion: progress?.terms.priceVersion ?? null,
-    detail,
+    receiptHash: receipt && sha256Hex(receipt.receipt),
+    ticketHash: receipt && sha256Hex(receipt.ticket),
+    priceVersion: null,
+    detail: expiredDetail(hold, known, receipt, now),
+  }
+}
+
+/** The receipt that speaks of what may be charged: of the attempt that reported progress, or of any when none did. */
+function receiptOf({ progress, receipt }: Hold): LateReceipt | null {
+  if (!progress || !receipt) return receipt
+  return receipt.attempt === progress.attempt && receipt.nodeId === progress.nodeId ? receipt : null
+}
+
+const lesser = (progress: Progress, receipt: LateReceipt | null): Units =>
+  receipt && costOf(receipt, progress.terms.price) < costOf(progress, progress.terms.price) ? receipt : progress
+
+function expiredDetail(
+  hold: Hold,
+  known: Progress | LateReceipt | null,
+  receipt: LateReceipt | null,
+  now: Instant,
+): CallDetail {
+  const durationMs = Math.max(0, now - hold.startedAt)
+  return {
+    // Upstream always streams; whether the caller did is not known any more.
+    stream: true,
+    attempts: known
+      ? [{ attempt: known.attempt, nodeId: known.nodeId, outcome: 'call_expired', firstTokenMs: null, durationMs }]
+      : [],
+    choice: null,
+    receipt: receipt?.receipt ?? null,
+    salt: receipt && (readTicket(receipt.ticket)?.salt ?? null),
+    ticket: receipt?.ticket ?? null,
+    claimed: null,
   }
 }

@@ -18,6 +18,7 @@ import type { NodeLink } from '../link/node-link.ts'
 import type { Model, Offer } from './market-port.ts'
 import { NodeFailure, requireOk, wordsFor } from './node-failure.ts'
 import { issueTicket, newTicketIds, pseudonymOf } from './ticket-order.ts'
+import { sealRef } from './ticket-ref.ts'
 
 export interface ProbeNeeds {
   readonly link: NodeLink
@@ -66,16 +67,19 @@ async function sendProbe(
   signal.throwIfAborted()
   const order = probeOrder(offer, model.manifest, probe)
   const now = needs.clock()
+  const ids = newTicketIds(needs.random)
+  const { keySecret } = needs.config
   const { jws, ticket } = await issueTicket({
     ...order,
-    ...newTicketIds(needs.random),
+    ...ids,
+    ref: await sealRef(keySecret, ids.jti, { accountId: null, nodeId: offer.nodeId }, needs.random),
     key: needs.key,
     issuer: needs.config.domain || 'souk',
     offer,
     model,
     callId: newCallId(now, needs.random),
     attempt: 0,
-    pseudonym: pseudonymOf(needs.config.keySecret, offer.nodeId, newAccountId(needs.random)),
+    pseudonym: pseudonymOf(keySecret, offer.nodeId, newAccountId(needs.random)),
     nowSeconds: now / 1_000,
   })
   const request = { endpoint: offer.endpoint, path: order.path, body: order.body, ticket: jws, signal }

@@ -25,6 +25,8 @@ export interface TicketOrder {
   /** {@link newTicketIds} */
   readonly salt: string
   readonly jti: string
+  /** ticket-ref.ts; required, so that no ticket tells by its form what it is for */
+  readonly ref: string
   readonly nowSeconds: number
 }
 
@@ -55,6 +57,7 @@ export async function issueTicket(order: TicketOrder): Promise<{ jws: string; ti
     bodySha256: sha256Hex(order.body),
     salt: order.salt,
     pseudonym: order.pseudonym,
+    ref: order.ref,
   }
   return { jws: await order.key.sign(ticket), ticket }
 }

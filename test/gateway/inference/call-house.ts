@@ -13,6 +13,7 @@ import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
 import type { AttemptReport, Market, Model, Offer } from '../../../gateway/market/market-port.ts'
 import { issueTicket, newTicketIds } from '../../../gateway/market/ticket-order.ts'
+import { sealRef } from '../../../gateway/market/ticket-ref.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
 import {
   fromUsd,
@@ -41,6 +42,11 @@ export interface HouseOptions {
   readonly accounts?: (account: AccountPort) => AccountPort
   /** the gateway cannot sign */
   readonly withoutTickets?: boolean
+}
+
+export interface CallInit {
+  readonly signal?: AbortSignal
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export const nodeIdOf = (index: number) => `node_000000000000000${index}` as NodeId
@@ -75,6 +81,7 @@ export async function aHouse(options: HouseOptions) {
   const model = options.model ?? aModel()
   const reports: AttemptReport[] = []
   const market = aMarket(model, offersFor(options), reports)
+  let isOpen = true
   const key = await loadGatewayKey(env.SOUK_SIGNING_KEY)
   const sent: NodeRequest[] = []
   const link: NodeLink = {
@@ -89,19 +96,18 @@ export async function aHouse(options: HouseOptions) {
   app.onError((error, c) => toResponse(error, c.var.requestId))
   app.use(async (c, next) => {
     c.set('requestId', 'req_test')
-    c.set(
-      'principal',
-      c.req.header('authorization')
-        ? { kind: 'key', accountId, keyId, secretHash, secret: new Secret('secret') }
-        : null,
-    )
+    // `Bearer x` is the key; any other text is another secret of it, good after a reroll.
+    const said = c.req.header('authorization')?.slice('Bearer '.length)
+    const secret = said === 'x' ? 'secret' : (said ?? '')
+    const principal = { accountId, keyId, secretHash: sha256Hex(secret), secret: new Secret(secret) }
+    c.set('principal', said ? { kind: 'key', ...principal } : null)
     await next()
   })
   app.route(
     '/v1',
     createInferenceRoutes({
       accounts: (id) => (options.accounts ?? ((port) => port))({ ...accounts(id), ...options.guard?.(accounts(id)) }),
-      market,
+      market: { ...market, snapshot: async (...args) => (isOpen ? market.snapshot(...args) : null) },
       link,
       clock: systemClock,
       random: options.random ?? systemRandom,
@@ -110,6 +116,7 @@ export async function aHouse(options: HouseOptions) {
       timeouts: { ...CALL_TIMEOUTS, ...options.timeouts },
       issueTicket: async (order, offer, attempt, body) => {
         if (options.withoutTickets) throw new Error('planned: no key')
+        const ids = newTicketIds(systemRandom)
         return issueTicket({
           key,
           issuer: 'test',
@@ -122,7 +129,8 @@ export async function aHouse(options: HouseOptions) {
           inputTokensMax: Number(order.most.inputTokens),
           outputTokensMax: Number(order.most.outputTokens),
           pseudonym: 'p',
-          ...newTicketIds(systemRandom),
+          ...ids,
+          ref: await sealRef(env.SOUK_KEY_SECRET, ids.jti, { accountId, nodeId: offer.nodeId }, systemRandom),
           nowSeconds: Date.now() / 1000,
         })
       },
@@ -135,17 +143,22 @@ export async function aHouse(options: HouseOptions) {
     secretHash,
     reports,
     sent,
+    /** No model is there any more. */
+    closeMarket() {
+      isOpen = false
+    },
     /** @param init.signal stands for the caller's connection */
-    async call(path: string, body: unknown, init: { signal?: AbortSignal } = {}) {
+    async call(path: string, body: unknown, init: CallInit = {}) {
       const { response, settled } = this.begin(path, body, init)
       return { response: await response, settled }
     },
     /** The same for who does not wait for the response. */
-    begin(path: string, body: unknown, init: { signal?: AbortSignal } = {}) {
+    begin(path: string, body: unknown, { signal, ...init }: CallInit = {}) {
       const context = createExecutionContext()
-      const headers = { 'content-type': 'application/json', authorization: 'Bearer x' }
+      const headers = { 'content-type': 'application/json', authorization: 'Bearer x', ...init.headers }
       const text = typeof body === 'string' ? body : JSON.stringify(body)
-      const request = new Request(`https://gateway.test${path}`, { method: 'POST', headers, body: text, ...init })
+      const sent = { method: 'POST', headers, body: text, ...(signal ? { signal } : {}) }
+      const request = new Request(`https://gateway.test${path}`, sent)
       const response = Promise.resolve(app.fetch(request, env, context))
       return { response, settled: () => waitOnExecutionContext(context) }
     },

@@ -27,6 +27,7 @@ describe('issueTicket', () => {
       inputTokensMax: 10,
       outputTokensMax: 20,
       pseudonym: pseudonymOf('secret', A, OPERATOR),
+      ref: 'sealed',
       nowSeconds: 1_000.9,
     })
     const resolveKey = () => importPublicKey(key.jwks.keys[0]?.x ?? '')
@@ -34,7 +35,13 @@ describe('issueTicket', () => {
     expect(await check(offer.nodeKey, 1_060)).toEqual({ ok: true, value: ticket })
     expect(await check(offer.nodeKey, 1_061)).toMatchObject({ ok: false, code: 'expired' })
     expect(await check('B'.repeat(43), 1_000)).toMatchObject({ ok: false, code: 'wrong_audience' })
-    expect(ticket).toMatchObject({ iat: 1_000, exp: 1_060, attempt: 2, prices: { input: '500000000', perCall: '0' } })
+    expect(ticket).toMatchObject({
+      iat: 1_000,
+      exp: 1_060,
+      attempt: 2,
+      ref: 'sealed',
+      prices: { input: '500000000', perCall: '0' },
+    })
     // printf '{"ü":1}' | sha256sum
     expect(ticket.bodySha256).toBe('963b1a04dfa30efb70b1b50a4b7a4cb3d7908564106760f28ee3f05a7c082a88')
   })
