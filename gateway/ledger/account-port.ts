@@ -3,11 +3,15 @@
 // across RPC an error loses its class. What money does beside calls stands in transfer-port.ts, limits and keys in limit-port.ts.
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { CallOutcome, ChainedLine, Leg } from '../../protocol/journal.ts'
+import type { ExportLine } from '../../protocol/journal-export.ts'
 import type { Price, Units } from '../../protocol/price.ts'
 import type { AccountId, CallId, Instant, KeyId, ModelId, Nanos, NodeId, Tokens } from '../../protocol/units.ts'
 import type { Headroom, LimitPort, LimitRefusal } from './limit-port.ts'
 import type { Answered, IdempotencyPort, IdempotentRequest } from './idempotency-port.ts'
+import type { BookStand, JournalHead, SelfCheck } from './self-check-port.ts'
 import type { TransferPort } from './transfer-port.ts'
+
+export type { JournalHead, SelfCheck } from './self-check-port.ts'
 
 export type Refused = {
   readonly ok: false
@@ -144,25 +148,6 @@ export type LateReceiptOutcome =
   /** another attempt, another node, or no such call */
   | 'foreign'
 
-export interface JournalHead {
-  readonly accountId: AccountId
-  readonly seq: number
-  /** GENESIS_HASH before the first line */
-  readonly hash: string
-  readonly balanceNanos: Nanos
-}
-
-/** What the guard finds when it checks itself. No breach: everything held. */
-export interface SelfCheck {
-  readonly head: JournalHead
-  /** a sentence each */
-  readonly breaches: readonly string[]
-  /** lines the book does not have yet */
-  readonly lag: number
-  /** seq up to which lines were checked; the next check goes on there */
-  readonly checkedSeq: number
-}
-
 /** What the owner wants to be told, beside what everybody is. */
 export interface Alerts {
   /** tell when what can be spent falls below this; 0: never */
@@ -186,8 +171,10 @@ export interface AccountPort extends LimitPort, IdempotencyPort, TransferPort {
   head(): Promise<JournalHead>
   /** In order, after `seq`: the journal from its source. */
   lines(afterSeq: number, rows: number): Promise<ChainedLine[]>
-  /** Chain, sums, counters and deadlines, from where the last check ended, or from the first line. */
-  selfCheck(from: 'last' | 'first'): Promise<SelfCheck>
+  /** The same in larger pages, as many lines as one answer may hold; with what is kept of their proofs. Empty: there are no more. */
+  journal(afterSeq: number, withProofs: boolean): Promise<ExportLine[]>
+  /** Chain, sums, counters and deadlines, from where the last check ended, or from the first line; and the book, as it was just read. */
+  selfCheck(from: 'last' | 'first', stand?: BookStand): Promise<SelfCheck>
   /** Writes every line to the book again, from the first: for a book that was lost. */
   reproject(): Promise<void>
   /** Ends overdue holds, sends credits, projects lines: what the alarm does, for the cron that looks after lost alarms. */

@@ -29,6 +29,7 @@ import { moneyView, payAudit, refund, reinstate, returnWithdrawal, takeBack, wit
 import { projectLines, sendCredits, sendEvents, type OutboxNeeds } from './outbox.ts'
 import { journalHead, recordReceipt } from './record-flow.ts'
 import { selfCheck } from './self-check.ts'
+import type { BookStand } from './self-check-port.ts'
 import { balanceAt, openStores, type Stores } from './stores.ts'
 import { credit, grant } from './transfer-flow.ts'
 import type {
@@ -204,8 +205,14 @@ export class Account implements AccountPort {
     return this.#do(({ lines }) => lines.after(afterSeq, Math.min(Math.max(rows, 1), LEDGER.linesMax)))
   }
 
-  selfCheck(from: 'last' | 'first') {
-    return this.#do((stores, now) => selfCheck(stores, from, now))
+  journal(afterSeq: number, withProofs: boolean) {
+    return this.#do(({ lines }) => lines.page(afterSeq, LEDGER.journalRows, LEDGER.journalChars, withProofs))
+  }
+
+  selfCheck(from: 'last' | 'first', stand?: BookStand) {
+    // An alarm that is late is no breach; a hold that cannot be ended is.
+    this.#endOverdue()
+    return this.#do((stores, now) => selfCheck(stores, from, stand ?? null, now))
   }
 
   reproject() {

@@ -19,6 +19,16 @@ export const LEDGER = {
   linesMax: 100,
   /** characters of JSON of one append: D1 takes 2 MB in one parameter, and three parameters share a line's text */
   appendChars: 600_000,
+  /** lines of one page of a journal that is exported or read for a statement: a few ms of the guard */
+  journalRows: 1_000,
+  /** characters of such a page, proofs included: an answer across RPC has 32 MiB, and an isolate 128 MB */
+  journalChars: 4_000_000,
+  /** ms after the end of a month (UTC) at which its statement is written: longer than clocks can be apart */
+  statementGraceMs: 3_600_000,
+  /** months of one account written in one visit, after a time without crons */
+  statementMonthsMax: 24,
+  /** ms after which a statement's event is not told again, in case the first telling was lost */
+  statementTellMs: 2 * 86_400_000,
   /** appends of one alarm; more lines re-arm it */
   appendsMax: 10,
   /** events told in one alarm */
@@ -35,6 +45,12 @@ export const LEDGER = {
   detailChars: 64_000,
   /** accounts a cron run ticks at most: a Worker may make 1_000 requests */
   sweepMax: 500,
+  /** lines a guard checks in one go: some 50 ms in which it does nothing else */
+  checkLines: 1_000,
+  /** ms an overdue hold may be open before verification says so: its alarm may be late by the time of a restart */
+  overdueGraceMs: 60_000,
+  /** lines the book may be behind for its sum to be compared: the guard adds up the difference */
+  checkLagMax: 5_000,
   /** ms a credit code lives when its maker does not say */
   codeMs: 365 * 86_400_000,
   /** nanos an account holds at most, so that every amount stays a safe integer with room for earnings: 8 million dollars */

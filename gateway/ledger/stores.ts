@@ -5,6 +5,7 @@ import { instant, isHouse, nanos, type Instant } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
 import type { Balance } from './account-port.ts'
 import { balanceOf, createAccountStore, type AccountState } from './account-store.ts'
+import { createCheckStore } from './check-store.ts'
 import { createCreditStore, createMarkStore } from './credit-store.ts'
 import { earnedAfter } from './earned.ts'
 import { tellOfLine } from './event-flow.ts'
@@ -34,6 +35,7 @@ export const openStores = (sql: GuardSql) => ({
   refunds: createRefundStore(sql),
   idempotency: createIdempotencyStore(sql),
   events: createEventStore(sql),
+  checks: createCheckStore(sql),
 })
 
 /** What the account can spend now. */
@@ -49,7 +51,9 @@ export function currentBalance(stores: Stores, now: Instant): Balance {
 
 /** @param account as it stands now; the caller is inside a transaction */
 export function writeLine(stores: Stores, account: AccountState, draft: LineDraft): JournalLine {
-  const { line, chained } = chainLine(draft, account.id, account.seq + 1, account.lastHash)
+  // Clocks can go back, a journal's time cannot: a month is then a run of lines (protocol/statement.ts).
+  const at = instant(Math.max(draft.at, stores.lines.lastAt()))
+  const { line, chained } = chainLine({ ...draft, at }, account.id, account.seq + 1, account.lastHash)
   const balanceNanos = nanos(account.balanceNanos + line.deltaNanos)
   assert(balanceNanos >= account.heldNanos, 'a balance never falls below what is held')
   const carryOnAt = instant(draft.at + LEDGER.alarmMs)

@@ -132,6 +132,7 @@ function insideRoom(from: string, place: string, to: string, target: string): st
 /** Pure decisions: no I/O, clock or randomness. A new rule is added here. */
 export const RULES: readonly string[] = [
   'gateway/auth/api-key.ts',
+  'gateway/auth/delegate.ts',
   'gateway/auth/roles.ts',
   'gateway/inference/count.ts',
   'gateway/inference/failure.ts',
@@ -146,6 +147,7 @@ export const RULES: readonly string[] = [
   'gateway/ledger/key-secret.ts',
   'gateway/ledger/limit-use.ts',
   'gateway/ledger/limits.ts',
+  'gateway/ledger/line-check.ts',
   'gateway/ledger/repeat.ts',
   'gateway/ledger/split.ts',
   'gateway/ledger/stored.ts',
@@ -156,6 +158,10 @@ export const RULES: readonly string[] = [
   'gateway/market/choose.ts',
   'gateway/market/draw.ts',
   'gateway/market/health.ts',
+  'gateway/notify/kinds.ts',
+  'gateway/notify/limits.ts',
+  'gateway/notify/message.ts',
+  'gateway/notify/outcome.ts',
   'gateway/market/vesting.ts',
 ]
 const isRule = (path: string) => RULES.includes(path)
