@@ -8,15 +8,20 @@ export interface RefusedReply {
   readonly detail?: string
   readonly retryAfterMs?: number
   readonly limit?: { readonly name: string; readonly limit: string; readonly remaining: string }
+  /** of an Idempotency-Key: the call it belongs to */
+  readonly callId?: string
 }
 
 /** @example throw refusal(reply) // 429, retry-after: 2, x-souk-limit: key_requests, x-ratelimit-limit: 60 … */
-export function refusal({ code, detail, retryAfterMs, limit }: RefusedReply): GatewayError {
+export function refusal({ code, detail, retryAfterMs, limit, callId }: RefusedReply): GatewayError {
   const seconds = retryAfterMs === undefined ? null : Math.max(1, Math.ceil(retryAfterMs / 1000))
   return new GatewayError(code, {
-    ...(detail === undefined ? {} : { detail }),
+    ...(detail === undefined ? (callId === undefined ? {} : { detail: `It is call ${callId}.` }) : { detail }),
     ...(seconds === null ? {} : { retryAfterSeconds: seconds }),
-    ...(limit ? { headers: limitHeaders(limit, seconds) } : {}),
+    headers: {
+      ...(limit ? limitHeaders(limit, seconds) : {}),
+      ...(callId === undefined ? {} : { 'x-souk-call-id': callId }),
+    },
   })
 }
 

@@ -14,6 +14,7 @@ import { runAttempt, type AttemptEnd, type AttemptNeeds, type Serve } from './at
 import { CallerGone, timedOut, verdict, type AttemptFailure } from './failure.ts'
 import { Meter } from './meter.ts'
 import type { Caller, Order } from './order.ts'
+import type { KeptAnswer } from './replay.ts'
 
 export interface CallNeeds extends AttemptNeeds {
   readonly accounts: Accounts
@@ -36,6 +37,9 @@ export interface Answered {
   readonly receipt: string | null
 }
 
+/** What is kept of a whole answer for who repeats the request; null when it is too long. */
+type Kept<Answer> = (call: CapturedCall<Answer>) => KeptAnswer | null
+
 /** The one admission decision, as the guard says it. @throws GatewayError unavailable when the guard cannot be reached */
 export async function askHold(needs: CallNeeds, order: Order): Promise<Reply<Held>> {
   const { accountId, keyId, secretHash } = order.principal
@@ -48,7 +52,7 @@ export async function askHold(needs: CallNeeds, order: Order): Promise<Reply<Hel
     amountNanos: order.holdNanos,
     tokensMax: addTokens(order.most),
     deadline: (order.startedAt + holdMs(needs)) as Instant, // a sum of an instant and milliseconds is an instant
-    idempotency: null,
+    idempotency: order.once?.request ?? null,
   }
   return surely(order, () => needs.accounts(accountId).hold(request))
 }
@@ -62,6 +66,7 @@ export async function runCall<Answer extends Answered>(
   order: Order,
   serve: Serve<Answer>,
   caller: Caller,
+  kept: Kept<Answer>,
 ): Promise<CapturedCall<Answer>> {
   const call = new AbortController()
   const leave = () => call.abort(new CallerGone('the caller left'))
@@ -71,7 +76,7 @@ export async function runCall<Answer extends Answered>(
   const total = setTimeout(() => call.abort(timedOut()), order.startedAt + callMs(needs) - needs.clock())
   try {
     const run = await attemptInTurn(needs, order, serve, call, caller)
-    return await settle(needs, order, run)
+    return await settle(needs, order, run, kept)
   } finally {
     clearTimeout(total)
     caller.signal.removeEventListener('abort', leave)
@@ -130,6 +135,7 @@ async function settle<Answer extends Answered>(
   needs: CallNeeds,
   order: Order,
   run: Run<Answer>,
+  kept: Kept<Answer>,
 ): Promise<CapturedCall<Answer>> {
   const { end, meter, failure } = run
   const isCharged = end.served || (failure instanceof CallerGone && meter.hasOutput)
@@ -138,6 +144,9 @@ async function settle<Answer extends Answered>(
   const units = meter.units()
   const nothing = { inputTokens: 0n, outputTokens: 0n } as Units // zero is a valid count
   const settled = isCharged ? units : nothing
+  const { offer } = meter
+  const chargeNanos = meter.chargeNanos()
+  const served = end.served ? { answer: end.answer, offer, units, chargeNanos, receipt, salt: end.ticket.salt } : null
   const callEnd: CallEnd = {
     callId: order.callId,
     outcome: end.served ? 'complete' : failure instanceof CallerGone ? 'cancelled' : 'failed',
@@ -160,22 +169,15 @@ async function settle<Answer extends Answered>(
       ticket: end.ticketJws,
       claimed: meter.claimed(),
     },
-    kept: null,
+    kept: order.once && served ? await order.once.keep(() => kept(served)) : null,
   }
   const captured = await surely(order, () => needs.accounts(order.principal.accountId).capture(callEnd))
   if (failure instanceof CallerGone) throw failure
   // Before the failure, which would say that nothing was charged: a hold that ran out was charged by its progress.
   if (!captured.ok) throw new GatewayError(captured.code)
   if (failure) throw new GatewayError(failure.code, { cause: failure.cause, ...retryAfter(failure) })
-  if (!end.served) throw new GatewayError('internal_error')
-  return {
-    answer: end.answer,
-    offer: meter.offer,
-    units,
-    chargeNanos: captured.chargeNanos,
-    receipt,
-    salt: end.ticket.salt,
-  }
+  if (!served) throw new GatewayError('internal_error')
+  return { ...served, chargeNanos: captured.chargeNanos }
 }
 
 /** Hold and capture may be repeated with one effect, so a lost reply is asked for again, in the same words, before the caller is told anything. */

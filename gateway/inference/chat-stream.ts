@@ -4,11 +4,13 @@ import type { ChatRequest } from '../../protocol/openai.ts'
 import { errorBody } from '../../protocol/errors.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { CallerStream } from './caller-stream.ts'
-import { callMs, runCall, type CallNeeds } from './call.ts'
+import { callMs, runCall, type CallNeeds, type CapturedCall } from './call.ts'
 import { deltaChunk, finalChunks } from './chat-reply.ts'
-import { serveChat } from './chat.ts'
+import { serveChat, type ChatAnswer } from './chat.ts'
 import { CallerGone } from './failure.ts'
+import { keptHeaders } from './idempotent.ts'
 import type { Caller, Order } from './order.ts'
+import { DeliveredText } from './replay.ts'
 
 export interface StreamedChat {
   readonly body: ReadableStream<Uint8Array>
@@ -29,17 +31,21 @@ export async function streamChat(
   const signal = AbortSignal.any([caller.signal, out.gone])
   const head = new Head()
   let isFirst = true
+  const delivered = order.once && new DeliveredText()
   const deliver = async (text: string, nodeId: string) => {
     head.begin(nodeId)
     const chunk = deltaChunk(order, text, isFirst)
     isFirst = false
+    delivered?.add(text)
     await out.send(chunk)
   }
   const pump = async () => {
     try {
-      const call = await runCall(needs, order, serveChat(needs.timeouts, deliver), { ...caller, signal })
-      for (const chunk of finalChunks(order, call, request.stream_options?.include_usage ?? false))
-        await out.send(chunk)
+      const last = (call: CapturedCall<ChatAnswer>) =>
+        finalChunks(order, call, request.stream_options?.include_usage ?? false)
+      const keep = (call: CapturedCall<ChatAnswer>) => delivered?.kept(keptHeaders(call), last(call)) ?? null
+      const call = await runCall(needs, order, serveChat(needs.timeouts, deliver), { ...caller, signal }, keep)
+      for (const chunk of last(call)) await out.send(chunk)
       await out.send('[DONE]')
       await out.close()
     } catch (error) {

@@ -3,27 +3,39 @@
 // same call id. Never more than one second hold.
 import type { KeyPrincipal } from '../core/principal.ts'
 import { refusal } from '../core/refusal.ts'
+import type { CallId } from '../../protocol/units.ts'
 import type { Held, Reply } from '../ledger/account-port.ts'
+import type { Answered } from '../ledger/idempotency-port.ts'
 import { askHold, type CallNeeds } from './call.ts'
+import { earlierOr } from './idempotent.ts'
 import { prepareOrder, type Background, type Order, type OrderDraft, type OrderNeeds } from './order.ts'
 
 export interface HeldOrder {
   readonly order: Order
   readonly held: Held
 }
+/** Nothing is held: this Idempotency-Key had its answer before. */
+export interface EarlierCall {
+  readonly earlier: Answered
+}
 
-/** @param note told the call's id before it is held, so that refusals can name it @throws GatewayError as prepareOrder does, or the guard's refusal */
+/** @param note told the call's id before it is held, so that refusals can name it, or the id of the earlier call @throws GatewayError as prepareOrder does, or the guard's refusal */
 export async function holdOrder(
   needs: CallNeeds & OrderNeeds,
   principal: KeyPrincipal,
   modelId: string,
   draft: OrderDraft,
   background: Background,
-  note: (order: Order) => void,
-): Promise<HeldOrder> {
-  const first = await prepareOrder(needs, principal, modelId, draft, background)
-  note(first)
+  note: (callId: CallId) => void,
+): Promise<HeldOrder | EarlierCall> {
+  const first = await prepareOrder(needs, principal, modelId, draft, background).catch((error: unknown) =>
+    earlierOr(error, needs.accounts, principal, draft.once ?? null),
+  )
+  if ('earlier' in first) return first
+  note(first.callId)
   const reply = await askHold(needs, first)
+  if (reply.ok && reply.earlier) return { earlier: reply.earlier }
+  if (!reply.ok && reply.callId) note(reply.callId)
   if (reply.ok || reply.code !== 'node_not_allowed' || !reply.nodes) return granted(first, reply)
   const only = { callId: first.callId, nodes: new Set(reply.nodes) }
   const second = await prepareOrder(needs, principal, modelId, draft, background, only)

@@ -18,6 +18,7 @@ import type { KeyPrincipal } from '../core/principal.ts'
 import { base64url } from '../../protocol/canonical.ts'
 import { rank, type Explanation } from '../market/choose.ts'
 import type { Market, Model, Offer, Snapshot } from '../market/market-port.ts'
+import type { Once } from './idempotent.ts'
 import { quote } from './quote.ts'
 
 export interface Order {
@@ -34,6 +35,8 @@ export interface Order {
   readonly stream: boolean
   readonly holdNanos: Nanos
   readonly startedAt: Instant
+  /** null without an Idempotency-Key */
+  readonly once: Once | null
 }
 
 /** What differs between tasks: which units at most, which path, which body. */
@@ -43,6 +46,7 @@ export interface OrderDraft {
   readonly stream: boolean
   readonly most: (model: Model) => Units
   readonly bodyFor: (model: Model, offer: Offer) => string
+  readonly once?: Once | null
 }
 
 export interface OrderNeeds {
@@ -126,5 +130,6 @@ export async function prepareOrder(
     stream: draft.stream,
     holdNanos: quote(most, offers),
     startedAt: now,
+    once: draft.once ?? null,
   }
 }

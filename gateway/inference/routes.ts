@@ -4,41 +4,50 @@ import type { Context } from 'hono'
 import { ChatRequest, EmbeddingRequest } from '../../protocol/openai.ts'
 import { isCallId, isModelId, toUsd, type Instant, type Nanos, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
-import { GatewayError, logError } from '../core/errors.ts'
+import { assert, GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
 import { requireKey, type AppEnv } from '../core/principal.ts'
-import { runCall, type CallNeeds } from './call.ts'
+import { runCall, type CallNeeds, type CapturedCall } from './call.ts'
 import { completion } from './chat-reply.ts'
 import { streamChat } from './chat-stream.ts'
-import { chatDraft, serveWholeChat } from './chat.ts'
-import { embeddingDraft, embeddingReply, serveEmbeddings } from './embeddings.ts'
+import { chatDraft, serveWholeChat, type WholeChatAnswer } from './chat.ts'
+import { embeddingDraft, embeddingReply, serveEmbeddings, type EmbeddingAnswer } from './embeddings.ts'
 import { CallerGone } from './failure.ts'
 import { generationView } from './generation.ts'
 import { holdOrder } from './held-order.ts'
+import { keptHeaders, onceOf, replay, type Once } from './idempotent.ts'
 import { keyView } from './key-view.ts'
 import { headroomHeaders } from './limit-headers.ts'
 import { modelView } from './models-view.ts'
 import type { Background, Caller, Order, OrderDraft } from './order.ts'
+import type { KeptAnswer } from './replay.ts'
 
 export interface InferenceNeeds extends CallNeeds {
   readonly random: RandomBytes
 }
+
+/** What an Idempotency-Key is good for, once each. */
+const CHAT = 'POST /v1/chat/completions'
+const EMBEDDINGS = 'POST /v1/embeddings'
 
 /** Mounted at /v1. */
 export function createInferenceRoutes(needs: InferenceNeeds) {
   return (
     new Hono<AppEnv>()
       .post('/chat/completions', async (c) => {
-        requireKey(c)
+        const principal = requireKey(c)
         const request = await readJson(c.req.raw, ChatRequest)
+        const once = onceOf(c.req.raw.headers, principal, CHAT, request, needs.random)
         return toItsEnd(c, async () => {
-          const order = await heldOrder(c, needs, request.model, chatDraft(request))
+          const order = await heldOrder(c, needs, request.model, { ...chatDraft(request), once })
+          if (order instanceof Response) return order
           const caller = callerOf(c, needs.clock)
           if (request.stream) {
             const { body, nodeId } = await streamChat(needs, order, request, caller)
             return new Response(body, { headers: { ...SSE_HEADERS, ...callHeaders(order, caller, nodeId) } })
           }
-          const call = await runCall(needs, order, serveWholeChat(needs.timeouts), caller)
+          const keep = keepReply((call: CapturedCall<WholeChatAnswer>) => completion(order, call))
+          const call = await runCall(needs, order, serveWholeChat(needs.timeouts), caller, keep)
           return c.json(completion(order, call), 200, {
             ...callHeaders(order, caller, call.offer.nodeId),
             ...costOf(call),
@@ -46,13 +55,16 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
         })
       })
       .post('/embeddings', async (c) => {
-        requireKey(c)
+        const principal = requireKey(c)
         const request = await readJson(c.req.raw, EmbeddingRequest)
+        const once = onceOf(c.req.raw.headers, principal, EMBEDDINGS, request, needs.random)
         return toItsEnd(c, async () => {
-          const order = await heldOrder(c, needs, request.model, embeddingDraft(request))
+          const order = await heldOrder(c, needs, request.model, { ...embeddingDraft(request), once })
+          if (order instanceof Response) return order
           const caller = callerOf(c, needs.clock)
           const serve = serveEmbeddings(request, order.model.manifest.dimensions)
-          const call = await runCall(needs, order, serve, caller)
+          const keep = keepReply((call: CapturedCall<EmbeddingAnswer>) => embeddingReply(order, request, call))
+          const call = await runCall(needs, order, serve, caller, keep)
           return c.json(embeddingReply(order, request, call), 200, {
             ...callHeaders(order, caller, call.offer.nodeId),
             ...costOf(call),
@@ -84,11 +96,22 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
   )
 }
 
-/** Parsed, chosen, quoted and held: from here every way out settles. */
-async function heldOrder(c: Context<AppEnv>, needs: InferenceNeeds, model: string, draft: OrderDraft): Promise<Order> {
+/** Parsed, chosen, quoted and held: from here every way out settles. Or the answer that this Idempotency-Key had before. */
+async function heldOrder(
+  c: Context<AppEnv>,
+  needs: InferenceNeeds,
+  model: string,
+  draft: OrderDraft & { readonly once: Once | null },
+): Promise<Order | Response> {
   // On the response itself and not prepared for it: so that refusals have it too, and can be asked about.
-  const note = ({ callId }: Order) => c.res.headers.set('x-souk-call-id', callId)
-  const { order, held } = await holdOrder(needs, requireKey(c), model, draft, backgroundOf(c), note)
+  const note = (callId: string) => c.res.headers.set('x-souk-call-id', callId)
+  const begun = await holdOrder(needs, requireKey(c), model, draft, backgroundOf(c), note)
+  if ('earlier' in begun) {
+    if (begun.earlier.callId !== null) note(begun.earlier.callId)
+    assert(draft.once, 'only an Idempotency-Key has an earlier answer')
+    return replay(draft.once, begun.earlier)
+  }
+  const { order, held } = begun
   for (const [name, value] of Object.entries(headroomHeaders(held.headroom))) c.res.headers.set(name, value)
   return order
 }
@@ -130,6 +153,11 @@ function callHeaders(order: Order, caller: ReturnType<typeof callerOf>, nodeId: 
     'server-timing': `gateway;dur=${(caller.sentAt() ?? order.startedAt) - order.startedAt}`,
   }
 }
+
+/** For who repeats the request: the whole reply, and the headers that only its call knew. */
+const keepReply =
+  <Answer>(replyOf: (call: CapturedCall<Answer>) => object) =>
+  (call: CapturedCall<Answer>): KeptAnswer => ({ headers: keptHeaders(call), reply: { ...replyOf(call) } })
 
 const costOf = ({ chargeNanos }: { readonly chargeNanos: Nanos }) => ({ 'x-souk-cost': toUsd(chargeNanos) })
 
