@@ -8,8 +8,13 @@ import { GatewayError, toResponse } from './core/errors.ts'
 import type { AppEnv } from './core/principal.ts'
 import { newRequestId } from './core/request-id.ts'
 import { createInferenceRoutes } from './inference/routes.ts'
+import { createFreezeRoutes } from './ledger/freeze-routes.ts'
+import { createJournalRoutes } from './ledger/journal-routes.ts'
+import { createRefundRoutes } from './ledger/refund-routes.ts'
 import { createLedgerRoutes } from './ledger/routes.ts'
+import { createStatementRoutes } from './ledger/statement-routes.ts'
 import { createMarketRoutes } from './market/routes.ts'
+import { createNotifyRoutes } from './notify/routes.ts'
 import type { Services } from './services.ts'
 
 export type AppType = ReturnType<typeof createApp>
@@ -35,7 +40,12 @@ export function createApp(services: Services) {
     .route('/auth', auth.auth)
     .route('/api', auth.api)
     .route('/api', createLedgerRoutes(services))
+    .route('/api', createRefundRoutes(services))
+    .route('/api', createJournalRoutes(services))
+    .route('/api', createStatementRoutes(services))
+    .route('/api', createFreezeRoutes(services))
     .route('/api', createMarketRoutes(services))
+    .route('/api', createNotifyRoutes(services))
     .route(
       '/v1',
       createInferenceRoutes({
