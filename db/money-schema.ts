@@ -156,5 +156,32 @@ export const deliveries = sqliteTable(
     index('deliveries_webhook').on(t.webhookId, t.createdAt),
     index('deliveries_due').on(t.nextAt),
     index('deliveries_event').on(t.eventId),
+    index('deliveries_created').on(t.createdAt),
   ],
+)
+
+/** How every account stood when it was last looked at, once a day: what lags, what is under way, how far its records were checked. */
+export const accountChecks = sqliteTable(
+  'account_checks',
+  {
+    /** AccountId */
+    accountId: text('account_id').primaryKey(),
+    /** ms of the check */
+    at: integer('at').notNull(),
+    /** seq of its last line */
+    seq: integer('seq').notNull(),
+    /** seq of the last line its book had: the book never has fewer afterwards */
+    bookSeq: integer('book_seq').notNull(),
+    /** ms of the oldest line the book did not have; null without any */
+    lagSince: integer('lag_since'),
+    /** nanos owed to payees who had not acknowledged them */
+    underWayNanos: integer('under_way_nanos').notNull(),
+    /** ms of the oldest line of these; null without any */
+    underWaySince: integer('under_way_since'),
+    /** seq up to which the guard has checked its journal in the round under way */
+    checkedSeq: integer('checked_seq').notNull(),
+    /** seq up to which the book's rows were held against their lines in the round under way */
+    auditedSeq: integer('audited_seq').notNull(),
+  },
+  (t) => [index('account_checks_lag').on(t.lagSince), index('account_checks_under_way').on(t.underWaySince)],
 )
