@@ -20,7 +20,12 @@ export default tseslint.config(
     languageOptions: {
       parser: tseslint.parser,
       parserOptions: {
-        project: ['./tsconfig.wire.json', './tsconfig.workers.json', './tsconfig.node.json'],
+        project: [
+          './tsconfig.wire.json',
+          './tsconfig.workers.json',
+          './tsconfig.node.json',
+          './tsconfig.simulation.json',
+        ],
         tsconfigRootDir: import.meta.dirname,
       },
     },

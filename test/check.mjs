@@ -13,6 +13,7 @@ const STEPS = [
   ['types: wire', tsc('tsconfig.wire.json')],
   ['types: workers', tsc('tsconfig.workers.json')],
   ['types: node', tsc('tsconfig.node.json')],
+  ['types: simulator', tsc('tsconfig.simulation.json')],
   ['lint', ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings=0']],
   ['architecture', [...vitest, '--project=node', 'test/architecture.test.ts']],
 ]

@@ -1,0 +1,66 @@
+// One guard's storage, as the ledger sees it: SQLite, a transaction, an alarm. It outlives every instance of the guard; an instance that was
+// moved away can touch it no more, as on the platform.
+import type { GuardStorage, SqlCell, SqlResult, SqlRow } from '../../gateway/ledger/guard-storage.ts'
+import { Sqlite } from './sqlite.ts'
+import { Planned, type Life } from './world.ts'
+
+export class GuardDisk {
+  readonly sqlite = new Sqlite()
+  /** in the guard's own time; null: none is set */
+  alarmAt: number | null = null
+  /** the next transaction fails at its n-th statement; null: none does */
+  failAtStatement: number | null = null
+
+  constructor(private readonly onAlarmSet: () => void) {}
+
+  /** The storage of one instance: an error for who is dead. */
+  storageOf(instance: Life): GuardStorage {
+    const living = () => {
+      if (!instance.alive) throw new Planned('this instance was moved away')
+    }
+    return {
+      sql: {
+        exec: <T extends SqlRow>(query: string, ...bindings: SqlCell[]): SqlResult<T> => {
+          living()
+          this.#failPerhaps()
+          if (bindings.length === 0 && /;\s*\S/.test(query)) {
+            this.sqlite.script(query)
+            return resultOf([])
+          }
+          return resultOf(this.sqlite.all(query, ...bindings) as T[]) // the caller says what its query gives
+        },
+      },
+      transactionSync: (work) => {
+        living()
+        try {
+          return this.sqlite.transaction(work)
+        } finally {
+          this.failAtStatement = null
+        }
+      },
+      setAlarm: (at) => {
+        if (instance.alive) {
+          this.alarmAt = at
+          this.onAlarmSet()
+        }
+        return Promise.resolve()
+      },
+    }
+  }
+
+  #failPerhaps(): void {
+    if (this.failAtStatement === null || !this.sqlite.inTransaction) return
+    if (this.failAtStatement-- > 0) return
+    throw new Planned('a statement failed')
+  }
+}
+
+const resultOf = <T extends SqlRow>(rows: T[]): SqlResult<T> => ({
+  toArray: () => rows,
+  one: () => {
+    const [row] = rows
+    if (!row || rows.length > 1) throw new Error(`${rows.length} rows instead of one`)
+    return row
+  },
+  [Symbol.iterator]: () => rows[Symbol.iterator](),
+})
