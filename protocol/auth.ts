@@ -105,7 +105,11 @@ export const AccountLimitsRequest = z.strictObject({
 })
 export type AccountLimitsRequest = z.infer<typeof AccountLimitsRequest>
 
-/** `POST /api/keys/{id}/reroll`: for how long the old secret stays good. */
+/** `POST /api/account/revoke-all`: how many keys and sessions were good until now. None is afterwards, not even the one that asked. */
+export const RevokedAll = z.object({ keys: z.number().int(), sessions: z.number().int() })
+export type RevokedAll = z.infer<typeof RevokedAll>
+
+/** `POST /api/keys/{id}/reroll`: for how long the old secret stays good; 0: not at all. The answer is a CreatedKey. */
 export const RerollRequest = z.strictObject({
   graceSeconds: z
     .number()

@@ -27,6 +27,17 @@ export type CodeBody = z.infer<typeof CodeBody>
 export const CodeReply = z.object({ code: z.string(), usd: z.string(), expiresAt: Timestamp })
 export type CodeReply = z.infer<typeof CodeReply>
 
+/** `POST /api/admin/accounts/{id}/freeze` and `/unfreeze`: why, for the account's own journal. */
+export const FreezeBody = z.strictObject({ reason: Reason })
+export type FreezeBody = z.infer<typeof FreezeBody>
+
+/** What holds afterwards. An account that was frozen already keeps its first reason. */
+export const FreezeReply = z.object({
+  accountId: z.string(),
+  frozen: z.object({ cause: z.string(), reason: z.string(), by: z.string().nullable(), at: Timestamp }).nullable(),
+})
+export type FreezeReply = z.infer<typeof FreezeReply>
+
 /** `POST /api/codes/redeem` */
 export const RedeemBody = z.strictObject({ code: z.string().min(1).max(100) })
 export type RedeemBody = z.infer<typeof RedeemBody>

@@ -56,6 +56,13 @@ export async function findSession(
   return { session: { accountId, address, signedInAt: instant(createdAt) }, standing: standingOf(owned) }
 }
 
+/** Every session of the account, whoever has it. @returns how many were good */
+export async function revokeSessions(db: DrizzleD1Database, accountId: AccountId, now: Instant): Promise<number> {
+  const isOpen = and(eq(sessions.accountId, accountId), isNull(sessions.revokedAt), gt(sessions.expiresAt, now))
+  const { meta } = await db.update(sessions).set({ revokedAt: now }).where(isOpen).run()
+  return meta.changes
+}
+
 export async function revokeSession(db: DrizzleD1Database, token: string, now: Instant): Promise<void> {
   const isOpen = and(eq(sessions.tokenHash, sha256Hex(token)), isNull(sessions.revokedAt))
   await db.update(sessions).set({ revokedAt: now }).where(isOpen)

@@ -1,5 +1,5 @@
 // Which secrets a key has (rule): the newest one, and after a reroll for a while those before it. Only digests are known here.
-import type { Instant } from '../../protocol/units.ts'
+import { instant, type Instant } from '../../protocol/units.ts'
 import type { Reroll } from './limit-port.ts'
 
 export interface OldSecret {
@@ -27,10 +27,13 @@ export function isItsSecret({ secretHash, oldSecrets }: Secrets, hash: string, n
  * Without a grace every secret before is dead at once: the key leaked. With one, the secret until now is good for the grace, and older ones
  * as long as they were promised to be, never longer.
  */
-export function rerolled(key: Secrets, { secretHash, graceUntil }: Reroll, now: Instant): Secrets {
-  if (graceUntil <= now) return { secretHash, oldSecrets: [] }
+export function rerolled(key: Secrets, { secretHash, graceMs }: Reroll, now: Instant): Secrets {
+  if (graceMs <= 0) return { secretHash, oldSecrets: [] }
   const older = key.oldSecrets.filter(({ until }) => now < until)
-  return { secretHash, oldSecrets: [{ hash: key.secretHash, until: graceUntil }, ...older].slice(0, OLD_SECRETS_MAX) }
+  return {
+    secretHash,
+    oldSecrets: [{ hash: key.secretHash, until: instant(now + graceMs) }, ...older].slice(0, OLD_SECRETS_MAX),
+  }
 }
 
 /** Until when a secret before the newest is good; null when none is. */

@@ -64,8 +64,8 @@ export interface Reroll {
   readonly keyId: KeyId
   readonly secretHash: string
   readonly hint: string
-  /** until then the secret before it is good as well; now or earlier: no secret before it is good any more */
-  readonly graceUntil: Instant
+  /** ms, by the guard's clock, for which the secret before it stays good; 0: no secret before it is good any more */
+  readonly graceMs: number
 }
 
 export interface LimitPort {

@@ -135,6 +135,7 @@ export const RULES: readonly string[] = [
   'gateway/auth/delegate.ts',
   'gateway/auth/roles.ts',
   'gateway/inference/count.ts',
+  'gateway/inference/drift.ts',
   'gateway/inference/failure.ts',
   'gateway/inference/quote.ts',
   'gateway/ledger/account-events.ts',

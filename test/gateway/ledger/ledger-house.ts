@@ -123,7 +123,11 @@ export const aKey = (key: Partial<CreateKey> = {}): CreateKey => ({
 
 type Payer = Awaited<ReturnType<typeof aPayer>>
 
-export const aHold = (payer: Payer, amount: bigint, request: Partial<HoldRequest> = {}): HoldRequest => ({
+export const aHold = (
+  payer: Pick<Payer, 'clock' | 'keyId'>,
+  amount: bigint,
+  request: Partial<HoldRequest> = {},
+): HoldRequest => ({
   callId: newCallId(payer.clock(), systemRandom),
   keyId: payer.keyId,
   secretHash: SECRET_HASH,

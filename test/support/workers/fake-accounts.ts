@@ -57,7 +57,7 @@ function portOf(account: FakeAccount): AccountPort {
       heldNanos: account.heldNanos,
       vestingNanos: nanos(0n),
     }),
-    limits: async () => limitsView({ limit: null, rpm: null, tpm: null, concurrency: null, ratesShadow: false }),
+    limits: async () => limitsView(NO_LIMITS),
     frozen: async () => null,
     createKey: async (key) => {
       const view = viewOf(key)
@@ -69,6 +69,12 @@ function portOf(account: FakeAccount): AccountPort {
       const data = account.keys.slice(from, from + rows).map(({ view }) => view)
       return { data, nextCursor: from + rows < account.keys.length ? (data.at(-1)?.id ?? null) : null }
     },
+    inspectKey: async (keyId, secretHash) => {
+      const found = account.keys.find(({ view }) => view.id === keyId)
+      if (found?.secretHash !== secretHash) return { ok: false, code: 'invalid_api_key' }
+      const balance = { availableNanos: account.availableNanos, heldNanos: account.heldNanos, vestingNanos: nanos(0n) }
+      return { ok: true, key: found.view, account: limitsView(NO_LIMITS), balance }
+    },
     revokeKey: async (keyId) => {
       const found = account.keys.find(({ view }) => view.id === keyId)
       if (!found) return { ok: false, code: 'not_found' }
@@ -79,6 +85,8 @@ function portOf(account: FakeAccount): AccountPort {
   // The methods that are missing are refused by the proxy above.
   return port as AccountPort
 }
+
+const NO_LIMITS: Limits = { limit: null, rpm: null, tpm: null, concurrency: null, ratesShadow: false }
 
 function viewOf({ id, name, hint, scopes, models, nodes, expiresAt, ...limits }: CreateKey): KeyView {
   return {
