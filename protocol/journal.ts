@@ -92,25 +92,26 @@ const CorrectionJson = z
   })
   .transform(({ owed, ...rest }) => ({ ...rest, owedNanos: owed }))
 
-/** Shares of a payer's lines fromSeq…toSeq that arrived here. `operator + author = sum`. */
+/** Shares of a payer's lines fromSeq…toSeq that arrived here. `operator + author = sum`. The first journals said the sum alone. */
 const CreditJson = z
   .object({
     payer: AccountIdText,
     fromSeq: z.number().int(),
     toSeq: z.number().int(),
     sum: UsdNanos,
-    operator: UsdNanos,
-    author: UsdNanos,
+    operator: UsdNanos.optional(),
+    author: UsdNanos.prefault('0'),
     /** house fees of the lines in which this account was the operator: what audits of it may cost */
-    fees: UsdNanos,
+    fees: UsdNanos.prefault('0'),
     vesting: z
       .array(z.object({ until: InstantNumber, amount: UsdNanos }))
-      .transform((parts) => parts.map(({ until, amount }) => ({ until, amountNanos: amount }))),
+      .transform((parts) => parts.map(({ until, amount }) => ({ until, amountNanos: amount })))
+      .prefault([]),
   })
   .transform(({ sum, operator, author, fees, ...rest }) => ({
     ...rest,
     sumNanos: sum,
-    operatorNanos: operator,
+    operatorNanos: operator ?? sum,
     authorNanos: author,
     feesNanos: fees,
   }))
@@ -221,10 +222,24 @@ export function readLine(body: string): ParsedLine {
   }
 }
 
-/** Canonical JSON: amounts are decimal dollars, counts whole numbers, times ms. What a line is not about is absent. */
-function bodyOf(line: JournalLine): string {
+const bodyOf = (line: JournalLine): string => jcs(jsonOf(line))
+
+/** Whether a body is written as {@link chainLine} writes it: canonical, and nothing beside a line's own fields. */
+export function isCanonical(body: string, line: JournalLine): boolean {
+  const json = jsonOf(line)
+  if (jcs(json) === body) return true
+  // Lines from before these fields existed.
+  const { ticketHash, priceVersion, ...call } = json.call ?? { ticketHash: null, priceVersion: null }
+  if (json.call) return ticketHash === null && priceVersion === null && jcs({ ...json, call }) === body
+  if (!json.credit) return false
+  const { payer, fromSeq, toSeq, sum } = json.credit
+  return jcs({ ...json, credit: { payer, fromSeq, toSeq, sum } }) === body
+}
+
+/** As it is hashed: amounts are decimal dollars, counts whole numbers, times ms. What a line is not about is absent. */
+function jsonOf(line: JournalLine) {
   const { account, seq, at, kind, transferId, deltaNanos, legs, grant, withdrawal, note, receipt } = line
-  return jcs({
+  return {
     account,
     seq,
     at,
@@ -239,7 +254,7 @@ function bodyOf(line: JournalLine): string {
     ...(withdrawal && { withdrawal }),
     ...(note && { note }),
     ...(receipt && { receipt }),
-  })
+  }
 }
 
 function factsToJson({ holdNanos, inputTokens, outputTokens, ...facts }: CallFacts) {

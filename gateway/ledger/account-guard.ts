@@ -141,6 +141,9 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   lines(...args: Parameters<AccountPort['lines']>) {
     return this.account.lines(...args)
   }
+  journal(...args: Parameters<AccountPort['journal']>) {
+    return this.account.journal(...args)
+  }
   selfCheck(...args: Parameters<AccountPort['selfCheck']>) {
     return this.account.selfCheck(...args)
   }

@@ -48,6 +48,7 @@ export function createAccounts(namespace: DurableObjectNamespace<AccountGuard>):
       lateReceipt: (...args) => guard().lateReceipt(...args),
       head: (...args) => guard().head(...args),
       lines: (...args) => guard().lines(...args),
+      journal: (...args) => guard().journal(...args),
       selfCheck: (...args) => guard().selfCheck(...args),
       reproject: (...args) => guard().reproject(...args),
       tick: (...args) => guard().tick(...args),

@@ -2,10 +2,14 @@
 import { drizzle } from 'drizzle-orm/d1'
 import { events } from '../../db/money-schema.ts'
 import type { AccountId } from '../../protocol/units.ts'
+import type { EventKind } from '../../protocol/webhook.ts'
 import type { AccountEvent } from './event-store.ts'
 
+/** Of a guard, or of a cron. */
+export type ToldEvent = Omit<AccountEvent, 'kind'> & { readonly kind: EventKind }
+
 /** @throws what D1 throws; an event that is there already is no error */
-export type Tell = (accountId: AccountId, event: AccountEvent) => Promise<void>
+export type Tell = (accountId: AccountId, event: ToldEvent) => Promise<void>
 
 export function createEventBook(registry: D1Database): Tell {
   const db = drizzle(registry)

@@ -7,14 +7,17 @@ import type { Clock } from '../core/clock.ts'
 import type { Config } from '../core/env.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
+import { identified, requireManager } from '../core/manager.ts'
 import { PageQuery } from '../core/page.ts'
 import { requireAdmin, requireSession, type AppEnv } from '../core/principal.ts'
+import { refusal } from '../core/refusal.ts'
 import { jsonBody, queryString } from '../core/validate.ts'
 import type { Accounts } from './account-port.ts'
 import type { GrantRequest } from './transfer-port.ts'
 import { createBookPages, type Page } from './book-pages.ts'
 import { createAccountBook, type BookOf } from './account-book.ts'
 import { createCreditCodes } from './credit-codes.ts'
+import { idempotent } from './idempotent-posts.ts'
 import { LEDGER } from './limits.ts'
 
 export interface LedgerRouteNeeds {
@@ -32,6 +35,7 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
   const registered = createAccountBook(db)
   const codes = createCreditCodes(db, random)
   const pages = createBookPages(bookOf)
+  const once = idempotent({ accounts, random })
 
   /** Who is asking is settled before a body is read. */
   const freshAdmin: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -44,13 +48,13 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
     // Harmless when it is open; repairs an account whose sign-in was cut off before its guard heard of it.
     await guard.open(accountId, await registered.bookIndex(accountId))
     const given = await guard.grant(request)
-    if (!given.ok) throw new GatewayError(given.code, given.detail === undefined ? {} : { detail: given.detail })
+    if (!given.ok) throw refusal(given)
     const { availableNanos, heldNanos } = given.balance
     return { usd: toUsd(request.amountNanos), balance: toUsd(availableNanos), held: toUsd(heldNanos), seq: given.seq }
   }
 
   return new Hono<AppEnv>()
-    .post('/admin/grants', freshAdmin, jsonBody(GrantBody), async (c) => {
+    .post('/admin/grants', freshAdmin, jsonBody(GrantBody), once, async (c) => {
       const { accountId, usd, reason, id } = c.req.valid('json')
       if (!isAccountId(accountId) || !(await registered.exists(accountId)))
         throw new GatewayError('not_found', { param: 'accountId', detail: 'There is no such account.' })
@@ -60,7 +64,7 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
       return c.json(await give(accountId, request))
     })
 
-    .post('/admin/codes', freshAdmin, jsonBody(CodeBody), async (c) => {
+    .post('/admin/codes', freshAdmin, jsonBody(CodeBody), once, async (c) => {
       const { usd, reason, expiresAt } = c.req.valid('json')
       const now = clock()
       const end = expiresAt === undefined ? instant(now + LEDGER.codeMs) : instant(Date.parse(expiresAt))
@@ -73,7 +77,7 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
       return c.json({ code, usd: toUsd(amountNanos), expiresAt: new Date(end).toISOString() } satisfies CodeReply, 201)
     })
 
-    .post('/codes/redeem', signedIn, jsonBody(RedeemBody), async (c) => {
+    .post('/codes/redeem', signedIn, jsonBody(RedeemBody), once, async (c) => {
       const { accountId } = requireSession(c)
       const claimed = await codes.claim(c.req.valid('json').code, accountId, clock())
       if (!claimed.ok)
@@ -83,7 +87,7 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
       return c.json(await give(accountId, request))
     })
 
-    .post('/faucet', async (c) => {
+    .post('/faucet', once, async (c) => {
       if (!config.isLocal) throw new GatewayError('not_found')
       const { accountId } = requireSession(c)
       const day = new Date(clock()).toISOString().slice(0, 10)
@@ -93,14 +97,10 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
       return c.json(await give(accountId, request))
     })
 
-    .get('/usage', signedIn, queryString(PageQuery), async (c) => {
+    .get('/usage', identified, queryString(PageQuery), async (c) => {
       const { cursor, limit } = c.req.valid('query')
-      return c.json(known(await pages.usage(requireSession(c).accountId, cursor ?? null, limit ?? LIMITS.pageRows)))
-    })
-
-    .get('/journal', signedIn, queryString(PageQuery), async (c) => {
-      const { cursor, limit } = c.req.valid('query')
-      return c.json(known(await pages.journal(requireSession(c).accountId, cursor ?? null, limit ?? LIMITS.pageRows)))
+      const { accountId } = await requireManager(c, accounts)
+      return c.json(known(await pages.usage(accountId, cursor ?? null, limit ?? LIMITS.pageRows)))
     })
 }
 

@@ -7,6 +7,8 @@ import { SIGN_IN } from '../../../gateway/core/limits.ts'
 import type { AppEnv, Principal } from '../../../gateway/core/principal.ts'
 import { Secret } from '../../../gateway/core/sealed.ts'
 import { hashLine } from '../../../protocol/journal.ts'
+import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
+import { createJournalRoutes } from '../../../gateway/ledger/journal-routes.ts'
 import { createLedgerRoutes } from '../../../gateway/ledger/routes.ts'
 import type { Role } from '../../../protocol/auth.ts'
 import { CodeReply, GrantReply, JournalPage, UsagePage } from '../../../protocol/ledger.ts'
@@ -14,6 +16,8 @@ import { newAccountId, type AccountId } from '../../../protocol/units.ts'
 import { accounts, aClock, anAccount, aPayer, callFor, START, type TestAccount } from './ledger-house.ts'
 
 const ADMIN = newAccountId(systemRandom)
+
+const key = await loadGatewayKey(env.SOUK_SIGNING_KEY)
 
 /** The room's routes behind a principal that is simply given. */
 function anApi(isLocal = true, clock = aClock()) {
@@ -32,6 +36,7 @@ function anApi(isLocal = true, clock = aClock()) {
         await next()
       })
       .route('/api', routes)
+      .route('/api', createJournalRoutes({ bookOf: async () => env.BOOK_0, accounts, clock, key }))
     app.onError((error) => toResponse(error, 'req_test'))
     const init =
       body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
