@@ -144,6 +144,8 @@ export const OfferView = z.object({
   contextTokens: z.number(),
   outputTokensMax: z.number(),
   concurrencyMax: z.number(),
+  /** Millionths by which its own token counts were off what can be, decayed: 0 is right; null while unknown. */
+  driftPpm: z.number().nullable(),
 })
 export type OfferView = z.infer<typeof OfferView>
 

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { CryptoKey } from 'jose'
 import { fromBase64url, jcs, sha256Hex } from './canonical.ts'
 import type { Result } from './errors.ts'
-import { signClaims, verifyClaims } from './ticket.ts'
+import { signClaims, verifyClaims, type Ticket } from './ticket.ts'
 
 export const Outcome = z.enum(['complete', 'cancelled', 'failed'])
 export type Outcome = z.infer<typeof Outcome>
@@ -63,6 +63,14 @@ export function verifyReceipt(
   nodeKey: CryptoKey,
 ): Promise<Result<Receipt, 'malformed' | 'bad_signature'>> {
   return verifyClaims(jws, 'souk-receipt', Receipt, () => Promise.resolve(nodeKey))
+}
+
+/** Whether a receipt is for exactly this order, by the node it was given to. Both signatures are the reader's to check. */
+export function isForTicket(receipt: Receipt, ticket: Ticket): boolean {
+  const isSameOrder =
+    receipt.jti === ticket.jti && receipt.callId === ticket.callId && receipt.attempt === ticket.attempt
+  const isSameModel = receipt.model === ticket.model && receipt.modelDigest === ticket.modelDigest
+  return isSameOrder && isSameModel && receipt.nodeKey === ticket.aud
 }
 
 /** `POST /api/receipts`: receipts that did not reach the gateway with their answer. No sign-in: the two signatures say all. */

@@ -9,6 +9,7 @@ import type { Market, Offer } from '../market/market-port.ts'
 import { AttemptFailure, CallerGone, refusalOf } from './failure.ts'
 import type { Meter } from './meter.ts'
 import { nodeJson } from './node-events.ts'
+import { checkedReceipt, type Answered, type CheckedReceipt } from './receipt-check.ts'
 import type { Background, Caller, Order } from './order.ts'
 import { Watch } from './watch.ts'
 
@@ -51,11 +52,17 @@ interface Ended {
 
 export type AttemptEnd<Answer> = Ended &
   (
-    | { readonly served: true; readonly answer: Answer; readonly ticket: Ticket }
+    | {
+        readonly served: true
+        readonly answer: Answer
+        readonly ticket: Ticket
+        /** the answer's own, when it is one */
+        readonly receipt: CheckedReceipt | null
+      }
     | { readonly served: false; readonly failure: AttemptFailure | CallerGone }
   )
 
-export async function runAttempt<Answer>(
+export async function runAttempt<Answer extends Answered>(
   needs: AttemptNeeds,
   order: Order,
   meter: Meter,
@@ -83,7 +90,8 @@ export async function runAttempt<Answer>(
       firstTokenMs,
       durationMs,
     }
-    background(needs.market.attemptEnded({ ...report, outputTokens: Number(meter.units().outputTokens) }))
+    const counts = { outputTokens: Number(meter.units().outputTokens), driftPpm: meter.driftPpm() }
+    background(needs.market.attemptEnded({ ...report, ...counts }))
     return { attempt, nodeId: offer.nodeId, outcome, firstTokenMs, durationMs }
   }
   try {
@@ -99,7 +107,9 @@ export async function runAttempt<Answer>(
     watch.disarm()
     if (!meter.hasOutput)
       throw new AttemptFailure('provider_failed', 'node', { cause: new Error('an answer without content') })
-    return { served: true, answer, ticket, ticketJws, firstOutputAt, record: finish('served', 'none') }
+    const receipt = await checkedReceipt(answer.receipt, ticket)
+    if (receipt) meter.noteReceipt(receipt.said)
+    return { served: true, answer, receipt, ticket, ticketJws, firstOutputAt, record: finish('served', 'none') }
   } catch (error) {
     const failure = asFailure(error, watch)
     watch.abort(failure)

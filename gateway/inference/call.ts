@@ -2,10 +2,7 @@
 // One attempt at a time; another node is asked only while nothing has reached the caller. An acknowledged call is a captured call.
 import type { Instant, Nanos } from '../../protocol/units.ts'
 import { sha256Hex } from '../../protocol/canonical.ts'
-import { importPublicKey } from '../../protocol/keys.ts'
-import { verifyReceipt } from '../../protocol/receipt.ts'
 import type { Units } from '../../protocol/price.ts'
-import type { Ticket } from '../../protocol/ticket.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { HOLD_GRACE_MS } from '../core/limits.ts'
 import type { Accounts, AttemptRecord, CallEnd, Held, HoldRequest, Reply } from '../ledger/account-port.ts'
@@ -14,6 +11,7 @@ import { runAttempt, type AttemptEnd, type AttemptNeeds, type Serve } from './at
 import { CallerGone, timedOut, verdict, type AttemptFailure } from './failure.ts'
 import { Meter } from './meter.ts'
 import type { Caller, Order } from './order.ts'
+import type { Answered } from './receipt-check.ts'
 import type { KeptAnswer } from './replay.ts'
 
 export interface CallNeeds extends AttemptNeeds {
@@ -31,10 +29,6 @@ export interface CapturedCall<Answer> {
   readonly chargeNanos: Nanos
   readonly receipt: string | null
   readonly salt: string
-}
-
-export interface Answered {
-  readonly receipt: string | null
 }
 
 /** What is kept of a whole answer for who repeats the request; null when it is too long. */
@@ -99,7 +93,7 @@ interface Run<Answer> {
   readonly failure: AttemptFailure | CallerGone | null
 }
 
-async function attemptInTurn<Answer>(
+async function attemptInTurn<Answer extends Answered>(
   needs: CallNeeds,
   order: Order,
   serve: Serve<Answer>,
@@ -139,7 +133,7 @@ async function settle<Answer extends Answered>(
 ): Promise<CapturedCall<Answer>> {
   const { end, meter, failure } = run
   const isCharged = end.served || (failure instanceof CallerGone && meter.hasOutput)
-  const receipt = end.served ? await checkedReceipt(end.answer.receipt, meter.offer, end.ticket) : null
+  const receipt = end.served ? (end.receipt?.jws ?? null) : null
   const salt = end.served ? end.ticket.salt : null
   const units = meter.units()
   const nothing = { inputTokens: 0n, outputTokens: 0n } as Units // zero is a valid count
@@ -196,18 +190,6 @@ async function surely<T>(order: Order, ask: () => Promise<T>): Promise<T> {
 const GUARD_TRIES = 4
 /** ms before the second try, four times as long before each further one: a guard that is being moved is back within a second */
 const GUARD_PAUSE_MS = 50
-
-/** A receipt that this node did not sign for this ticket is worth nothing and is not kept. Never throws: nothing may stand before the capture. */
-async function checkedReceipt(jws: string | null, offer: Offer, ticket: Ticket): Promise<string | null> {
-  if (jws === null) return null
-  const nodeKey = await importPublicKey(offer.nodeKey).catch(() => null) // a node's key is its own word
-  const verified = nodeKey && (await verifyReceipt(jws, nodeKey))
-  if (!verified?.ok) return null
-  const said = verified.value
-  const isOurs = said.jti === ticket.jti && said.callId === ticket.callId && said.attempt === ticket.attempt
-  const isWhole = said.nodeKey === ticket.aud && said.model === ticket.model && said.modelDigest === ticket.modelDigest
-  return isOurs && isWhole ? jws : null
-}
 
 const retryAfter = (failure: AttemptFailure) =>
   failure.code === 'provider_busy' || failure.code === 'no_provider' ? { retryAfterSeconds: 1 } : {}

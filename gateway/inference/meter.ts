@@ -2,6 +2,7 @@
 // settle if this gateway vanishes. It believes a node's claims only as far as count.ts does.
 import { NodeUsageClaim } from '../../protocol/node.ts'
 import { costOf, type Units } from '../../protocol/price.ts'
+import type { Receipt } from '../../protocol/receipt.ts'
 import { nanos, type Instant, type Nanos } from '../../protocol/units.ts'
 import type { Leg } from '../../protocol/journal.ts'
 import type { AccountPort, ChargeTerms } from '../ledger/account-port.ts'
@@ -9,6 +10,7 @@ import { legsFor } from '../ledger/split.ts'
 import type { Offer } from '../market/market-port.ts'
 import { vestingOf } from '../market/vesting.ts'
 import { countUnits, isOverOrder, type Observed } from './count.ts'
+import { driftPpm } from './drift.ts'
 import type { Order } from './order.ts'
 
 interface MeterNeeds {
@@ -20,9 +22,11 @@ interface MeterNeeds {
 const encoder = new TextEncoder()
 
 export class Meter {
-  #claim: unknown = null
+  #claim: NodeUsageClaim | null = null
+  #receipt: NodeUsageClaim | null = null
   #outputBytes = 0
-  #outputEvents = 0
+  /** the text so far ends between the two halves of a character */
+  #endsInHalf = false
   #reportedAt: Instant
   #reportedNanos: Nanos = nanos(0n)
   /** frozen with the price: a node that leaves probation meanwhile is paid as it was asked */
@@ -39,20 +43,28 @@ export class Meter {
     this.#vesting = vestingOf(offer.nodeState, offer.operatorAccountId, order.principal.accountId, now)
   }
 
-  /** The node's cumulative usage: the latest one counts. */
+  /** The node's cumulative usage: the latest one counts. What is no usage is ignored, also when one was said before. */
   noteClaim(claim: unknown): void {
-    if (claim !== undefined && claim !== null) this.#claim = claim
+    if (claim === undefined || claim === null) return
+    this.#claim = NodeUsageClaim.safeParse(claim).data ?? this.#claim
+  }
+
+  /** The counts of the receipt that came with the answer. They are compared, never charged. */
+  noteReceipt({ inputTokens, outputTokens }: Pick<Receipt, 'inputTokens' | 'outputTokens'>): void {
+    this.#receipt = { prompt_tokens: inputTokens, completion_tokens: outputTokens }
   }
 
   noteOutput(text: string): void {
-    this.#outputBytes += encoder.encode(text).byteLength
-    this.#outputEvents += 1
+    if (text === '') return
+    // A half of a character is three bytes by itself, and both together are four: cutting there must not add to the bill.
+    const joins = this.#endsInHalf && /^[\udc00-\udfff]/.test(text)
+    this.#outputBytes += encoder.encode(text).byteLength - (joins ? 2 : 0)
+    this.#endsInHalf = /[\ud800-\udbff]$/.test(text)
   }
 
   /** Output that is no text: counted by its bytes. */
   noteBytes(bytes: number): void {
     this.#outputBytes += bytes
-    this.#outputEvents += 1
   }
 
   get hasOutput(): boolean {
@@ -78,8 +90,13 @@ export class Meter {
 
   /** The node's own count, as far as it is one: what is kept beside ours. */
   claimed(): { readonly inputTokens: number; readonly outputTokens: number } | null {
-    const claim = NodeUsageClaim.safeParse(this.#claim)
-    return claim.success ? { inputTokens: claim.data.prompt_tokens, outputTokens: claim.data.completion_tokens } : null
+    const claim = this.#claim
+    return claim && { inputTokens: claim.prompt_tokens, outputTokens: claim.completion_tokens }
+  }
+
+  /** How far the node's counts are from what can be; null when it gave none. */
+  driftPpm(): number | null {
+    return driftPpm(this.#observed(), this.#receipt)
   }
 
   /** A report to the guard every few seconds or quarter of the hold. Null when none is due; false: the hold is gone, stop. */
@@ -118,7 +135,6 @@ export class Meter {
     return {
       claim: this.#claim,
       outputBytes: this.#outputBytes,
-      outputEvents: this.#outputEvents,
       bytesPerTokenMin: this.order.model.manifest.bytesPerTokenMin,
       most: this.order.most,
     }

@@ -87,7 +87,9 @@ export class GuardStore {
       .exec<{ state: string | null }>('SELECT state FROM offers WHERE model_id = ?', modelId)
       .toArray()[0]
     if (!row?.state) return { breaker: CLOSED, health: unknownHealth(now) }
-    return JSON.parse(row.state) as OfferState // written by `write` below, by nobody else
+    const { breaker, health } = JSON.parse(row.state) as OfferState // written by `write` below, by nobody else
+    // What an older version wrote lacks what was learnt since.
+    return { breaker, health: { ...unknownHealth(now), ...health } }
   }
 
   write(modelId: ModelId, state: OfferState): void {

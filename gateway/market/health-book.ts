@@ -12,6 +12,7 @@ export interface OfferHealth {
   readonly success: number | null
   readonly firstTokenMs: number | null
   readonly unitsPerSecond: number | null
+  readonly driftPpm: number | null
 }
 
 export function createHealthBook(database: D1Database) {
@@ -28,6 +29,7 @@ export function createHealthBook(database: D1Database) {
             successPpm: scaled(offer.success, 1_000_000),
             firstTokenMs: scaled(offer.firstTokenMs, 1),
             unitsPerKs: scaled(offer.unitsPerSecond, 1_000),
+            driftPpm: scaled(offer.driftPpm, 1),
             inFlight: offer.inFlight,
             updatedAt: now,
           })

@@ -21,6 +21,8 @@ export interface Health {
   readonly success: Average
   readonly firstTokenMs: Average
   readonly unitsPerSecond: Average
+  /** of {@link AttemptReport}'s driftPpm */
+  readonly driftPpm: Average
   readonly at: Instant
 }
 
@@ -28,6 +30,7 @@ export const unknownHealth = (now: Instant): Health => ({
   success: NOTHING,
   firstTokenMs: NOTHING,
   unitsPerSecond: NOTHING,
+  driftPpm: NOTHING,
   at: now,
 })
 
@@ -48,6 +51,7 @@ export function afterReport(health: Health, report: AttemptReport, now: Instant)
     success: add(health.success, factor, verdict === null ? null : Number(verdict === 'served')),
     firstTokenMs: add(health.firstTokenMs, factor, report.firstTokenMs),
     unitsPerSecond: add(health.unitsPerSecond, factor, speedOf(report)),
+    driftPpm: add(health.driftPpm, factor, report.driftPpm),
     at: now,
   }
 }

@@ -58,6 +58,8 @@ export interface AttemptReport {
   /** of the whole attempt */
   readonly durationMs: number
   readonly outputTokens: number
+  /** gap between what the node states and what can be, millionths; null when it stated nothing */
+  readonly driftPpm: number | null
 }
 
 export interface Market {

@@ -99,6 +99,7 @@ export class NodeGuard extends DurableObject<Bindings> implements NodeGuardPort 
       success: mean(health.success),
       firstTokenMs: mean(health.firstTokenMs),
       unitsPerSecond: mean(health.unitsPerSecond),
+      driftPpm: mean(health.driftPpm),
     }
   }
 

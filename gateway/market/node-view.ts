@@ -35,6 +35,7 @@ function toOfferView(offer: OfferRow, digest: string, now: Instant): OfferView {
     contextTokens: offer.contextTokens,
     outputTokensMax: offer.outputTokensMax,
     concurrencyMax: offer.concurrencyMax,
+    driftPpm: offer.driftPpm,
   }
 }
 

@@ -5,7 +5,6 @@ import { tokens } from '../../../protocol/units.ts'
 const observed = (over: Partial<Observed> = {}): Observed => ({
   claim: { prompt_tokens: 9, completion_tokens: 7 },
   outputBytes: 20,
-  outputEvents: 5,
   bytesPerTokenMin: 1,
   most: { inputTokens: tokens(50), outputTokens: tokens(100) },
   ...over,
@@ -29,17 +28,18 @@ describe('what of a claim is believed', () => {
     expect(countUnits(observed({ claim: { prompt_tokens: 51, completion_tokens: 0 } })).inputTokens).toBe(50n)
   })
   it.each([
-    ['nothing', undefined],
-    ['null', null],
-    ['a string', { prompt_tokens: '9', completion_tokens: 7 }],
-    ['a negative number', { prompt_tokens: 9, completion_tokens: -7 }],
-    ['not a number', { prompt_tokens: Number.NaN, completion_tokens: 7 }],
-    ['a fraction', { prompt_tokens: 9, completion_tokens: 7.5 }],
-    ['an unsafe integer', { prompt_tokens: 9, completion_tokens: 2 ** 60 }],
-    ['half of it', { completion_tokens: 7 }],
-  ])('ignores %s: no input is charged, and of the output what events prove', (_, claim) => {
-    expect(countUnits(observed({ claim }))).toEqual({ inputTokens: 0n, outputTokens: 5n })
-    expect(countUnits(observed({ claim, outputBytes: 3 })).outputTokens).toBe(3n)
+    [0, 0n],
+    [1, 1n],
+    [16, 1n],
+    [17, 2n],
+    [1_600, 100n],
+    [1_601, 100n],
+  ])('charges no input without one, and of %i bytes what they prove', (outputBytes, outputTokens) => {
+    expect(countUnits(observed({ claim: null, outputBytes }))).toEqual({ inputTokens: 0n, outputTokens })
+  })
+  it('takes a claim of nothing as nothing: it is never replaced by an estimate', () => {
+    const claim = { prompt_tokens: 0, completion_tokens: 0 }
+    expect(countUnits(observed({ claim, outputBytes: 10_000 }))).toEqual({ inputTokens: 0n, outputTokens: 0n })
   })
   it('says when a node claims more than was ordered', () => {
     expect(isOverOrder(observed({ claim: { prompt_tokens: 1, completion_tokens: 100 } }))).toBe(false)

@@ -61,6 +61,17 @@ describe('afterReport', () => {
     ).toBe(1)
   })
 
+  it('remembers drift of every attempt that said something, whatever became of it', () => {
+    expect(mean(unknownHealth(instant(0)).driftPpm)).toBeNull()
+    expect(mean(after([{ driftPpm: null }, 0]).driftPpm)).toBeNull()
+    const health = after(
+      [{ driftPpm: 0 }, 0],
+      [{ ...failed, driftPpm: 600_000 }, 600_000],
+      [{ driftPpm: null }, 600_000],
+    )
+    expect(mean(health.driftPpm)).toBeCloseTo(400_000)
+  })
+
   it('measures the time to the first token, and the speed after it', () => {
     const health = after([{ firstTokenMs: 100, durationMs: 1_100, outputTokens: 51 }, 0])
     expect(mean(health.firstTokenMs)).toBe(100)

@@ -87,6 +87,7 @@ export function aReport(over: Partial<AttemptReport> = {}): AttemptReport {
     attempt: 0,
     outcome: 'served',
     fault: 'none',
+    driftPpm: null,
     firstTokenMs: 100,
     durationMs: 1_100,
     outputTokens: 51,

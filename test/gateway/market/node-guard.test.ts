@@ -1,4 +1,4 @@
-import { env, runDurableObjectAlarm } from 'cloudflare:test'
+import { env, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createNodeGuards, PROBATION_ATTEMPTS } from '../../../gateway/market/node-guard.ts'
 import type { CallId, NodeId } from '../../../protocol/units.ts'
@@ -52,6 +52,18 @@ describe('NodeGuard', () => {
       first_token_ms: 100,
       units_per_ks: 50_000,
     })
+  })
+
+  it('copies drift, and learns it also where an older version kept health without it', async () => {
+    await end(callId(), { driftPpm: 250_000 })
+    await flush()
+    expect(await row()).toMatchObject({ drift_ppm: 250_000 })
+    await runInDurableObject(env.NODE.get(env.NODE.idFromName(nodeId)), (_, { storage }) => {
+      storage.sql.exec(`UPDATE offers SET state = json_remove(state, '$.health.driftPpm')`)
+    })
+    await end(callId(), { driftPpm: 0 })
+    await flush()
+    expect(await row()).toMatchObject({ drift_ppm: 0, success_ppm: 1_000_000 })
   })
 
   it('ends an attempt once, also when its end overtakes its beginning', async () => {

@@ -1,0 +1,92 @@
+// Receipts handed in after the answer, or without one. Nobody signs in for it: a ticket that this gateway signed and a receipt that the
+// ticket's node signed are the authority, and the ticket's sealed ref says whose guard to ask. What the guard does with it, it alone decides;
+// it never pays. Every item has its own answer, and the same batch again changes nothing.
+import { importPublicKey } from '../../protocol/keys.ts'
+import {
+  isForTicket,
+  verifyReceipt,
+  type Receipt,
+  type ReceiptAnswer,
+  type ReceiptsBody,
+} from '../../protocol/receipt.ts'
+import { verifyOldTicket, type Ticket } from '../../protocol/ticket.ts'
+import { isCallId, tokens } from '../../protocol/units.ts'
+import type { Config } from '../core/env.ts'
+import { logError } from '../core/errors.ts'
+import type { GatewayKey } from '../core/gateway-key.ts'
+import type { Accounts, LateReceipt } from '../ledger/account-port.ts'
+import { openRef } from '../market/ticket-ref.ts'
+
+export interface LateReceiptNeeds {
+  readonly accounts: Accounts
+  /** also the keys before the last rotation, as long as they are published */
+  readonly key: Pick<GatewayKey, 'jwks'>
+  readonly config: Pick<Config, 'keySecret'>
+}
+
+type Item = ReceiptsBody['receipts'][number]
+type Refused = Extract<ReceiptAnswer, { outcome: 'refused' }>
+
+/** guards asked at the same time for one batch: a Worker has six connections, and a batch is nobody's hurry */
+const GUARDS_AT_ONCE = 6
+
+/** One answer for each item, in their order. Never throws for what an item is. */
+export async function takeReceipts(
+  needs: LateReceiptNeeds,
+  items: readonly Item[],
+  requestId: string,
+): Promise<ReceiptAnswer[]> {
+  const answers: ReceiptAnswer[] = []
+  for (let from = 0; from < items.length; from += GUARDS_AT_ONCE) {
+    const page = items.slice(from, from + GUARDS_AT_ONCE)
+    answers.push(...(await Promise.all(page.map((item) => takeReceipt(needs, item, requestId)))))
+  }
+  return answers
+}
+
+async function takeReceipt(needs: LateReceiptNeeds, item: Item, requestId: string): Promise<ReceiptAnswer> {
+  const verified = await verify(needs, item)
+  if ('outcome' in verified) return verified
+  const { ticket, receipt } = verified
+  const ref = await openRef(needs.config.keySecret, ticket.jti, ticket.ref ?? '')
+  if (!ref || !isCallId(ticket.callId)) return refused('bad_ticket')
+  // A probe is nobody's call. It had its receipt with its answer, or it failed: a node must not learn here which of its calls were probes.
+  if (ref.accountId === null) return { outcome: 'known' }
+  const late: LateReceipt = {
+    callId: ticket.callId,
+    attempt: ticket.attempt,
+    nodeId: ref.nodeId,
+    ...unitsOf(receipt),
+    receipt: item.receipt,
+    ticket: item.ticket,
+  }
+  try {
+    return await needs.accounts(ref.accountId).lateReceipt(late)
+  } catch (error) {
+    logError(error, requestId)
+    return refused('unavailable')
+  }
+}
+
+/** The ticket first: without one of ours, nothing else of it is looked at. */
+async function verify(needs: LateReceiptNeeds, item: Item): Promise<{ ticket: Ticket; receipt: Receipt } | Refused> {
+  const ticket = await verifyOldTicket(item.ticket, async (kid) => {
+    const published = needs.key.jwks.keys.find((key) => key.kid === kid)
+    return published?.x === undefined ? null : importPublicKey(published.x)
+  })
+  if (!ticket.ok) return refused('bad_ticket')
+  // The audience is a node's own word at its registration, and may be no key at all.
+  const nodeKey = await importPublicKey(ticket.value.aud).catch(() => null)
+  const receipt = nodeKey && (await verifyReceipt(item.receipt, nodeKey))
+  if (!receipt?.ok) return refused('bad_receipt')
+  if (!isForTicket(receipt.value, ticket.value)) return refused('not_for_ticket')
+  return { ticket: ticket.value, receipt: receipt.value }
+}
+
+/** What the node says it is owed for. Of an attempt that failed, as it says itself, nobody owes anything. */
+function unitsOf({ outcome, inputTokens, outputTokens }: Receipt) {
+  const isOwed = outcome !== 'failed'
+  return { inputTokens: tokens(isOwed ? inputTokens : 0), outputTokens: tokens(isOwed ? outputTokens : 0) }
+}
+
+const refused = (code: Refused['code']): Refused => ({ outcome: 'refused', code })
