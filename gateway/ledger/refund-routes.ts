@@ -1,13 +1,14 @@
 // `/api/admin`: refunds of calls, and what an account's money consists of. Admins only; what moves money asks for a fresh sign-in.
 import { Hono, type MiddlewareHandler } from 'hono'
-import { RefundBody, type AccountMoneyReply } from '../../protocol/money.ts'
-import { fromUsd, isAccountId, isHouse, toUsd, type AccountId } from '../../protocol/units.ts'
+import { RefundBody, RefundReply, type AccountMoneyReply } from '../../protocol/money.ts'
+import { fromUsd, isAccountId, isHouse, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { requireAdmin, type AppEnv } from '../core/principal.ts'
 import { jsonBody } from '../core/validate.ts'
 import type { Accounts } from './account-port.ts'
 import { createAccountBook } from './account-book.ts'
+import { idempotent } from './idempotent-posts.ts'
 import { refundCall } from './refund-flow.ts'
 import type { MoneyView } from './transfer-port.ts'
 
@@ -16,10 +17,15 @@ export interface RefundRouteNeeds {
   readonly db: D1Database
   readonly accounts: Accounts
   readonly clock: Clock
+  readonly random: RandomBytes
 }
 
-export function createRefundRoutes({ db, accounts, clock }: RefundRouteNeeds) {
+export function createRefundRoutes({ db, accounts, clock, random }: RefundRouteNeeds) {
   const registered = createAccountBook(db)
+  // A share that could not be asked for is tried again by the same request.
+  const once = idempotent({ accounts, random }, (reply) =>
+    RefundReply.parse(reply).takenBack.every(({ error }) => error === null),
+  )
 
   /** Who is asking is settled before a body is read. */
   const freshAdmin: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -34,7 +40,7 @@ export function createRefundRoutes({ db, accounts, clock }: RefundRouteNeeds) {
   }
 
   return new Hono<AppEnv>()
-    .post('/admin/refunds', freshAdmin, jsonBody(RefundBody), async (c) => {
+    .post('/admin/refunds', freshAdmin, jsonBody(RefundBody), once, async (c) => {
       const { usd, ...order } = c.req.valid('json')
       const accountId = await known(order.accountId)
       const amountNanos = usd === undefined ? null : fromUsd(usd)

@@ -13,7 +13,7 @@ import { ADMIN, admin, anApi, aRegistered, signedIn } from './money-house.ts'
 plannedFailures()
 
 const apiWith = (reach: Accounts = accounts) =>
-  anApi(createRefundRoutes({ db: env.DB, accounts: reach, clock: aClock() }))
+  anApi(createRefundRoutes({ db: env.DB, accounts: reach, clock: aClock(), random: systemRandom }))
 
 /** 1000 nanos: royalty 30, fee 50, the node's share 920; both arrived. */
 async function aPaidCall() {
