@@ -80,6 +80,8 @@ export const DeliveryError = z.enum([
   'refused',
   // 410: the receiver wants nothing more
   'gone',
+  // the secret cannot be opened any more (the gateway has another one of its own): rotate it
+  'secret_lost',
   // given up because the webhook was disabled
   'disabled',
 ])

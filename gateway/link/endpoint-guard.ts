@@ -7,6 +7,8 @@ import { isLoopbackAddress, isSpecialAddress } from './special-addresses.ts'
 export interface EndpointPolicy {
   /** only under the local switch: http, and loopback addresses */
   readonly allowLocal: boolean
+  /** a webhook's URL may carry a query and escapes, where many receivers keep their own secret; a node's endpoint may not */
+  readonly allowQuery?: boolean
 }
 
 /** Addresses of a name, as text. Throws when the name could not be looked up. */
@@ -70,11 +72,19 @@ function checkShape(url: string, parsed: URL, policy: EndpointPolicy): string | 
   if (parsed.protocol !== 'https:' && !isPlain) return 'It must begin with https.'
   if (!/^https?:\/\/[^/]/i.test(url)) return 'It must name its host after two slashes.'
   if (parsed.username || parsed.password || /^https?:\/\/[^/?#]*@/i.test(url)) return 'It must not carry a user name.'
-  if (/[?#%]/.test(url)) return 'It must not carry a query, a fragment or escapes.'
+  if (!policy.allowQuery && /[?#%]/.test(url)) return 'It must not carry a query, a fragment or escapes.'
+  if (url.includes('#')) return 'It must not carry a fragment.'
+  // An escaped host is parsed into a name that nobody reads.
+  if (/^https?:\/\/[^/?]*%/i.test(url)) return 'Its host is not a plain name.'
   if (parsed.port !== '' && Number(parsed.port) < PORT_UNPRIVILEGED) return 'Its port must be 443 or at least 1024.'
-  if (!/^[\w.~/-]*$/.test(parsed.pathname)) return 'Its path must be plain.'
+  // As written, because the parser escapes what does not belong there.
+  const isPlainPath = policy.allowQuery ? RFC_3986.test(url) : /^[\w.~/-]*$/.test(parsed.pathname)
+  if (!isPlainPath) return 'Its path must be plain.'
   return null
 }
+
+/** A path and a query of those characters that the standard lets stand there. */
+const RFC_3986 = /^https?:\/\/[^/?]*([\w.~!$&'()*+,;=:@/?-]|%[0-9a-f]{2})*$/i
 
 function checkHost(hostname: string, policy: EndpointPolicy): string | null {
   if (isAddress(hostname)) {

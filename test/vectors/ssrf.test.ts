@@ -26,6 +26,18 @@ describeVectors('ssrf-urls', (vectors) => {
     for (const url of payloads) expect(checkEndpoint(url, PUBLIC).ok, url).toBe(false)
   })
 
+  it('refuses them for webhooks too, which may carry a query: as they stand, with https, and with a query', async () => {
+    const policy = { ...PUBLIC, allowQuery: true }
+    for (const payload of payloads) {
+      expect(checkEndpoint(payload, policy).ok, payload).toBe(false)
+      const url = payload.replace(/^http:/, 'https:').replace(/^(https:\/\/[^/:]+):\d+/, '$1')
+      for (const variant of [url, `${url}?a=1`]) {
+        const checked = checkEndpoint(variant, policy)
+        expect(checked.ok && (await checkResolved(checked.value, policy, resolve)).ok, variant).toBe(false)
+      }
+    }
+  })
+
   it('refuses them with https as well: four names only after they were looked up, the others by their text', async () => {
     const lookedUp: string[] = []
     for (const payload of payloads) {

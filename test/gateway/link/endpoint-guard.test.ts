@@ -65,6 +65,34 @@ describe('checkEndpoint', () => {
   ])('refuses %s even under the local switch', (url) => expect(checkEndpoint(url, LOCAL).ok).toBe(false))
 })
 
+describe('checkEndpoint for a webhook', () => {
+  const WEBHOOK = { allowLocal: false, allowQuery: true }
+
+  it.each([
+    'https://hooks.example.com/services/T0/B0/x?token=a%20b&n=1',
+    'https://hooks.example.com?token=1',
+    "https://hooks.example.com/a:b@c/(d)!$&'*+,;=e/%C3%BC?q=http://x/?y",
+  ])('accepts %s, which is no endpoint of a node', (url) => {
+    expect(checkEndpoint(url, WEBHOOK).ok).toBe(true)
+    expect(checkEndpoint(url, PUBLIC).ok).toBe(false)
+  })
+
+  it.each([
+    ['https://hooks.example.com/#a', 'a fragment'],
+    ['https://hooks%2eexample.com/', 'an escaped host'],
+    ['https://127%2e0.0.1/', 'an escaped address'],
+    ['https://hooks.example.com%2f@10.0.0.1/', 'an escaped slash before a user name'],
+    ['https://hooks.example.com/%zz', 'half an escape'],
+    ['https://hooks.example.com/{a}', 'a character that the parser would escape'],
+    ['https://hooks.example.com/?a="b"', 'the same in a query'],
+    ['https://user@hooks.example.com/?a=1', 'a user name'],
+    ['https://10.0.0.1/?a=1', 'a private address'],
+    ['https://localhost?x.example.com', 'an inner name before a query'],
+    ['http://hooks.example.com/?a=1', 'plain http'],
+    ['https://hooks.example.com:22/?a=1', 'a system port'],
+  ])('refuses %j: %s', (url) => expect(checkEndpoint(url, WEBHOOK).ok).toBe(false))
+})
+
 describe('checkResolved', () => {
   const endpoint = new URL('https://node.example.com')
 
