@@ -1,5 +1,6 @@
 // The book (bindings BOOK_0 …): what happened, projected from the guards' journals by `book.append`, split by account when one is not enough.
 // Nothing here decides a balance. Times are ms since the Unix epoch, amounts nanos, both INTEGER; sums that can pass 2^53 are read as text.
+import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** Every journal line of every account, as its guard hashed it. */
@@ -94,13 +95,15 @@ export const calls = sqliteTable(
     endedAt: integer('ended_at').notNull(),
     /** of the offer's prices; null when no node was tried */
     priceVersion: integer('price_version'),
-    /** CallDetail as JSON: attempts, the choice explained, receipt; purgeable */
+    /** CallDetail as JSON: attempts, the choice explained, receipt; null as JSON once retention has cleared it */
     detail: text('detail').notNull(),
   },
   (t) => [
     index('calls_account').on(t.accountId, t.startedAt),
     index('calls_node').on(t.nodeId, t.startedAt),
     index('calls_started').on(t.startedAt),
+    // What retention has not cleared yet: the purge finds the oldest without passing what it has done.
+    index('calls_kept').on(t.endedAt).where(sql`detail <> 'null'`),
   ],
 )
 
