@@ -1,0 +1,1 @@
+CREATE INDEX `calls_kept` ON `calls` (`ended_at`) WHERE detail <> 'null';
