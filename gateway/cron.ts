@@ -2,10 +2,11 @@
 import { logError } from './core/errors.ts'
 import { sweepAccounts } from './ledger/sweep.ts'
 import { createMarketCron } from './market/cron.ts'
+import { createNotifyCron } from './notify/cron.ts'
 import type { Services } from './services.ts'
 
 export async function runCron(services: Services): Promise<void> {
-  const sweeps = [sweepAccounts(services), createMarketCron(services)()]
+  const sweeps = [sweepAccounts(services), createMarketCron(services)(), createNotifyCron(services)()]
   for (const outcome of await Promise.allSettled(sweeps)) {
     if (outcome.status === 'rejected') logError(outcome.reason, null)
   }
