@@ -240,12 +240,12 @@ const VERSIONS: readonly string[] = [
   `,
 ]
 
-/** Brings this guard's SQLite to the newest version; harmless when it is there. */
-export function migrateGuard(storage: GuardStorage): void {
+/** Brings this guard's SQLite to the newest version; harmless when it is there. @param to an older one: tests build guards as they were */
+export function migrateGuard(storage: GuardStorage, to = VERSIONS.length): void {
   const { sql } = storage
   sql.exec('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)')
   const version = sql.exec<{ version: number }>('SELECT max(version) AS version FROM schema_version').one().version ?? 0
-  VERSIONS.slice(version).forEach((statements, index) => {
+  VERSIONS.slice(version, to).forEach((statements, index) => {
     storage.transactionSync(() => {
       sql.exec(statements)
       sql.exec('INSERT INTO schema_version VALUES (?)', version + index + 1)

@@ -164,7 +164,7 @@ export const aCredit = (payer: AccountId, fromSeq: number, toSeq: number, sum: b
 export const legsOf = (payer: AccountId, charge: bigint, operator: AccountId, author: AccountId = operator) =>
   chargeLegs({ chargeNanos: nanos(charge), payer, operator, author, royaltyBps: ROYALTY_BPS, feeBps: FEE_BPS })
 
-export const anEnd = (payer: Payer, callId: CallId, end: Partial<CallEnd> = {}): CallEnd => ({
+export const anEnd = (payer: Pick<Payer, 'clock'>, callId: CallId, end: Partial<CallEnd> = {}): CallEnd => ({
   callId,
   outcome: 'complete',
   errorCode: null,
