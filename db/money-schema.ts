@@ -34,7 +34,7 @@ export const withdrawals = sqliteTable(
     amountNanos: integer('amount_nanos').notNull(),
     /** EVM address the money goes to */
     address: text('address').notNull(),
-    /** requested | filed | paid | returned */
+    /** requested | filed | paid | returning | returned */
     state: text('state').notNull(),
     /** of the pay-out file; null while requested */
     batchId: text('batch_id'),
@@ -58,9 +58,9 @@ export const alerts = sqliteTable(
   {
     /** kind:subject:seq, so that the same finding is one row */
     id: text('id').primaryKey(),
-    /** chain | balance | holds | overdue | book | conservation | lag */
+    /** chain | balance | holds | overdue | book | conservation | lag | payment */
     kind: text('kind').notNull(),
-    /** AccountId, or house */
+    /** AccountId, or house; `payments` for what a processor said and nobody could book: it stops nobody's money */
     subject: text('subject').notNull(),
     /** a sentence */
     detail: text('detail').notNull(),

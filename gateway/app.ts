@@ -7,9 +7,11 @@ import { createAuthRoutes } from './auth/routes.ts'
 import { GatewayError, toResponse } from './core/errors.ts'
 import type { AppEnv } from './core/principal.ts'
 import { newRequestId } from './core/request-id.ts'
+import { createReceiptRoutes } from './inference/receipt-routes.ts'
 import { createInferenceRoutes } from './inference/routes.ts'
 import { createFreezeRoutes } from './ledger/freeze-routes.ts'
 import { createJournalRoutes } from './ledger/journal-routes.ts'
+import { createPaymentRoutes } from './ledger/payment-routes.ts'
 import { createRefundRoutes } from './ledger/refund-routes.ts'
 import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
@@ -41,10 +43,12 @@ export function createApp(services: Services) {
     .route('/api', auth.api)
     .route('/api', createLedgerRoutes(services))
     .route('/api', createRefundRoutes(services))
+    .route('/webhooks', createPaymentRoutes(services))
     .route('/api', createJournalRoutes(services))
     .route('/api', createStatementRoutes(services))
     .route('/api', createFreezeRoutes(services))
     .route('/api', createMarketRoutes(services))
+    .route('/api', createReceiptRoutes(services))
     .route('/api', createNotifyRoutes(services))
     .route(
       '/v1',

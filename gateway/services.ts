@@ -3,6 +3,7 @@ import { issueTicket, newTicketIds, pseudonymOf } from './market/ticket-order.ts
 import { sealRef } from './market/ticket-ref.ts'
 import { createBookOf } from './ledger/account-book.ts'
 import { createAccounts } from './ledger/accounts.ts'
+import { createStripeAdapter } from './ledger/stripe-events.ts'
 import { createMarket } from './market/market.ts'
 import { createNodeGuards } from './market/node-guard.ts'
 import { createDirectLink } from './link/direct.ts'
@@ -31,6 +32,7 @@ export async function createServices(bindings: Bindings) {
     clock: systemClock,
     random: systemRandom,
     accounts: createAccounts(bindings.ACCOUNT),
+    payments: config.stripe ? [createStripeAdapter(config.stripe)] : [],
     nodeGuards,
     market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock }),
     link: createDirectLink({ allowLocal: config.isLocal }),

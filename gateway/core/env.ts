@@ -25,6 +25,10 @@ export interface Bindings {
   readonly SOUK_HOLD_DEADLINE_MS?: string
   /** JSON of partial CallTimeouts in ms; absent: limits.ts */
   readonly SOUK_TIMEOUTS?: string
+  /** secret: of the Stripe webhook endpoint, whsec_…; absent: no payments */
+  readonly SOUK_STRIPE_WEBHOOK_SECRET?: string
+  /** '0': only test-mode events are booked; absent: live ones, under the local switch test ones */
+  readonly SOUK_STRIPE_LIVE?: string
 }
 
 /** BOOK_0, BOOK_1 … in order: the book, split by account. */
@@ -69,6 +73,11 @@ const Variables = z.object({
   SOUK_LOCAL: z.enum(['0', '1']).default('0'),
   SOUK_HOLD_DEADLINE_MS: Digits.pipe(z.number().int().min(1_000).max(3_600_000)).optional(),
   SOUK_TIMEOUTS: z.string().default('{}').transform(parseOr(null)).pipe(Timeouts),
+  SOUK_STRIPE_WEBHOOK_SECRET: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/=_-]{16,}$/, 'SOUK_STRIPE_WEBHOOK_SECRET is what Stripe shows for the endpoint, whsec_…')
+    .optional(),
+  SOUK_STRIPE_LIVE: z.enum(['0', '1']).optional(),
 })
 
 export interface Config {
@@ -83,6 +92,8 @@ export interface Config {
   readonly isLocal: boolean
   readonly holdDeadlineMs: number | null
   readonly timeouts: Readonly<Record<string, number>>
+  /** null: no payments through Stripe */
+  readonly stripe: { readonly webhookSecret: string; readonly isLive: boolean } | null
 }
 
 /** What a text says as JSON, or `fallback`, which the schema behind it refuses. */
@@ -114,5 +125,11 @@ export function parseConfig(bindings: Partial<Bindings>): Config {
     isLocal: v.SOUK_LOCAL === '1',
     holdDeadlineMs: v.SOUK_HOLD_DEADLINE_MS ?? null,
     timeouts: v.SOUK_TIMEOUTS,
+    stripe: v.SOUK_STRIPE_WEBHOOK_SECRET
+      ? {
+          webhookSecret: v.SOUK_STRIPE_WEBHOOK_SECRET,
+          isLive: (v.SOUK_STRIPE_LIVE ?? (v.SOUK_LOCAL === '1' ? '0' : '1')) === '1',
+        }
+      : null,
   }
 }

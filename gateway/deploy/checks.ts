@@ -78,7 +78,7 @@ export function checkBundle(code: string, developmentValues: readonly string[]):
 }
 
 /** A private key of a chain, or a private JWK. */
-const looksSecret = (value: string): boolean => /0x[0-9a-fA-F]{64}\b|"d"\s*:|sk-souk-/.test(value)
+const looksSecret = (value: string): boolean => /0x[0-9a-fA-F]{64}\b|"d"\s*:|sk-souk-|whsec_/.test(value)
 
 function holdsAny(text: string, values: readonly string[]): boolean {
   const lower = text.toLowerCase()

@@ -39,9 +39,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'provider-node': WIRE,
   local: [...WIRE, 'deploy'],
   deploy: [...WIRE, 'local'],
+  verify: WIRE,
   contracts: [],
   config: ['db', 'test'],
-  test: [...BASE, ...ROOMS, 'top', 'dashboard', 'provider-node', 'local', 'deploy', 'contracts'],
+  test: [...BASE, ...ROOMS, 'top', 'dashboard', 'provider-node', 'local', 'deploy', 'verify', 'contracts'],
 }
 
 /** Types only, each with its reason: nothing of the other side is loaded. */
@@ -62,6 +63,7 @@ const FORBIDDEN_PACKAGES: Readonly<Record<string, RegExp>> = {
   db: /^(node:|cloudflare:|hono)/,
   dashboard: /^(node:|cloudflare:|drizzle)/,
   'provider-node': /^(cloudflare:|drizzle|hono\/cloudflare)/,
+  verify: /^(cloudflare:|drizzle|hono)/,
 }
 
 export function placeOf(path: string): string | null {
@@ -153,6 +155,7 @@ export const RULES: readonly string[] = [
   'gateway/ledger/refund-shares.ts',
   'gateway/ledger/split.ts',
   'gateway/ledger/stored.ts',
+  'gateway/ledger/stripe-events.ts',
   'gateway/ledger/token-bucket.ts',
   'gateway/link/special-addresses.ts',
   'gateway/market/admission.ts',

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:test'
 import { Hono } from 'hono'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import type { AppEnv, Principal } from '../../../gateway/core/principal.ts'
+import { Secret } from '../../../gateway/core/sealed.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import type { Role } from '../../../protocol/auth.ts'
 import { newAccountId, type AccountId } from '../../../protocol/units.ts'
@@ -18,6 +19,7 @@ export const signedIn = (accountId: AccountId, roles: Role[] = ['consumer'], sig
   roles,
   signedInAt,
   viaCookie: false,
+  secret: new Secret('session'),
 })
 export const admin = signedIn(ADMIN, ['admin'])
 
