@@ -19,7 +19,10 @@ export interface EarlierCall {
   readonly earlier: Answered
 }
 
-/** @param note told the call's id before it is held, so that refusals can name it, or the id of the earlier call @throws GatewayError as prepareOrder does, or the guard's refusal */
+/**
+ * @param note told the call's id before it is held, so that refusals can name it, or the id of the earlier call
+ * @throws GatewayError as prepareOrder does, or the guard's refusal
+ */
 export async function holdOrder(
   needs: CallNeeds & OrderNeeds,
   principal: KeyPrincipal,
@@ -34,15 +37,14 @@ export async function holdOrder(
   if ('earlier' in first) return first
   note(first.callId)
   const reply = await askHold(needs, first)
-  if (reply.ok && reply.earlier) return { earlier: reply.earlier }
-  if (!reply.ok && reply.callId) note(reply.callId)
-  if (reply.ok || reply.code !== 'node_not_allowed' || !reply.nodes) return granted(first, reply)
+  if (reply.ok || reply.code !== 'node_not_allowed' || !reply.nodes) return begun(first, reply, note)
   const only = { callId: first.callId, nodes: new Set(reply.nodes) }
   const second = await prepareOrder(needs, principal, modelId, draft, background, only)
-  return granted(second, await askHold(needs, second))
+  return begun(second, await askHold(needs, second), note)
 }
 
-function granted(order: Order, reply: Reply<Held>): HeldOrder {
-  if (reply.ok) return { order, held: reply }
+function begun(order: Order, reply: Reply<Held>, note: (callId: CallId) => void): HeldOrder | EarlierCall {
+  if (reply.ok) return reply.earlier ? { earlier: reply.earlier } : { order, held: reply }
+  if (reply.callId) note(reply.callId)
   throw refusal(reply)
 }

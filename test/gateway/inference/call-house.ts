@@ -10,6 +10,7 @@ import { Secret } from '../../../gateway/core/sealed.ts'
 import { createInferenceRoutes } from '../../../gateway/inference/routes.ts'
 import type { AccountPort } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
+import type { CreateKey } from '../../../gateway/ledger/limit-port.ts'
 import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
 import type { AttemptReport, Market, Model, Offer } from '../../../gateway/market/market-port.ts'
 import { issueTicket, newTicketIds } from '../../../gateway/market/ticket-order.ts'
@@ -36,6 +37,8 @@ export interface HouseOptions {
   readonly holdDeadlineMs?: number
   /** default: the system's */
   readonly random?: RandomBytes
+  /** what the key may */
+  readonly key?: Partial<CreateKey>
   /** replaces some of what the caller's guard answers */
   readonly guard?: (account: AccountPort) => Partial<AccountPort>
   /** stands between the room and every guard */
@@ -77,6 +80,7 @@ export async function aHouse(options: HouseOptions) {
     name: 'test',
     scopes: ['inference'],
     ...noLimits,
+    ...options.key,
   })
   const model = options.model ?? aModel()
   const reports: AttemptReport[] = []

@@ -6,7 +6,7 @@ import { Account } from '../../../gateway/ledger/account.ts'
 import { AccountGuard } from '../../../gateway/ledger/account-guard.ts'
 import { migrateGuard } from '../../../gateway/ledger/guard-schema.ts'
 import { chainLine, findBreak, GENESIS_HASH } from '../../../protocol/journal.ts'
-import { instant, nanos, newAccountId, newCallId, newKeyId } from '../../../protocol/units.ts'
+import { HOUSE, instant, nanos, newAccountId, newCallId, newKeyId } from '../../../protocol/units.ts'
 import { aClock, aHold, anEnd, legsOf, MODEL, NODE, SECRET_HASH, START } from './ledger-house.ts'
 
 const ME = newAccountId(systemRandom)
@@ -24,7 +24,7 @@ function linesOfOld() {
     transferId: 'grant:first',
     legs: [
       { party: ME, role: 'receiver', amountNanos: nanos(1_000n) },
-      { party: 'house:credit', role: 'house', amountNanos: nanos(-1_000n) },
+      { party: HOUSE.grants, role: 'house', amountNanos: nanos(-1_000n) },
     ],
     note: { reason: 'test', by: null },
   } as const
