@@ -17,6 +17,7 @@ import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
 import { createMarketRoutes } from './market/routes.ts'
 import { createNotifyRoutes } from './notify/routes.ts'
+import { createVerificationRoutes } from './ledger/verification-routes.ts'
 import type { Services } from './services.ts'
 
 export type AppType = ReturnType<typeof createApp>
@@ -42,6 +43,7 @@ export function createApp(services: Services) {
     .route('/auth', auth.auth)
     .route('/api', auth.api)
     .route('/api', createLedgerRoutes(services))
+    .route('/api', createVerificationRoutes(services))
     .route('/api', createRefundRoutes(services))
     .route('/webhooks', createPaymentRoutes(services))
     .route('/api', createJournalRoutes(services))

@@ -128,13 +128,15 @@ export function createAccountStore(sql: GuardSql) {
       return { accountId: id, book, seq: projected_seq, tries: project_tries, nextAt: project_at }
     },
 
-    /** The book stands at `seq`. What was written meanwhile is due at once. */
-    setProjected(seq: number, now: Instant): void {
+    /** The book stands at `seq`. What was written meanwhile is due at once. @param from nothing when it stood elsewhere by now: it was set back */
+    setProjected(seq: number, now: Instant, from?: number): void {
       sql.exec(
-        'UPDATE account SET projected_seq = ?, project_tries = 0, project_at = CASE WHEN seq > ? THEN ? END',
+        `UPDATE account SET projected_seq = ?, project_tries = 0, project_at = CASE WHEN seq > ? THEN ? END
+         WHERE projected_seq = coalesce(?, projected_seq)`,
         seq,
         seq,
         now,
+        from ?? null,
       )
     },
 

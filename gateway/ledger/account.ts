@@ -221,9 +221,11 @@ export class Account implements AccountPort {
 
   /** Ends first, by itself and whatever happens to the rest; then the ways out, side by side. Never throws. */
   async tick() {
+    let isMoreOld = false
     const done = [
       this.#endOverdue(),
       await this.#try(async () => this.#purge()),
+      await this.#try(async () => void (isMoreOld = this.#clearDetails())),
       ...(await Promise.all([
         this.#try(() => sendCredits(this.#stores, this.needs)),
         this.#try(() => projectLines(this.#stores, this.needs)),
@@ -231,14 +233,16 @@ export class Account implements AccountPort {
       ])),
     ]
     const pauseMs = done.includes(false) ? LEDGER.alarmTroubleMs : 0
-    await this.#try(() => this.arm(instant(this.needs.clock() + pauseMs)))
+    const now = this.needs.clock()
+    const moreAt = isMoreOld ? instant(now + LEDGER.purgeMoreMs) : null
+    await this.#try(() => this.arm(instant(now + pauseMs), moreAt))
   }
 
   /** Sets the alarm to the next thing to do. Set, never compared: storage says what is next, and the same time again costs nothing. */
-  async arm(notBefore?: Instant): Promise<void> {
+  async arm(notBefore?: Instant, moreAt: Instant | null = null): Promise<void> {
     const { holds, credits, account, events, idempotency } = this.#stores
     const sendAt = [credits.nextAt(), account.projection()?.nextAt ?? null, events.nextAt()]
-    const due = [holds.nextDeadline(), ...sendAt, idempotency.nextPurge()]
+    const due = [holds.nextDeadline(), ...sendAt, idempotency.nextPurge(), moreAt]
     const next = Math.min(...due.map((at) => at ?? Number.POSITIVE_INFINITY))
     if (Number.isFinite(next)) await this.storage.setAlarm(Math.max(next, notBefore ?? 0))
   }
@@ -249,6 +253,13 @@ export class Account implements AccountPort {
     } finally {
       await this.arm()
     }
+  }
+
+  /** What explains and proves calls of long ago; the lines stay. The daily tick comes to idle guards too. @returns whether there is more */
+  #clearDetails(): boolean {
+    const before = instant(this.needs.clock() - LEDGER.detailKeptMs)
+    const cleared = this.storage.transactionSync(() => this.#stores.holds.purge(before, LEDGER.purgeCallsMax))
+    return cleared === LEDGER.purgeCallsMax
   }
 
   /** Each in its own transaction: one that cannot be ended does not lock up the others. */

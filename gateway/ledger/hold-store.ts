@@ -123,6 +123,18 @@ export function createHoldStore(sql: GuardSql) {
       )
     },
 
+    /** Clears the detail of calls that ended by `before`, oldest first. @returns how many */
+    purge(before: Instant, rows: number): number {
+      const old = `SELECT call_id FROM holds WHERE state <> 'open' AND detail IS NOT NULL AND call_ended_at <= ?
+        ORDER BY call_ended_at LIMIT ?`
+      const purged = sql.exec<{ call_id: string }>(
+        `UPDATE holds SET detail = NULL WHERE call_id IN (${old}) RETURNING call_id`,
+        before,
+        rows,
+      )
+      return purged.toArray().length
+    },
+
     /** The part of an ended call that is not in its line. */
     ended(callId: string): EndedHold | null {
       const [row] = sql.exec<EndedRow>(

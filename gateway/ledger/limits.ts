@@ -43,14 +43,48 @@ export const LEDGER = {
   purgePauseMs: 3_600_000,
   /** characters of one call's detail; a larger explanation of the choice is left out */
   detailChars: 64_000,
-  /** accounts a cron run ticks at most: a Worker may make 1_000 requests */
-  sweepMax: 500,
+  /** accounts a cron run ticks and verifies at most: a Worker may make 1_000 requests (sweep.ts adds them up) */
+  sweepMax: 200,
   /** lines a guard checks in one go: some 50 ms in which it does nothing else */
   checkLines: 1_000,
   /** ms an overdue hold may be open before verification says so: its alarm may be late by the time of a restart */
   overdueGraceMs: 60_000,
   /** lines the book may be behind for its sum to be compared: the guard adds up the difference */
   checkLagMax: 5_000,
+  /** times a guard goes on checking in one run: some thousand lines a day for each account */
+  checkSteps: 5,
+  /** accounts of which the book is read in one statement */
+  verifyGroup: 25,
+  /** lines of each account whose rows are held against their bodies in one run: 25 times 100 kB in one answer of D1 */
+  auditLines: 100,
+  /** lines an account may have for all of them to be added up every day: D1 reads a million rows in about a second */
+  sumLinesMax: 100_000,
+  /** accounts looked at a second time in one run; where more are wrong, these are enough to wake somebody */
+  suspectsMax: 20,
+  /** further self-checks of long journals, and doubtful credits asked about, in one run: their requests are counted */
+  furtherChecksMax: 50,
+  doubtsMax: 20,
+  /** accounts frozen again in an hour */
+  freezeAgainMax: 20,
+  /** ms a line may be missing in the book, and a credit may be under way, before somebody is told */
+  lagMaxMs: 6 * 3_600_000,
+  underWayMaxMs: 24 * 3_600_000,
+  /** ms that lines have to reach their book before a minute is added up */
+  conservationLagMs: 600_000,
+  /** ms what explains and proves a call is kept (choice, attempts, ticket, receipt): a quarter, in which a bill is disputed */
+  detailKeptMs: 90 * 86_400_000,
+  /** ms an event and its deliveries are kept: a month of a delivery log */
+  eventsKeptMs: 30 * 86_400_000,
+  /** calls whose detail a guard clears in one alarm: a write each */
+  purgeCallsMax: 200,
+  /** ms until it clears more, when there are more */
+  purgeMoreMs: 1_000,
+  /** rows of each kind that one cron run clears of each database: 1.4 million a day */
+  purgeRows: 1_000,
+  /** accounts set back to be written again in one request: three requests each, and a Worker may make 1_000 */
+  rebuildMax: 200,
+  /** accounts that lag, named to admins */
+  laggingShown: 20,
   /** ms a credit code lives when its maker does not say */
   codeMs: 365 * 86_400_000,
   /** nanos an account holds at most, so that every amount stays a safe integer with room for earnings: 8 million dollars */
@@ -61,10 +95,14 @@ export const LEDGER = {
   withdrawMaxNanos: 100_000_000_000_000n,
   /** nanos of a withdrawal's smallest step: one base unit of USDC */
   withdrawStepNanos: 1_000n,
+  /** nanos of one pay-out file: what one mistake of a payer can cost, and far below 2^53 */
+  payoutMaxNanos: 5_000_000_000_000_000n,
   /** rows of one pay-out file */
   payoutRowsMax: 500,
   /** accounts asked whether they are frozen, per file: a Worker may make 1_000 requests */
   payoutAccountsMax: 700,
+  /** requested withdrawals, or lines of the book, read at once for a file */
+  payoutPageRows: 200,
   /** ms back in which a new file looks in the book for withdrawals whose row was lost */
   payoutSearchMs: 90 * 86_400_000,
   /** bytes of one processor event; theirs are below 100 kB */

@@ -75,10 +75,12 @@ export async function projectLines(stores: Stores, needs: OutboxNeeds): Promise<
 async function projectPage(stores: Stores, { books, clock }: OutboxNeeds, projection: Projection): Promise<void> {
   const { accountId, tries } = projection
   const book = books(projection.book)
-  const from = tries === 0 ? projection.seq : await within(LEDGER.bookMs, book.cursor(accountId))
+  // Never beyond what is known here: a book that is being written again has a cursor far ahead of it.
+  const from =
+    tries === 0 ? projection.seq : Math.min(projection.seq, await within(LEDGER.bookMs, book.cursor(accountId)))
   const page = pageAfter(stores, from)
   await within(LEDGER.bookMs, book.append(accountId, page))
-  stores.account.setProjected(page.at(-1)?.seq ?? from, clock())
+  stores.account.setProjected(page.at(-1)?.seq ?? from, clock(), projection.seq)
 }
 
 /** As many lines as fit one append; at least one. */

@@ -1,34 +1,45 @@
-// Alarms can be lost, so a cron ticks every account's guard once a day. Account ids are random, so a slice of the id space by the minute of
-// the day is a fair share of the accounts: bounded work, no cursor to keep, and a missed minute is made up for tomorrow.
+// Alarms can be lost, so a cron ticks every account's guard once a day, and then verifies its records. Account ids are random, so a slice of
+// the id space by the minute of the day is a fair share of the accounts: bounded work, no cursor to keep, and a missed minute is made up for
+// tomorrow.
+//
+// A run of a Worker may make 1,000 requests (subrequests: RPC and D1 alike), and other crons share it. Of a full slice of LEDGER.sweepMax = 200:
+//   slice, earlier checks, saved checks, caught up                        4
+//   tick and self-check of each account                                 400
+//   8 groups of 25 and one more for each further book: stand, window,
+//   registry, and for each book credits before, owed, missing      9 × 3 + 9 × 3 = 54 with one book
+//   further steps of long journals, at most                              50
+//   heads and self-checks of both sides of doubtful credits, at most     40
+//   suspects: 5 of a group at most, 20 of a run, 10 requests each       200, and only when something is wrong
+//   alerts, freezes                                                      22
+// That is 550 on a good day and 770 on the worst. 200 a minute are 288,000 accounts a day; more need a second cron of their own.
 import { base32 } from '../../protocol/units.ts'
-import type { Clock } from '../core/clock.ts'
 import { logError } from '../core/errors.ts'
-import type { Accounts } from './account-port.ts'
 import { createAccountBook } from './account-book.ts'
 import { LEDGER } from './limits.ts'
+import { freezeAgain, verifyAccounts, verifyConservation, type VerificationNeeds } from './verification.ts'
 
 const MINUTES = 1_440
 /** ids begin with 4 characters of 5 bits */
 const PREFIX_BITS = 20
 const PARALLEL = 10
 
-export interface SweepNeeds {
-  /** the registry */
-  readonly db: D1Database
-  readonly accounts: Accounts
-  readonly clock: Clock
-}
+export type SweepNeeds = VerificationNeeds
 
 /** For `scheduled`, once a minute. @returns how many guards were ticked */
-export async function sweepAccounts({ db, accounts, clock }: SweepNeeds): Promise<number> {
-  const { from, before } = sliceOf(Math.floor(clock() / 60_000) % MINUTES)
-  const ids = await createAccountBook(db).slice(from, before, LEDGER.sweepMax)
-  if (ids.length === LEDGER.sweepMax) logError(new Error('a cron run cannot tick all accounts of its slice'), null)
-  for (let at = 0; at < ids.length; at += PARALLEL) {
-    const ticks = await Promise.allSettled(ids.slice(at, at + PARALLEL).map(({ id }) => accounts(id).tick()))
+export async function sweepAccounts(needs: SweepNeeds): Promise<number> {
+  const { db, accounts, clock } = needs
+  const minute = Math.floor(clock() / 60_000) % MINUTES
+  const { from, before } = sliceOf(minute)
+  const slice = await createAccountBook(db).slice(from, before, LEDGER.sweepMax)
+  if (slice.length === LEDGER.sweepMax) logError(new Error('a cron run cannot tick all accounts of its slice'), null)
+  for (let at = 0; at < slice.length; at += PARALLEL) {
+    const ticks = await Promise.allSettled(slice.slice(at, at + PARALLEL).map(({ id }) => accounts(id).tick()))
     for (const tick of ticks) if (tick.status === 'rejected') logError(tick.reason, null)
   }
-  return ids.length
+  await verifyAccounts(needs, slice)
+  await verifyConservation(needs)
+  if (minute % 60 === 0) await freezeAgain(needs)
+  return slice.length
 }
 
 /** The ids of one minute: from inclusive, before exclusive (null: to the end). The slices of a day cover every id once. */

@@ -262,7 +262,12 @@ it('ticks an account in its minute of the day, and in no other', async () => {
     minutes.some((slice) => slice.minute === minute && id >= slice.from && (slice.before === null || id < slice.before))
   const near = minutes.filter(({ minute }) => all.some(({ id }) => [-1, 0, 1].some((by) => isIn(id, minute + by))))
   for (const { minute } of near)
-    await sweepAccounts({ db: env.DB, accounts: count, clock: () => instant(minute * 60_000) })
+    await sweepAccounts({
+      db: env.DB,
+      books: [env.BOOK_0, env.BOOK_1],
+      accounts: count,
+      clock: () => instant(minute * 60_000),
+    })
   expect(near.length).toBeGreaterThan(all.length)
   expect(ticked.sort()).toEqual(all.map(({ id }) => id).sort())
 })
