@@ -7,7 +7,7 @@ import { AccountLimitsRequest, VerifyRequest, type AccountView, type RevokedAll 
 import { toUsd, type Instant } from '../../protocol/units.ts'
 import { assert, GatewayError } from '../core/errors.ts'
 import { SIGN_IN } from '../core/limits.ts'
-import { requireManager } from '../core/manager.ts'
+import { requireManager } from '../core/management.ts'
 import { requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
 import { jsonBody } from '../core/validate.ts'
 import { signedIn } from './authenticate.ts'
