@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest'
+import { sha256Hex } from '../../protocol/canonical.ts'
+import { parseLine } from '../../protocol/journal.ts'
+import {
+  claimsOf,
+  firstOpening,
+  monthEnd,
+  monthOf,
+  openingAfter,
+  Statement,
+  statementCsv,
+  statementOf,
+  statementText,
+  type HashedLine,
+} from '../../protocol/statement.ts'
+import { instant } from '../../protocol/units.ts'
+import { ACCOUNT, aLife, aSigningKey, chain, START } from '../support/journal.ts'
+
+const signers = { gateway: await aSigningKey(), node: await aSigningKey() }
+const lines: HashedLine[] = chain(await aLife(signers)).map(({ body, hash }) => ({ line: parseLine(body), hash }))
+const june = lines.slice(0, 10)
+const august = lines.slice(10)
+
+const first = statementOf(firstOpening(ACCOUNT, START), june)
+const second = statementOf(openingAfter(first), [])
+const third = statementOf(openingAfter(second), august)
+
+describe('a statement', () => {
+  it('says what the month began and ended with, and what each kind of line did', () => {
+    expect(Statement.parse(first)).toEqual(first)
+    expect(first).toMatchObject({
+      number: 1,
+      month: '2040-06',
+      lines: 10,
+      opening: { seq: 0, balance: '0.000000000' },
+      closing: { seq: 10, hash: june[9]?.hash },
+    })
+    const sum = june.reduce((total, { line }) => total + line.deltaNanos, 0n)
+    expect(first.closing.balance).toBe(`0.0${String(sum).padStart(8, '0')}`)
+    expect(first.totals.map(({ kind, count }) => [kind, count])).toEqual([
+      ['call', 3],
+      ['grant', 1],
+      ['topup', 1],
+      ['credit', 1],
+      ['refund', 2],
+      ['withdrawal', 1],
+      ['receipt', 1],
+    ])
+    expect(first.calls).toEqual({ count: 3, charged: 3, inputTokens: 36, outputTokens: 300, charge: '0.000002163' })
+    expect(first).toMatchObject({
+      paidIn: '0.010050000',
+      refunded: '0.000000721',
+      withdrawn: '-0.000002000',
+      clawedBack: '0.000000000',
+    })
+    expect(first.operator).toEqual({ earned: '0.000003661', fees: '0.000000336', audits: '0.000000000' })
+    expect(first.author).toEqual({ earned: '0.000000020' })
+  })
+
+  it('says what vests later until it has vested', () => {
+    expect(first.vesting).toEqual([{ until: Date.UTC(2040, 7, 2) + 5, amount: '0.000001000' }])
+    expect(second.vesting).toEqual(first.vesting)
+    expect(third.vesting).toEqual([])
+  })
+
+  it('goes on where the one before ended, months without lines included', () => {
+    expect(second).toMatchObject({
+      number: 2,
+      month: '2040-07',
+      lines: 0,
+      opening: first.closing,
+      closing: first.closing,
+      totals: [],
+    })
+    expect(third).toMatchObject({ number: 3, month: '2040-08', opening: second.closing, lines: 9 })
+    expect(third.models.map(({ model }) => model)).toEqual(['test/other'])
+    expect(third).toMatchObject({ paidIn: '0.000000000', clawedBack: '-0.000000005', withdrawn: '0.000002000' })
+    expect(third.operator.audits).toBe('0.000000003')
+  })
+
+  it('is the same text whoever writes it, and signed over its hash', () => {
+    expect(statementText(Statement.parse(JSON.parse(JSON.stringify(first))))).toBe(statementText(first))
+    expect(claimsOf(first)).toEqual({
+      accountId: ACCOUNT,
+      number: 1,
+      month: '2040-06',
+      sha256: sha256Hex(statementText(first)),
+    })
+  })
+
+  it('takes no line of another month, and none out of order', () => {
+    expect(() => statementOf(firstOpening(ACCOUNT, START), lines)).toThrow(/line 11 is of another month/)
+    expect(() => statementOf(firstOpening(ACCOUNT, START), june.slice(1))).toThrow(/line 2 does not follow line 0/)
+  })
+
+  it('ends a month with its last millisecond', () => {
+    const end = Date.UTC(2041, 0)
+    expect([monthOf(instant(end - 1)), monthOf(instant(end)), monthEnd('2040-12')]).toEqual(['2040-12', '2041-01', end])
+    expect(openingAfter({ ...first, month: '2040-12' }).month).toBe('2041-01')
+  })
+
+  it('is a table for spreadsheets, in which no cell is a formula', () => {
+    const rows = statementCsv(first).trimEnd().split('\r\n')
+    expect(rows[0]).toBe('section,name,count,input_tokens,output_tokens,usd')
+    expect(rows).toContain('model,test/echo,3,36,300,0.000002163')
+    expect(new Set(rows.map((row) => row.split(',').length))).toEqual(new Set([6]))
+    expect(rows.filter((row) => /(^|,)[=+@]/.test(row))).toEqual([])
+  })
+})
