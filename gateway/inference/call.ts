@@ -10,9 +10,10 @@ import type { Offer } from '../market/market-port.ts'
 import { runAttempt, type AttemptEnd, type AttemptNeeds, type Serve } from './attempt.ts'
 import { CallerGone, timedOut, verdict, type AttemptFailure } from './failure.ts'
 import { Meter } from './meter.ts'
-import type { Caller, Order } from './order.ts'
+import type { Background, Caller, Order } from './order.ts'
 import type { Answered } from './receipt-check.ts'
 import type { KeptAnswer } from './replay.ts'
+import { maySettleLater, settleLater } from './settle-later.ts'
 
 export interface CallNeeds extends AttemptNeeds {
   readonly accounts: Accounts
@@ -70,7 +71,7 @@ export async function runCall<Answer extends Answered>(
   const total = setTimeout(() => call.abort(timedOut()), order.startedAt + callMs(needs) - needs.clock())
   try {
     const run = await attemptInTurn(needs, order, serve, call, caller)
-    return await settle(needs, order, run, kept)
+    return await settle(needs, order, run, kept, caller.background)
   } finally {
     clearTimeout(total)
     caller.signal.removeEventListener('abort', leave)
@@ -130,6 +131,7 @@ async function settle<Answer extends Answered>(
   order: Order,
   run: Run<Answer>,
   kept: Kept<Answer>,
+  background: Background,
 ): Promise<CapturedCall<Answer>> {
   const { end, meter, failure } = run
   const isCharged = end.served || (failure instanceof CallerGone && meter.hasOutput)
@@ -165,7 +167,11 @@ async function settle<Answer extends Answered>(
     },
     kept: order.once && served ? await order.once.keep(() => kept(served)) : null,
   }
-  const captured = await surely(order, () => needs.accounts(order.principal.accountId).capture(callEnd))
+  const capture = () => needs.accounts(order.principal.accountId).capture(callEnd)
+  const captured = await surely(order, capture).catch((error: unknown) => {
+    if (maySettleLater(callEnd)) background(settleLater(callEnd, capture))
+    throw error
+  })
   if (failure instanceof CallerGone) throw failure
   // Before the failure, which would say that nothing was charged: a hold that ran out was charged by its progress.
   if (!captured.ok) throw new GatewayError(captured.code)
