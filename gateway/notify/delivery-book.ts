@@ -139,10 +139,13 @@ const ADD_DELIVERIES = `
 const MARK_SPREAD = `
   UPDATE events SET spread_at = ?2 WHERE spread_at IS NULL AND id IN (SELECT value FROM json_each(?1))`
 
-/** The first of each account, then the second of each, and so on: one with a thousand due does not push the others back. */
+/**
+ * The first of each account, then the second of each, and so on: one with a thousand due does not push the others back. One statement, so
+ * that no other run sees what it is about to claim.
+ */
 const CLAIM_DUE = `
   UPDATE deliveries SET leased_until = ?2, tried_at = ?1, tries = tries + 1
-  WHERE (leased_until IS NULL OR leased_until <= ?1) AND id IN (
+  WHERE id IN (
     SELECT id FROM (
       SELECT d.id, d.next_at, row_number() OVER (PARTITION BY w.account_id ORDER BY d.next_at, d.id) AS turn
       FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id JOIN events e ON e.id = d.event_id

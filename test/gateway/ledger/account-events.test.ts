@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import { alertWith, isBudgetReached, judgeBalance } from '../../../gateway/ledger/account-events.ts'
+import { NOTHING_SPENT } from '../../../gateway/ledger/budget-period.ts'
 import { createEventBook } from '../../../gateway/ledger/event-book.ts'
 import { LEDGER } from '../../../gateway/ledger/limits.ts'
 import { NO_LIMITS, newUse } from '../../../gateway/ledger/limit-store.ts'
@@ -58,12 +59,12 @@ describe('a budget', () => {
     [7n, 4n, 1n, false],
     [0n, 0n, 0n, false],
   ])('of %d with %d spent is reached by a charge of %d: %s', (amount, spent, charge, isReached) => {
-    const use = { ...limit(amount), spentNanos: nanos(spent) }
+    const use = { ...limit(amount), spent: { ...NOTHING_SPENT.spent, total: nanos(spent) } }
     expect(isBudgetReached(use, nanos(charge), START)).toBe(isReached)
   })
 
   it('is reached anew in its next period, and never without a limit', () => {
-    const spent = { ...limit(100n, 'day'), spentNanos: nanos(95n), spentSince: instant(START - (START % 86_400_000)) }
+    const spent = { ...limit(100n, 'day'), spent: { ...NOTHING_SPENT.spent, day: nanos(95n) }, spentAt: START }
     expect(isBudgetReached(spent, nanos(5n), START)).toBe(false)
     expect(isBudgetReached(spent, nanos(80n), instant(START + 86_400_000))).toBe(true)
     expect(isBudgetReached(newUse(NO_LIMITS, START), nanos(80n), START)).toBe(false)

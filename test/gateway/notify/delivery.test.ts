@@ -309,7 +309,7 @@ describe('a claim', () => {
     // The lost run comes back after all: what it says of its try is too late.
     const [late] = claims.flat()
     if (!late) throw new Error('nobody claimed it')
-    const verdict = { state: 'pending', nextAt: house.clock(), disabled: null } as const
+    const verdict = { state: 'failed', nextAt: null, disabled: null } as const
     await book.settle(late, { error: 'timeout', status: null, ms: 1 }, verdict, house.clock())
     expect((await house.log(me, late.webhook.id)).data).toMatchObject([{ state: 'delivered', tries: 2 }])
   })
