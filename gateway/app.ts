@@ -16,6 +16,7 @@ import { createRefundRoutes } from './ledger/refund-routes.ts'
 import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
 import { createMarketRoutes } from './market/routes.ts'
+import { createWithdrawalRoutes } from './ledger/withdrawal-routes.ts'
 import { createNotifyRoutes } from './notify/routes.ts'
 import { createVerificationRoutes } from './ledger/verification-routes.ts'
 import type { Services } from './services.ts'
@@ -45,6 +46,7 @@ export function createApp(services: Services) {
     .route('/api', createLedgerRoutes(services))
     .route('/api', createVerificationRoutes(services))
     .route('/api', createRefundRoutes(services))
+    .route('/api', createWithdrawalRoutes(services))
     .route('/webhooks', createPaymentRoutes(services))
     .route('/api', createJournalRoutes(services))
     .route('/api', createStatementRoutes(services))

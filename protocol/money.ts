@@ -105,8 +105,10 @@ export const PayoutReply = z.object({
   batchId: z.string().nullable(),
   count: z.number().int(),
   usd: z.string(),
-  /** what stays requested, and why: account_frozen, alert, or limit (a file is full; make another) */
+  /** what stays requested, and why: account_frozen, alert (of this account or of the house), or unavailable (its guard did not answer) */
   leftOut: z.array(z.object({ id: z.string(), accountId: z.string(), reason: z.string() })),
+  /** the file is full, and more is requested: make another */
+  more: z.boolean(),
 })
 export type PayoutReply = z.infer<typeof PayoutReply>
 

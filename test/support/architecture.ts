@@ -152,6 +152,7 @@ export const RULES: readonly string[] = [
   'gateway/ledger/limits.ts',
   'gateway/ledger/line-check.ts',
   'gateway/ledger/repeat.ts',
+  'gateway/ledger/payout-file.ts',
   'gateway/ledger/refund-shares.ts',
   'gateway/ledger/split.ts',
   'gateway/ledger/stored.ts',
