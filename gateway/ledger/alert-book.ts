@@ -1,10 +1,10 @@
 // Alerts in the registry: what verification found, one row per finding, open until an admin says what came of it. A finding about the past (a
 // line, a credit) that was accepted stays accepted; one about the present that is found again is open again.
-import { and, desc, eq, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { alerts } from '../../db/money-schema.ts'
 import type { AccountId, Instant } from '../../protocol/units.ts'
-import type { Breach } from './self-check-port.ts'
+import type { Breach, BreachKind } from './self-check-port.ts'
 
 /** AccountId, or the house as a whole: its findings stop pay-outs. */
 export type AlertSubject = AccountId | 'house'
@@ -18,7 +18,11 @@ export type AlertRow = typeof alerts.$inferSelect
 
 export const alertId = ({ subject, breach }: Finding): string => `${breach.kind}:${subject}:${breach.at}`
 
+/** Lag is not wrong, and what other rooms report is theirs to act upon. */
+const FREEZING: readonly BreachKind[] = ['chain', 'balance', 'holds', 'overdue', 'book', 'conservation']
+
 const isOpen = isNull(alerts.resolvedAt)
+const freezes = inArray(alerts.kind, [...FREEZING])
 
 export type AlertBook = ReturnType<typeof createAlertBook>
 
@@ -37,7 +41,7 @@ export function createAlertBook(registry: D1Database) {
         registry.prepare(RAISE).bind(JSON.stringify(rows), now),
         registry
           .prepare(
-            `SELECT DISTINCT subject FROM alerts WHERE resolved_at IS NULL AND kind <> 'lag'
+            `SELECT DISTINCT subject FROM alerts WHERE resolved_at IS NULL AND kind IN (${FREEZING.map((kind) => `'${kind}'`).join(', ')})
              AND id IN (SELECT value ->> 0 FROM json_each(?1))`,
           )
           .bind(JSON.stringify(rows)),
@@ -60,7 +64,7 @@ export function createAlertBook(registry: D1Database) {
       const found = await db
         .selectDistinct({ subject: alerts.subject })
         .from(alerts)
-        .where(and(isOpen, ne(alerts.kind, 'lag'), ne(alerts.subject, 'house')))
+        .where(and(isOpen, freezes, ne(alerts.subject, 'house')))
         .limit(rows)
       return found.map(({ subject }) => subject as AccountId) // what `raise` wrote
     },
@@ -81,7 +85,7 @@ export function createAlertBook(registry: D1Database) {
         db
           .select({ id: alerts.id })
           .from(alerts)
-          .where(and(isOpen, ne(alerts.kind, 'lag'), sql`${alerts.subject} = (${subject})`))
+          .where(and(isOpen, freezes, sql`${alerts.subject} = (${subject})`))
           .limit(1),
       ])
       return { othersOpen: others.length > 0 }
