@@ -116,8 +116,11 @@ describe('a guard', () => {
     expect(await payer.port.setAlerts({ balanceLowNanos: nanos(500n) })).toEqual({ ok: true, balanceLowNanos: 500n })
     await callFor(payer, 1n, payee.id)
     expect(await told(payer)).toHaveLength(1)
+    // A little above the threshold, and so not recovered.
+    const little = { transferId: 'little', kind: 'grant', amountNanos: nanos(5n), reason: 'test', by: null } as const
+    await payer.port.grant(little)
     await payer.port.setAlerts({ balanceLowNanos: nanos(500n) })
-    await callFor(payer, 1n, payee.id)
+    await callFor(payer, 6n, payee.id)
     expect(await told(payer)).toHaveLength(1)
     await payer.port.setAlerts({ balanceLowNanos: nanos(498n) })
     await callFor(payer, 1n, payee.id)
