@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { writeStatements } from '../../../gateway/ledger/statement-flow.ts'
 import { sliceOf } from '../../../gateway/ledger/sweep.ts'
@@ -31,6 +32,7 @@ import {
 import { journalApi, key, piecesOf, provenCall } from './journal-house.ts'
 
 const HOUR = 3_600_000
+const List = z.object({ data: z.array(z.object({ number: z.number() })), nextCursor: z.string().nullable() })
 const PAYER = newAccountId(systemRandom)
 const JULY = Date.UTC(2040, 6)
 const AUGUST = Date.UTC(2040, 7)
@@ -206,8 +208,7 @@ describe('reading statements', () => {
     await register(payer)
     await visit(payer.id, Date.UTC(2040, 8) + HOUR)
     const api = journalApi(payer.id, payer.clock)
-    const page = async (path: string) =>
-      (await (await api(path)).json()) as { data: { number: number }[]; nextCursor: string | null }
+    const page = async (path: string) => List.parse(await (await api(path)).json())
     const first = await page('/statements?limit=2')
     expect([first.data.map(({ number }) => number), first.nextCursor]).toEqual([[3, 2], '2'])
     const rest = await page('/statements?limit=2&cursor=2')
