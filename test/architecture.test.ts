@@ -113,6 +113,8 @@ describe('a planted import', () => {
     ['provider-node/server.ts', "import { DurableObject } from 'cloudflare:workers'"],
     ['gateway/payments/pay.ts', "import { x } from 'zod'"],
     ['gateway/ledger/hold.ts', "import { x } from '../payments/pay.ts'"],
+    ['gateway/ledger/outbox.ts', "import { x } from '../notify/send.ts'"],
+    ['gateway/notify/send.ts', "import { x } from '../market/choose.ts'"],
   ])('in %s is found: %s', (path, text) => {
     expect(violations(path, text)).toHaveLength(1)
   })
