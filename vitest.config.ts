@@ -101,7 +101,11 @@ export default defineConfig({
           setupFiles: [root('test/support/workers/migrations.ts')],
           deps: {
             optimizer: {
-              ssr: { enabled: true, include: ['siwe'], esbuildOptions: { plugins: [ethersStandIn, nodeBuiltins] } },
+              ssr: {
+                enabled: true,
+                include: ['siwe', 'fast-check'],
+                esbuildOptions: { plugins: [ethersStandIn, nodeBuiltins] },
+              },
             },
           },
         },

@@ -4,7 +4,7 @@ import { systemRandom } from '../../../gateway/core/clock.ts'
 import { AccountGuard } from '../../../gateway/ledger/account-guard.ts'
 import type { AccountPort, LateReceipt } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
-import { parseLine, sumLegs } from '../../../protocol/journal.ts'
+import { parseLine, sumLegs, type JournalLine } from '../../../protocol/journal.ts'
 import { readTicket } from '../../../protocol/ticket.ts'
 import { HOUSE, instant, newAccountId, tokens, type AccountId, type CallId } from '../../../protocol/units.ts'
 import { aModel } from '../../support/workers/builders.ts'
@@ -60,7 +60,11 @@ export async function aPurse(options: HouseOptions) {
     /** What each has when every credit has arrived, and what the house took of the consumer's calls. */
     async money() {
       await later(1_000)
-      const lines = (await house.account.lines(0, 100)).map(({ body }) => parseLine(body))
+      const lines: JournalLine[] = []
+      for (let page = await house.account.lines(0, 100); page.length > 0;) {
+        lines.push(...page.map(({ body }) => parseLine(body)))
+        page = await house.account.lines(lines.length, 100)
+      }
       const ofCalls = lines.filter(({ kind }) => kind !== 'grant')
       return {
         consumer: await balanceOf(house.accountId),
