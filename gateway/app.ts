@@ -70,6 +70,7 @@ const EXPOSED_HEADERS = [
   'x-souk-hold',
   'x-souk-cost',
   'x-souk-limit',
+  'x-souk-replayed',
   'x-request-id',
   'x-should-retry',
   'server-timing',

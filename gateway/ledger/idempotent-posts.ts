@@ -3,7 +3,7 @@
 // gateway began and never finished may be done again after a while, which moves nothing twice: every transfer has an id of its own.
 import type { Context, MiddlewareHandler } from 'hono'
 import { z } from 'zod'
-import { base32, type RandomBytes } from '../../protocol/units.ts'
+import type { RandomBytes } from '../../protocol/units.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { readIdempotencyKey, repeatable, REPLAYED, type Repeatable } from '../core/idempotency-key.ts'
 import { IDEMPOTENCY } from '../core/limits.ts'
@@ -43,17 +43,6 @@ export function idempotent(
     c.executionCtx.waitUntil(work.catch(() => undefined))
     await work
   }
-}
-
-/**
- * The id of a transfer whose route has none of its own: made of the Idempotency-Key, so that the same request again is the same transfer
- * even if the first was lost; random without one.
- * @example transferIdOf(c, 'withdrawal', random) // 'withdrawal:9f86d0…'
- */
-export function transferIdOf(c: Context<AppEnv>, kind: string, random: RandomBytes): string {
-  const { principal } = c.var
-  const post = principal && repeatablePost(c, principal)
-  return `${kind}:${post ? post.request.id : base32(random(20))}`
 }
 
 function repeatablePost(c: Context<AppEnv>, principal: Principal): Repeatable | null {

@@ -19,6 +19,7 @@ import { requireAdmin, requireSession, type AppEnv, type SessionPrincipal } from
 import { refusal } from '../core/refusal.ts'
 import { jsonBody, queryString } from '../core/validate.ts'
 import type { Accounts } from './account-port.ts'
+import { idempotent } from './idempotent-posts.ts'
 import { LEDGER } from './limits.ts'
 import { payoutCsv, payoutFile, payoutJson, sumOf } from './payout-file.ts'
 import { makePayout, returnOne } from './payout-flow.ts'
@@ -40,6 +41,7 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
   const { accounts, clock } = needs
   const book = createWithdrawalBook(db)
   const desk = { ...needs, book }
+  const once = idempotent(needs)
 
   /** Who is asking is settled before a body is read. */
   const fresh: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -80,7 +82,7 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
   }
 
   return new Hono<AppEnv>()
-    .post('/withdrawals', fresh, jsonBody(WithdrawalBody), async (c) => {
+    .post('/withdrawals', fresh, jsonBody(WithdrawalBody), once, async (c) => {
       const { accountId, address } = requireFresh(c)
       const body = c.req.valid('json')
       return c.json(await request(accountId, body.address ?? address, body), 201)
@@ -102,12 +104,12 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
       return c.json(pageOf(await book.page({ state }, placeOf(cursor), limit + 1), limit))
     })
 
-    .post('/admin/withdrawals/:id/return', freshAdmin, jsonBody(ReturnBody), async (c) => {
+    .post('/admin/withdrawals/:id/return', freshAdmin, jsonBody(ReturnBody), once, async (c) => {
       const { reason } = c.req.valid('json')
       return c.json(view(await returnOne(desk, c.req.param('id'), reason, requireAdmin(c).accountId)))
     })
 
-    .post('/admin/payouts', freshAdmin, async (c) => c.json(await makePayout(desk)))
+    .post('/admin/payouts', freshAdmin, once, async (c) => c.json(await makePayout(desk)))
 
     .get('/admin/payouts/:batch', adminOnly, queryString(FileQuery), async (c) => {
       const { format } = c.req.valid('query')
@@ -120,7 +122,7 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
       return c.body(format === 'csv' ? payoutCsv(file) : payoutJson(file))
     })
 
-    .post('/admin/payouts/:batch/paid', freshAdmin, jsonBody(PaidBody), async (c) => {
+    .post('/admin/payouts/:batch/paid', freshAdmin, jsonBody(PaidBody), once, async (c) => {
       const { reference } = c.req.valid('json')
       const batchId = c.req.param('batch')
       await book.markPaid(batchId, reference, clock())

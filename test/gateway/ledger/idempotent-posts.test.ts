@@ -17,6 +17,7 @@ import { createServices } from '../../../gateway/services.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
 import { newAccountId, type AccountId } from '../../../protocol/units.ts'
 import { accounts, aPayer, anAccount, callFor, plannedFailures, START, type TestAccount } from './ledger-house.ts'
+import { earn } from './money-house.ts'
 
 plannedFailures()
 
@@ -237,13 +238,17 @@ interface Story {
   readonly post: (token: string, path: string, body: unknown, key?: string) => Promise<Response>
 }
 
+interface Move {
+  readonly by: string
+  /** where the route has parameters */
+  readonly path?: string
+  readonly body: object | null
+  /** another body for the same route */
+  readonly other?: object
+}
+
 /** Every POST under /api that moves money, with a body that moves some. */
-const MOVERS: Readonly<
-  Record<
-    string,
-    (story: Story) => Promise<{ readonly by: string; readonly path?: string; readonly body: object | null }>
-  >
-> = {
+const MOVERS: Readonly<Record<string, (story: Story) => Promise<Move>>> = {
   '/api/admin/grants': async ({ admin, account }) => ({
     by: admin,
     body: { accountId: account.id, usd: '1', reason: 'test', id: 'g1' },
@@ -260,6 +265,31 @@ const MOVERS: Readonly<
     const { request } = await callFor(payer, 1_000n, (await anAccount()).id)
     return { by: admin, body: { accountId: payer.id, callId: request.callId, reason: 'test', id: 'r1' } }
   },
+  '/api/withdrawals': async ({ user, account }) => {
+    await earn(account, 5_000_000_000n)
+    return { by: user, body: { usd: '1', id: 'w1' }, other: { usd: '1', id: 'w2' } }
+  },
+  '/api/admin/withdrawals/:id/return': async (story) => {
+    const id = encodeURIComponent(await aWithdrawal(story))
+    return { by: story.admin, path: `/api/admin/withdrawals/${id}/return`, body: { reason: 'no such wallet' } }
+  },
+  '/api/admin/payouts': async (story) => {
+    await aWithdrawal(story)
+    return { by: story.admin, body: null }
+  },
+  '/api/admin/payouts/:batch/paid': async (story) => {
+    await aWithdrawal(story)
+    const made = await story.post(story.admin, '/api/admin/payouts', null)
+    const { batchId } = z.object({ batchId: z.string() }).parse(await made.json())
+    return { by: story.admin, path: `/api/admin/payouts/${batchId}/paid`, body: { reference: 'tx-1' } }
+  },
+}
+
+/** A withdrawal that was asked for. */
+async function aWithdrawal({ user, account, post }: Story): Promise<string> {
+  await earn(account, 5_000_000_000n)
+  const asked = await post(user, '/api/withdrawals', { usd: '1', id: 'w0' })
+  return z.object({ id: z.string() }).parse(await asked.json()).id
 }
 
 /** Every other one, with what it does instead. A new route is put into one of both lists. */
@@ -271,6 +301,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   '/api/receipts': 'records what nodes sign; idempotent by call',
   '/api/admin/accounts/:id/freeze': 'freezes',
   '/api/admin/accounts/:id/unfreeze': 'unfreezes',
+  '/api/admin/ledger/rebuild': 'writes the book again',
+  '/api/admin/alerts/:id/resolve': 'resolves an alert, and may unfreeze',
   '/api/models': 'publishes',
   '/api/nodes': 'registers',
   '/api/nodes/:id/hello': 'registers',
@@ -331,7 +363,8 @@ describe('the real app', () => {
       'true',
     ])
     if (order.body) {
-      const other = { ...order.body, ...('reason' in order.body ? { reason: 'else' } : { code: 'else' }) }
+      const fields = ['reason', 'code', 'reference'].filter((name) => name in (order.body ?? {}))
+      const other = order.other ?? { ...order.body, ...Object.fromEntries(fields.map((name) => [name, 'else'])) }
       expect((await post(order.by, at, other, 'k')).status).toBe(422)
     }
     expect((await post(order.by, at, order.body, 'x'.repeat(256))).status).toBe(400)
