@@ -118,6 +118,13 @@ describe('what a stranger changes', () => {
     ['a late receipt of another call', changed(6, { receipt: lines[3]?.receipt }), 6, /receipt is not the one/],
     ['a late receipt with another ticket', changed(6, { ticket: lines[3]?.ticket }), 6, /ticket is not the one/],
     ['proofs where none belong', changed(1, { receipt: lines[3]?.receipt }), 1, /neither ticket nor receipt/],
+    ['a space', whole.map((text, i) => (i === 4 ? text.replace(',', ', ') : text)), 4, /as the gateway writes/],
+    [
+      'a field twice',
+      whole.map((text, i) => (i === 4 ? text.replace('{', '{"seq":9,') : text)),
+      4,
+      /as the gateway writes/,
+    ],
     ['an unknown field', changed(1, { extra: 1 }), 1, /neither a line nor the end/],
     ['the account', changed(0, { accountId: OPERATOR }), 1, /another account/],
     ['the header', whole.slice(1), null, /header/],
