@@ -10,10 +10,10 @@ import { hashLine } from '../../../protocol/journal.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import { createJournalRoutes } from '../../../gateway/ledger/journal-routes.ts'
 import { createLedgerRoutes } from '../../../gateway/ledger/routes.ts'
-import type { Role } from '../../../protocol/auth.ts'
+import type { Role, Scope } from '../../../protocol/auth.ts'
 import { CodeReply, GrantReply, JournalPage, UsagePage } from '../../../protocol/ledger.ts'
 import { newAccountId, type AccountId } from '../../../protocol/units.ts'
-import { accounts, aClock, anAccount, aPayer, callFor, START, type TestAccount } from './ledger-house.ts'
+import { accounts, aClock, aKey, anAccount, aPayer, callFor, START, type TestAccount } from './ledger-house.ts'
 
 const ADMIN = newAccountId(systemRandom)
 
@@ -222,14 +222,27 @@ describe('reading the book', () => {
     for (const query of ['/usage?cursor=x', '/journal?cursor=x', '/usage?limit=101', '/journal?limit=0'])
       expect((await api(who, 'GET', query))[0]).toBe(400)
     expect(await api(who, 'GET', '/usage?limit=100')).toEqual([200, { data: [], nextCursor: null }])
-    const key: Principal = {
-      kind: 'key',
-      accountId: ADMIN,
-      keyId: 'k' as never,
-      secretHash: '',
-      secret: new Secret(''),
-    }
-    expect((await api(key, 'GET', '/usage'))[0]).toBe(403)
     expect((await api(null, 'GET', '/journal'))[0]).toBe(401)
+  })
+
+  it('is for keys that manage as well, not for ones that only infer, are unknown or revoked', async () => {
+    const api = anApi()
+    const { id: accountId, port } = await aRegistered()
+    const as = async (scopes: Scope[]): Promise<Extract<Principal, { kind: 'key' }>> => {
+      const { id: keyId, secretHash } = aKey({ scopes })
+      await port.createKey(aKey({ id: keyId, scopes }))
+      return { kind: 'key', accountId, keyId, secretHash, secret: new Secret('') }
+    }
+    const manager = await as(['manage'])
+    const infers = await as(['inference'])
+    for (const path of ['/usage', '/journal']) {
+      expect((await api(manager, 'GET', path))[0]).toBe(200)
+      expect(codeOf((await api(infers, 'GET', path))[1])).toBe('scope_missing')
+      expect(codeOf((await api({ ...manager, secretHash: '' }, 'GET', path))[1])).toBe('invalid_api_key')
+      // Money is the wallet's alone.
+      expect((await api(manager, 'POST', '/faucet'))[0]).toBe(403)
+    }
+    await port.revokeKey(manager.keyId)
+    expect(codeOf((await api(manager, 'GET', '/usage'))[1])).toBe('api_key_revoked')
   })
 })
