@@ -143,6 +143,7 @@ export const RULES: readonly string[] = [
   'gateway/ledger/account-events.ts',
   'gateway/ledger/aborts.ts',
   'gateway/ledger/admit.ts',
+  'gateway/ledger/book-check.ts',
   'gateway/ledger/budget-period.ts',
   'gateway/ledger/earned.ts',
   'gateway/ledger/hold.ts',
