@@ -111,7 +111,7 @@ export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCa
     endedAt: instant(now),
     receiptHash: receipt && sha256Hex(receipt.receipt),
     ticketHash: receipt && sha256Hex(receipt.ticket),
-    priceVersion: null,
+    priceVersion: progress?.terms.priceVersion ?? null,
     detail: expiredDetail(hold, known, receipt, now),
   }
 }

@@ -1,7 +1,8 @@
 // Who pays when something goes wrong: the table of design.md, section 5, row by row. Prices: 10 nanos a token, in or out; the node says 5 in.
 // Fee and royalty are 5 % each, rounded down.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { chat, finish, honest, sse, token, type ScriptedNode } from './call-house.ts'
+import { readTicket } from '../../../protocol/ticket.ts'
+import { chat, finish, honest, nodeIdOf, sse, token, type ScriptedNode } from './call-house.ts'
 import { aPurse, FUNDS, readTexts, vanishing, type Purse } from './purse.ts'
 
 beforeEach(() => {
@@ -155,6 +156,9 @@ describe('a gateway that vanished: the hold runs out, and the least of progress 
     const purse = await vanished(0)
     await purse.expireAll()
     expect(await purse.money()).toMatchObject(ONE_TOKEN)
+    const { callId } = readTicket(purse.sent[0]!.ticket)!
+    const call = await purse.account.call(callId as never)
+    expect(call).toMatchObject({ outcome: 'expired', priceVersion: 1, nodeId: nodeIdOf(0) })
   })
 
   it('with progress, and a lower receipt: the receipt', async () => {
