@@ -1,7 +1,7 @@
 // The arithmetic of sweep.ts: how many requests a run makes on a good day, counted, so that a full slice stays far below a Worker's 1,000.
 import { env } from 'cloudflare:test'
 import { expect, it } from 'vitest'
-import type { Accounts } from '../../../gateway/ledger/account-port.ts'
+import type { AccountPort, Accounts } from '../../../gateway/ledger/account-port.ts'
 import { LEDGER } from '../../../gateway/ledger/limits.ts'
 import { verifyAccounts, verifyConservation } from '../../../gateway/ledger/verification.ts'
 import { accounts, aClock, aPayer, callFor } from './ledger-house.ts'
@@ -9,7 +9,7 @@ import { BOOKS } from './story.ts'
 
 it('makes two requests for each account, and a few for each group of them', { timeout: 60_000 }, async () => {
   const clock = aClock()
-  const people = []
+  const people: Awaited<ReturnType<typeof aPayer>>[] = []
   for (let i = 0; i < LEDGER.verifyGroup + 5; i++) people.push(await aPayer(1_000n, {}, clock))
   const [first, second] = people
   if (!first || !second) throw new Error('there are people')
@@ -20,7 +20,7 @@ it('makes two requests for each account, and a few for each group of them', { ti
   let requests = 0
   const counted: Accounts = (id) =>
     new Proxy(accounts(id), {
-      get: (port, name: keyof typeof port) => {
+      get: (port, name: keyof AccountPort) => {
         requests += 1
         return port[name]
       },
