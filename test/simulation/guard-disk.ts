@@ -8,7 +8,7 @@ export class GuardDisk {
   readonly sqlite = new Sqlite()
   /** in the guard's own time; null: none is set */
   alarmAt: number | null = null
-  /** the next transaction fails at its n-th statement; null: none does */
+  /** the n-th statement from here fails, unless a transaction ends before; null: none does */
   failAtStatement: number | null = null
 
   constructor(private readonly onAlarmSet: () => void) {}
@@ -49,8 +49,9 @@ export class GuardDisk {
   }
 
   #failPerhaps(): void {
-    if (this.failAtStatement === null || !this.sqlite.inTransaction) return
+    if (this.failAtStatement === null) return
     if (this.failAtStatement-- > 0) return
+    this.failAtStatement = null
     throw new Planned('a statement failed')
   }
 }

@@ -134,6 +134,7 @@ export class GuardView {
       body.account === id &&
       body.transferId === row.transfer_id
     if (!isNext) throw new Breach('I10', `${where} follows line ${this.lines.length}`)
+    if (body.at < (before?.body.at ?? 0)) throw new Breach('I10', `${where} is older than the line before it`)
     const prevHash = before?.hash ?? GENESIS
     if (row.prev_hash !== prevHash || hash !== sha256(prevHash + text))
       throw new Breach('I10', `${where} is not chained`)

@@ -55,7 +55,9 @@ export class SimGuard {
     if (random.chance(faults.clockJumps)) this.#jump()
     const instance = this.#wake()
     if (random.chance(faults.statementFails)) this.disk.failAtStatement = random.below(16)
-    const result = await method(instance.account)
+    const result = await method(instance.account).finally(() => {
+      this.disk.failAtStatement = null
+    })
     if (random.chance(faults.evicted)) {
       this.evict()
       throw new Planned('the guard was moved before it could answer')

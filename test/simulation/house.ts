@@ -139,9 +139,13 @@ export class SimHouse {
     if (!withdrawal) return
     const { account, amount, transferId: of } = withdrawal
     // Another id for the same withdrawal must not return it twice.
-    const transferId = this.#newId('withdrawal_return')
-    const order: Order = { account, kind: 'withdrawal_return', transferId, amount, rule: 'exact', of }
-    await this.#order(order, (port) => port.returnWithdrawal({ transferId, withdrawal: of, reason: 'sim', by: ADMIN }))
+    for (let n = this.market.world.random.between(1, 2); n > 0; n--) {
+      const transferId = this.#newId('withdrawal_return')
+      const order: Order = { account, kind: 'withdrawal_return', transferId, amount, rule: 'exact', of }
+      await this.#order(order, (port) =>
+        port.returnWithdrawal({ transferId, withdrawal: of, reason: 'sim', by: ADMIN }),
+      )
+    }
   }
 
   async #payAudit(): Promise<void> {

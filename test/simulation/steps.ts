@@ -54,34 +54,36 @@ export type Step =
   | { readonly do: 'revoke'; readonly key: number }
   | { readonly do: 'reroll'; readonly key: number; readonly secret: number; readonly grace: number }
 
-export const CALLS = 6
+export const CALLS = 10
 export const KEYS = 3
 
 const one = (below: number) => fc.integer({ min: 0, max: below - 1 })
 const amount = fc.oneof(fc.bigInt(1n, 60n), fc.bigInt(1n, 60_000n))
+/** Some more often, so that much happens to them. */
+const call = fc.oneof({ weight: 1, arbitrary: one(3) }, { weight: 2, arbitrary: one(CALLS) })
 const some = (most: bigint) => fc.bigInt(0n, most)
 
 const hold = fc.record({
   do: fc.constant('hold' as const),
-  call: one(CALLS),
+  call,
   key: one(KEYS),
   secret: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: one(3) }),
   amount,
-  idem: fc.option(one(3), { nil: null }),
+  idem: fc.option(one(3), { nil: null, freq: 1 }),
   body: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1) }),
   life: fc.integer({ min: 1, max: 60_000 }),
 })
 const progress = fc.record({
   do: fc.constant('progress' as const),
-  call: one(CALLS),
-  attempt: one(3),
+  call,
+  attempt: one(2),
   input: some(3n),
   output: fc.oneof(some(60n), some(30_000n)),
   price: fc.bigInt(1n, 2n),
 })
 const capture = fc.record({
   do: fc.constant('capture' as const),
-  call: one(CALLS),
+  call,
   outcome: fc.constantFrom('complete', 'complete', 'cancelled', 'failed'),
   charge: fc.oneof(fc.constantFrom(0n, 1n, 40n), some(60n), some(60_000n)),
 })
@@ -97,19 +99,19 @@ const credit = fc.record({
 })
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 14, arbitrary: hold },
-  { weight: 6, arbitrary: progress },
-  { weight: 9, arbitrary: capture },
+  { weight: 42, arbitrary: hold },
+  { weight: 42, arbitrary: progress },
+  { weight: 21, arbitrary: capture },
   {
-    weight: 5,
+    weight: 15,
     arbitrary: fc.record({
       do: fc.constant('wait' as const),
-      ms: fc.oneof(some(3_000n), some(60_000n), fc.constantFrom(3_600_000n, 86_400_000n)).map(Number),
+      ms: fc.oneof(some(3_000n), some(60_000n), fc.constantFrom(60_000n, 3_600_000n, 86_400_000n)).map(Number),
     }),
   },
-  { weight: 5, arbitrary: fc.constant({ do: 'tick' as const }) },
+  { weight: 15, arbitrary: fc.constant({ do: 'tick' as const }) },
   {
-    weight: 6,
+    weight: 18,
     arbitrary: fc.record({
       do: fc.constant('grant' as const),
       id: one(6),
@@ -117,30 +119,30 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       amount,
     }),
   },
-  { weight: 5, arbitrary: credit },
+  { weight: 15, arbitrary: credit },
   {
-    weight: 4,
+    weight: 12,
     arbitrary: fc.record({
       do: fc.constant('refund' as const),
       id: one(5),
-      call: one(CALLS),
+      call,
       amount: fc.option(amount, { nil: null }),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('takeBack' as const), id: one(5), amount }) },
+  { weight: 9, arbitrary: fc.record({ do: fc.constant('takeBack' as const), id: one(5), amount }) },
   {
-    weight: 3,
+    weight: 9,
     arbitrary: fc.record({
       do: fc.constant('withdraw' as const),
-      id: one(4),
-      amount: fc.bigInt(1n, 30n).map((n) => n * 1_000n),
+      id: one(2),
+      amount: fc.bigInt(1n, 15n).map((n) => n * 1_000n),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('return' as const), id: one(4), withdrawal: one(4) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('audit' as const), id: one(4), amount }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('freeze' as const), on: fc.boolean() }) },
+  { weight: 15, arbitrary: fc.record({ do: fc.constant('return' as const), id: one(4), withdrawal: one(2) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('audit' as const), id: one(4), amount }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('freeze' as const), on: fc.boolean() }) },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({
       do: fc.constant('limits' as const),
       budget: fc.option(amount, { nil: null }),
@@ -149,7 +151,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('revoke' as const), key: one(KEYS) }) },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({
       do: fc.constant('reroll' as const),
       key: one(KEYS),
@@ -160,10 +162,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 const key: fc.Arbitrary<NaiveKey> = fc.record({
-  budget: fc.option(fc.record({ nanos: some(120_000n), period: fc.constantFrom('day', 'total') }), { nil: null }),
-  concurrency: fc.option(fc.integer({ min: 1, max: 3 }), { nil: null }),
+  budget: fc.option(
+    fc.record({ nanos: fc.oneof(some(150n), some(90_000n)), period: fc.constantFrom('day', 'total') }),
+    { nil: null },
+  ),
+  concurrency: fc.option(fc.integer({ min: 1, max: 3 }), { nil: null, freq: 2 }),
   rpm: fc.option(fc.integer({ min: 1, max: 5 }), { nil: null }),
-  isShadow: fc.boolean(),
+  isShadow: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
 })
 
 export interface Story {
@@ -175,6 +180,6 @@ export interface Story {
 export const story: fc.Arbitrary<Story> = fc.record({
   keys: fc.tuple(fc.constant({ budget: null, concurrency: null, rpm: null, isShadow: false }), key, key),
   steps: fc
-    .array(step, { minLength: 5, maxLength: 40 })
+    .array(step, { minLength: 1, maxLength: 60, size: 'max' })
     .map((steps): Step[] => [{ do: 'grant', id: 0, kind: 'grant', amount: 90_000n }, ...steps]),
 })
