@@ -1,6 +1,6 @@
 // Withdrawals on their way out, in the registry: requested -> filed -> paid, or requested | filed -> returning -> returned. Every step is one
 // conditional statement, so that two admins at once never file one twice, and what goes back can be neither filed nor paid meanwhile.
-import { and, asc, desc, eq, gt, inArray, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { alerts, withdrawals } from '../../db/money-schema.ts'
 import { wallets } from '../../db/schema.ts'
@@ -65,7 +65,7 @@ export function createWithdrawalBook(registry: D1Database) {
 
     /** Puts what is still requested into a batch, unless an alert came up meanwhile. @returns what was put there */
     async file(ids: readonly string[], batchId: string): Promise<Withdrawal[]> {
-      const isStopped = sql`EXISTS (SELECT 1 FROM ${alerts} WHERE ${alerts.resolvedAt} IS NULL
+      const isStopped = sql`EXISTS (SELECT 1 FROM ${alerts} WHERE ${alerts.resolvedAt} IS NULL AND ${alerts.kind} <> 'lag'
         AND ${alerts.subject} IN ('house', ${withdrawals.accountId}))`
       const filed = await db
         .update(withdrawals)
@@ -87,14 +87,12 @@ export function createWithdrawalBook(registry: D1Database) {
       return rows.map(withdrawalOf)
     },
 
-    /** What of the batch is filed was paid; nothing happens when it was paid under another reference. */
+    /** What of the batch is filed was paid, all of it in one statement: of two references one finds something to mark. */
     async markPaid(batchId: string, reference: string, now: Instant): Promise<void> {
-      const isOther = sql`EXISTS (SELECT 1 FROM withdrawals AS other WHERE other.batch_id = ${batchId}
-        AND other.reference IS NOT NULL AND other.reference <> ${reference})`
       await db
         .update(withdrawals)
         .set({ state: 'paid', reference, endedAt: now })
-        .where(and(eq(withdrawals.batchId, batchId), eq(withdrawals.state, 'filed'), sql`NOT ${isOther}`))
+        .where(and(eq(withdrawals.batchId, batchId), eq(withdrawals.state, 'filed')))
     },
 
     /** From now on it is neither filed nor paid. Null when it is paid or returned, or when there is none. */
@@ -127,9 +125,9 @@ function createWithdrawalLists(registry: D1Database) {
       return owned.find((wallet) => wallet.address.toLowerCase() === address.toLowerCase())?.address ?? null
     },
 
-    /** What open alerts are about: account ids, `house`, and others. */
+    /** What open alerts are about: account ids, `house`, and others. Lag is no reason to keep money back: the line is in its guard. */
     async alerted(): Promise<ReadonlySet<string>> {
-      const found = await db.selectDistinct({ subject: alerts.subject }).from(alerts).where(isNull(alerts.resolvedAt))
+      const found = await db.selectDistinct({ subject: alerts.subject }).from(alerts).where(and(isNull(alerts.resolvedAt), ne(alerts.kind, 'lag')))
       return new Set(found.map(({ subject }) => subject))
     },
 

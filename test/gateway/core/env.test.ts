@@ -35,6 +35,13 @@ describe('the configuration', () => {
     ])
     expect(parse({ SOUK_ADMINS: '' }).admins.size).toBe(0)
   })
+  it('takes payments only with a secret, and test payments only where it says so', () => {
+    const SOUK_STRIPE_WEBHOOK_SECRET = 'whsec_0123456789abcdef'
+    const isLive = (more: object) => parse({ SOUK_STRIPE_WEBHOOK_SECRET, ...more }).stripe?.isLive
+    expect(parse({}).stripe).toBeNull()
+    expect([isLive({ SOUK_LOCAL: '0' }), isLive({ SOUK_LOCAL: '1' })]).toEqual([true, false])
+    expect([isLive({ SOUK_LOCAL: '0', SOUK_STRIPE_LIVE: '0' })]).toEqual([false])
+  })
   it('takes time-outs by name', () => {
     expect(parse({ SOUK_TIMEOUTS: '{"connectMs":50,"gapMs":100}' }).timeouts).toEqual({ connectMs: 50, gapMs: 100 })
   })
@@ -59,6 +66,9 @@ describe('the configuration', () => {
     ['SOUK_TIMEOUTS', '{"connectMs":0}'],
     ['SOUK_TIMEOUTS', '[]'],
     ['SOUK_TIMEOUTS', 'null'],
+    ['SOUK_STRIPE_WEBHOOK_SECRET', ''],
+    ['SOUK_STRIPE_WEBHOOK_SECRET', 'sk_live_0123456789abcdef'],
+    ['SOUK_STRIPE_LIVE', 'yes'],
   ] as const)('is refused with %s = %j, by name', (name, value) => {
     expect(() => parse({ [name]: value })).toThrow(new RegExp(`not configured.*${name}`))
   })

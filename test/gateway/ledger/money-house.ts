@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:test'
 import { Hono } from 'hono'
 import { toResponse } from '../../../gateway/core/errors.ts'
-import type { AppEnv, Principal } from '../../../gateway/core/principal.ts'
+import type { AppEnv, Principal, SessionPrincipal } from '../../../gateway/core/principal.ts'
 import { Secret } from '../../../gateway/core/sealed.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import type { Role } from '../../../protocol/auth.ts'
@@ -12,7 +12,7 @@ import { aCredit, anAccount, START, type TestAccount, type TestClock } from './l
 export const ADMIN = newAccountId(systemRandom)
 export const WALLET = '0x0000000000000000000000000000000000000001'
 
-export const signedIn = (accountId: AccountId, roles: Role[] = ['consumer'], signedInAt = START): Principal => ({
+export const signedIn = (accountId: AccountId, roles: Role[] = ['consumer'], signedInAt = START): SessionPrincipal => ({
   kind: 'session',
   accountId,
   address: WALLET,

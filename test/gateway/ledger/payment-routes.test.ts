@@ -2,6 +2,8 @@
 import { env } from 'cloudflare:test'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
+import { createApp } from '../../../gateway/app.ts'
+import { createServices } from '../../../gateway/services.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
@@ -9,7 +11,7 @@ import { LEDGER } from '../../../gateway/ledger/limits.ts'
 import { createPaymentRoutes } from '../../../gateway/ledger/payment-routes.ts'
 import { createStripeAdapter } from '../../../gateway/ledger/stripe-events.ts'
 import { parseLine } from '../../../protocol/journal.ts'
-import { HOUSE, nanos, newAccountId, type AccountId } from '../../../protocol/units.ts'
+import { HOUSE, instant, nanos, newAccountId, type AccountId } from '../../../protocol/units.ts'
 import { accounts, aClock, START, type TestAccount } from './ledger-house.ts'
 import { aRegistered } from './money-house.ts'
 import { aCharge, aDispute, anEvent, aSession, SECRET, signed } from './stripe-house.ts'
@@ -184,6 +186,21 @@ describe('the route', () => {
     expect(await send(padded(LEDGER.paymentEventBytes + 1))).toBe(413)
     expect(await available(account)).toBe(0n)
     expect(await send(padded(LEDGER.paymentEventBytes))).toBe(200)
+    expect(await available(account)).toBe(10n * USD)
+  })
+
+  it('of the whole gateway needs nothing but the processor’s signature', async () => {
+    const account = await aRegistered()
+    const { topup } = aStory(account)
+    const app = async (secret?: string) =>
+      createApp(await createServices({ ...env, ...(secret ? { SOUK_STRIPE_WEBHOOK_SECRET: secret } : {}) }))
+    const send = async (secret?: string) => {
+      const { body, headers } = signed(topup(), instant(Date.now()))
+      return (await app(secret)).request('/webhooks/payments/stripe', { method: 'POST', body, headers })
+    }
+    expect((await send()).status).toBe(404)
+    const said = await send(SECRET)
+    expect([said.status, await said.json()]).toEqual([200, { received: true }])
     expect(await available(account)).toBe(10n * USD)
   })
 

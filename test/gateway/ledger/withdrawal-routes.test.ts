@@ -55,9 +55,9 @@ async function request(earner: Earner, usd = '4', id = '1') {
   return Withdrawal.parse(body)
 }
 const available = async ({ port }: Pick<TestAccount, 'port'>) => (await port.balance()).availableNanos
-const raiseAlert = (subject: string) =>
+const raiseAlert = (subject: string, kind = 'balance') =>
   env.DB.prepare('INSERT INTO alerts (id, kind, subject, detail, at) VALUES (?1, ?2, ?1, ?2, 0)')
-    .bind(subject, 'x')
+    .bind(subject, kind)
     .run()
 
 beforeEach(async () => {
@@ -178,7 +178,8 @@ describe('a pay-out file', () => {
     for (const earner of [frozen, alerted, fine]) await request(earner)
     await frozen.port.freeze({ cause: 'admin', reason: 'x', by: ADMIN })
     await raiseAlert(alerted.id)
-    await raiseAlert('payments')
+    await raiseAlert('payments', 'payment')
+    await raiseAlert(`${fine.id}`, 'lag')
     const desk = aDesk()
     const made = await desk.payout()
     expect(made).toMatchObject({ count: 1, usd: '4.000000000' })
