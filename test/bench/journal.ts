@@ -17,7 +17,7 @@ import { startGateway } from '../../gateway/local/gateway.ts'
 import { createClient } from '../../protocol/client.ts'
 import { AccountIdText } from '../../protocol/fields.ts'
 import { openSeeding, PROVEN_EVERY } from './journal-seed.ts'
-import { peakMemory } from './peak-memory.ts'
+import { watchCost, type ProcessCost } from './process-cost.ts'
 
 const isQuick = process.argv.includes('--quick')
 const LENGTHS = isQuick ? [5_000, 10_000, 20_000] : [250_000, 500_000, 1_000_000]
@@ -30,9 +30,9 @@ interface Measured {
   readonly export: Cost
   readonly verify: Cost
 }
-interface Cost {
+interface Cost extends ProcessCost {
+  /** by the clock */
   readonly seconds: number
-  readonly peakMegabytes: number
 }
 
 const stateDir = await mkdtemp(join(tmpdir(), 'souk-bench-journal-'))
@@ -51,7 +51,7 @@ try {
   console.log(
     `journals of ${LENGTHS.join(', ')} transfers, tickets and receipts kept of every ${PROVEN_EVERY}th call\n`,
   )
-  console.log('     lines      MB    export          peak    verify          peak')
+  console.log('     lines      MB    export       CPU        peak    verify       CPU        peak')
   const measured: Measured[] = []
   for (const lines of LENGTHS) {
     await seeding.growTo(lines)
@@ -85,7 +85,7 @@ async function measure(lines: number, verifier: string): Promise<Measured> {
 
 async function exportTo(file: string, url: string, token: string): Promise<Cost> {
   const workerd = childrenRunning('workerd')
-  const memory = peakMemory(workerd)
+  const cost = watchCost(workerd)
   const startedAt = performance.now()
   const response = await fetch(`${url}/api/journal?format=ndjson`, {
     headers: { authorization: `Bearer ${token}` },
@@ -94,17 +94,17 @@ async function exportTo(file: string, url: string, token: string): Promise<Cost>
   if (!response.ok || !response.body) throw new Error(`the export answered ${response.status}`)
   // The same streams under two names.
   await pipeline(Readable.fromWeb(response.body as ReadableStream<Uint8Array>), createWriteStream(file))
-  return { seconds: (performance.now() - startedAt) / 1000, peakMegabytes: memory.stop() }
+  return { seconds: (performance.now() - startedAt) / 1000, ...cost.stop() }
 }
 
 async function verifyFile(verifier: string, file: string): Promise<Cost> {
   const startedAt = performance.now()
   const child = spawn(process.execPath, [verifier, file], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const memory = peakMemory(child.pid === undefined ? [] : [child.pid])
+  const watched = watchCost(child.pid === undefined ? [] : [child.pid])
   let out = ''
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-  const cost = { seconds: (performance.now() - startedAt) / 1000, peakMegabytes: memory.stop() }
+  const cost = { seconds: (performance.now() - startedAt) / 1000, ...watched.stop() }
   if (code === 0) return cost
   console.log(out)
   throw new Error('the exported journal does not verify')
@@ -113,8 +113,8 @@ async function verifyFile(verifier: string, file: string): Promise<Cost> {
 function rowOf(measured: Measured | undefined): string {
   if (!measured) return ''
   const { lines, megabytes, export: out, verify } = measured
-  const cost = ({ seconds, peakMegabytes }: Cost) =>
-    `${seconds.toFixed(1).padStart(7)} s ${peakMegabytes.toFixed(0).padStart(8)} MB`
+  const cost = ({ seconds, cpuSeconds, peakMegabytes }: Cost) =>
+    `${seconds.toFixed(1).padStart(7)} s ${cpuSeconds.toFixed(1).padStart(7)} s ${peakMegabytes.toFixed(0).padStart(8)} MB`
   return `${String(lines).padStart(10)} ${megabytes.toFixed(0).padStart(7)} ${cost(out)} ${cost(verify)}`
 }
 
@@ -122,9 +122,9 @@ function rowOf(measured: Measured | undefined): string {
 function tellRatios(measured: readonly Measured[]): void {
   const [first] = measured
   if (!first) return
-  console.log('\nper line, and peak memory, as ratios to the shortest')
+  console.log('\nprocessor time per line, and peak memory, as ratios to the shortest')
   for (const one of measured) {
-    const perLine = (of: (m: Measured) => Cost) => of(one).seconds / one.lines / (of(first).seconds / first.lines)
+    const perLine = (of: (m: Measured) => Cost) => of(one).cpuSeconds / one.lines / (of(first).cpuSeconds / first.lines)
     const peak = (of: (m: Measured) => Cost) => of(one).peakMegabytes / of(first).peakMegabytes
     const [out, verify] = [(m: Measured) => m.export, (m: Measured) => m.verify]
     console.log(
