@@ -34,8 +34,8 @@ export default {
       return toResponse(error, 'req_none')
     }
   },
-  async scheduled(_, bindings) {
+  async scheduled({ cron }, bindings) {
     const { services } = await startOnce(bindings)
-    await runCron(services)
+    await runCron(services, cron)
   },
 } satisfies ExportedHandler<Bindings>
