@@ -127,7 +127,10 @@ function createWithdrawalLists(registry: D1Database) {
 
     /** What open alerts are about: account ids, `house`, and others. Lag is no reason to keep money back: the line is in its guard. */
     async alerted(): Promise<ReadonlySet<string>> {
-      const found = await db.selectDistinct({ subject: alerts.subject }).from(alerts).where(and(isNull(alerts.resolvedAt), ne(alerts.kind, 'lag')))
+      const found = await db
+        .selectDistinct({ subject: alerts.subject })
+        .from(alerts)
+        .where(and(isNull(alerts.resolvedAt), ne(alerts.kind, 'lag')))
       return new Set(found.map(({ subject }) => subject))
     },
 
