@@ -45,6 +45,8 @@ export const LEDGER = {
   detailChars: 64_000,
   /** accounts a cron run ticks and verifies at most: a Worker may make 1_000 requests (sweep.ts adds them up) */
   sweepMax: 200,
+  /** accounts of one minute's slice that are read at most: 11 million accounts in all */
+  sliceMax: 8_000,
   /** lines a guard checks in one go: some 50 ms in which it does nothing else */
   checkLines: 1_000,
   /** ms an overdue hold may be open before verification says so: its alarm may be late by the time of a restart */

@@ -1,7 +1,7 @@
 // Money that comes into an account: from the house (grants, codes, the faucet) and from other accounts (credits). Each has an id, and the
 // same id is never counted twice.
 import { parseLine, sumLegs, type Leg } from '../../protocol/journal.ts'
-import { HOUSE, nanos, type AccountId, type Instant } from '../../protocol/units.ts'
+import { HOUSE, isAccountId, nanos, type AccountId, type Instant } from '../../protocol/units.ts'
 import { logError } from '../core/errors.ts'
 import type { Reply } from './account-port.ts'
 import { refused } from './admit.ts'
@@ -50,7 +50,7 @@ export function credit(stores: Stores, received: Credit, now: Instant): Reply<ob
   if (!account) return refused('not_found', 'There is no such account.')
   const mark = stores.marks.of(payer)
   if (toSeq <= mark) return { ok: true }
-  if (fromSeq <= mark || fromSeq > toSeq || sumNanos <= 0n || !isWhole(received)) {
+  if (fromSeq <= mark || fromSeq > toSeq || sumNanos <= 0n || !isWhole(received) || !isAccountId(payer)) {
     logError(new Error(`credit of ${payer} ${fromSeq}…${toSeq} does not follow ${mark}, or does not add up`), null)
     return refused('conflict')
   }

@@ -10,7 +10,7 @@ import {
 import { NO_LIMITS, newUse } from '../../../gateway/ledger/limit-store.ts'
 import type { Use } from '../../../gateway/ledger/limit-use.ts'
 import { backOffMs } from '../../../gateway/ledger/limits.ts'
-import { sliceOf } from '../../../gateway/ledger/sweep.ts'
+import { shareOf, sliceOf } from '../../../gateway/ledger/sweep.ts'
 import { fullLevel, refill, take } from '../../../gateway/ledger/token-bucket.ts'
 import { BudgetPeriod } from '../../../protocol/auth.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
@@ -156,6 +156,12 @@ describe('admission', () => {
 })
 
 describe('the sweep', () => {
+  it('goes on the next day where a slice had too many, until everybody had a turn', () => {
+    const all = [...'abcdefg']
+    expect(shareOf(all, 0, 7)).toEqual(all)
+    expect([0, 1, 2].map((day) => shareOf(all, day, 3).join(''))).toEqual(['abc', 'def', 'gab'])
+  })
+
   it('covers every id of a day exactly once', () => {
     const slices = Array.from({ length: 1_440 }, (_, minute) => sliceOf(minute))
     expect(slices[0]?.from).toBe('0000')
