@@ -49,6 +49,8 @@ export const CALL_TIMEOUTS = {
   keepAliveMs: 10_000,
   /** between two progress reports to the guard */
   progressMs: 3_000,
+  /** how long the end of a call is sent again behind its answer, when the guard stayed away: waitUntil ends half a minute after the response */
+  settleLaterMs: 23_000,
 }
 export type CallTimeouts = typeof CALL_TIMEOUTS
 

@@ -13,7 +13,7 @@ import { Meter } from './meter.ts'
 import type { Background, Caller, Order } from './order.ts'
 import type { Answered } from './receipt-check.ts'
 import type { KeptAnswer } from './replay.ts'
-import { maySettleLater, settleLater } from './settle-later.ts'
+import { maySettleLater, neverBegun, settleLater } from './settle-later.ts'
 
 export interface CallNeeds extends AttemptNeeds {
   readonly accounts: Accounts
@@ -36,7 +36,7 @@ export interface CapturedCall<Answer> {
 type Kept<Answer> = (call: CapturedCall<Answer>) => KeptAnswer | null
 
 /** The one admission decision, as the guard says it. @throws GatewayError unavailable when the guard cannot be reached */
-export async function askHold(needs: CallNeeds, order: Order): Promise<Reply<Held>> {
+export async function askHold(needs: CallNeeds, order: Order, background: Background): Promise<Reply<Held>> {
   const { accountId, keyId, secretHash } = order.principal
   const request: HoldRequest = {
     callId: order.callId,
@@ -49,7 +49,11 @@ export async function askHold(needs: CallNeeds, order: Order): Promise<Reply<Hel
     deadline: (order.startedAt + holdMs(needs)) as Instant, // a sum of an instant and milliseconds is an instant
     idempotency: order.once?.request ?? null,
   }
-  return surely(order, () => needs.accounts(accountId).hold(request))
+  return surely(order, () => needs.accounts(accountId).hold(request)).catch((error: unknown) => {
+    const end = neverBegun(order, needs.clock())
+    background(settleLater(end, () => needs.accounts(accountId).capture(end), needs.timeouts.settleLaterMs))
+    throw error
+  })
 }
 
 /**
@@ -169,7 +173,7 @@ async function settle<Answer extends Answered>(
   }
   const capture = () => needs.accounts(order.principal.accountId).capture(callEnd)
   const captured = await surely(order, capture).catch((error: unknown) => {
-    if (maySettleLater(callEnd)) background(settleLater(callEnd, capture))
+    if (maySettleLater(callEnd)) background(settleLater(callEnd, capture, needs.timeouts.settleLaterMs))
     throw error
   })
   if (failure instanceof CallerGone) throw failure

@@ -36,11 +36,11 @@ export async function holdOrder(
   )
   if ('earlier' in first) return first
   note(first.callId)
-  const reply = await askHold(needs, first)
+  const reply = await askHold(needs, first, background)
   if (reply.ok || reply.code !== 'node_not_allowed' || !reply.nodes) return begun(first, reply, note)
   const only = { callId: first.callId, nodes: new Set(reply.nodes) }
   const second = await prepareOrder(needs, principal, modelId, draft, background, only)
-  return begun(second, await askHold(needs, second), note)
+  return begun(second, await askHold(needs, second, background), note)
 }
 
 function begun(order: Order, reply: Reply<Held>, note: (callId: CallId) => void): HeldOrder | EarlierCall {

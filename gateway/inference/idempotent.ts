@@ -61,7 +61,7 @@ export function onceOf(
 
 /**
  * For a call that cannot be ordered any more (no node, no model): its repeat still has its answer.
- * @throws GatewayError `error`, when there was no call before; the guard's refusal of the key or of the repeat
+ * @throws GatewayError `error`, when there was no call before; the guard's refusal of the key or of the repeat; unavailable
  */
 export async function earlierOr(
   error: unknown,
@@ -70,7 +70,11 @@ export async function earlierOr(
   once: Once | null,
 ): Promise<{ readonly earlier: Answered }> {
   if (!once) throw error
-  const recalled = await accounts(accountId).recall({ keyId, secretHash, idempotency: once.request })
+  const recalled = await accounts(accountId)
+    .recall({ keyId, secretHash, idempotency: once.request })
+    .catch((cause: unknown) => {
+      throw new GatewayError('unavailable', { cause })
+    })
   if (!recalled.ok) throw refusal(recalled)
   if (!recalled.earlier) throw error
   return { earlier: recalled.earlier }

@@ -46,13 +46,89 @@ describe("a reply of the caller's guard that is lost", () => {
 
   it('for good is no acknowledgement: an error event and no [DONE]', async () => {
     const capture = () => Promise.reject(new Error('planned: the guard is away'))
-    const house = await aHouse({ nodes: [honest], guard: () => ({ capture }) })
+    const house = await aHouse({ nodes: [honest], timeouts: { settleLaterMs: 50 }, guard: () => ({ capture }) })
     const { response, settled } = await house.call('/v1/chat/completions', chat({ stream: true }))
     const text = await response.text()
     await settled()
     expect(text).toContain('"code":"unavailable"')
     expect(text).not.toContain('[DONE]')
     expect(text).not.toContain('"cost"')
+  })
+
+  it('for good, of a hold that stands, gives its money back and frees its Idempotency-Key', async () => {
+    let isAway = true
+    const house = await aHouse({
+      nodes: [honest],
+      timeouts: { settleLaterMs: 50 },
+      guard: (account) => ({
+        hold: async (request) => {
+          const held = await account.hold(request)
+          if (isAway) throw new Error('planned: the reply is lost')
+          return held
+        },
+      }),
+    })
+    const headers = { 'idempotency-key': 'once' }
+    const { response, settled } = await house.call('/v1/chat/completions', chat(), { headers })
+    expect(await codeOf(response)).toBe('unavailable')
+    expect((await stand(house)).heldNanos).toBeGreaterThan(0n)
+    await settled()
+    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
+    isAway = false
+    expect((await house.call('/v1/chat/completions', chat(), { headers })).response.status).toBe(200)
+  })
+})
+
+describe('a call that ended while its guard was away', () => {
+  const CHAT = '/v1/chat/completions'
+  /** Away for as long as somebody waits for the answer, and back behind it. */
+  const aLateHouse = (node: ScriptedNode) => {
+    let tries = 0
+    return aHouse({
+      nodes: [node],
+      timeouts: { settleLaterMs: 50, progressMs: 0 },
+      guard: (account) => ({
+        capture: (end) => (++tries <= 4 ? Promise.reject(new Error('planned: away')) : account.capture(end)),
+      }),
+    })
+  }
+
+  it('without an answer costs nothing, although its progress was reported', async () => {
+    const house = await aLateHouse(() => sse([token('one ', 1)], 'break'))
+    const { response, settled } = await house.call(CHAT, chat({ stream: true }))
+    expect(await response.text()).toContain('"code":"unavailable"')
+    await settled()
+    expect(await stand(house)).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
+  })
+
+  it('with an answer that was streamed is paid for', async () => {
+    const house = await aLateHouse(honest)
+    const { response, settled } = await house.call(CHAT, chat({ stream: true }))
+    await response.text()
+    await settled()
+    expect(await stand(house)).toEqual({ availableNanos: START - HONEST_COST, heldNanos: 0n, vestingNanos: 0n })
+  })
+
+  it('with an answer that can be had again is paid for, and had again', async () => {
+    const house = await aLateHouse(honest)
+    const headers = { 'idempotency-key': 'once' }
+    const first = await house.call(CHAT, chat(), { headers })
+    expect(await codeOf(first.response)).toBe('unavailable')
+    await first.settled()
+    const { response } = await house.call(CHAT, chat(), { headers })
+    expect(await response.json()).toMatchObject({ choices: [{ message: { content: 'one two' } }] })
+    expect(await spent(house)).toBe(HONEST_COST)
+    expect(house.sent).toHaveLength(1)
+  })
+
+  it('with an answer that nobody has and nobody can have runs out', async () => {
+    const house = await aLateHouse(honest)
+    const { response, settled } = await house.call(CHAT, chat())
+    expect(await codeOf(response)).toBe('unavailable')
+    await settled()
+    const { heldNanos, availableNanos } = await stand(house)
+    expect(heldNanos).toBeGreaterThan(0n)
+    expect(availableNanos + heldNanos).toBe(START)
   })
 })
 
