@@ -36,6 +36,8 @@ interface KeyUse {
 }
 
 const DAY_MS = 86_400_000
+/** after which a POST that nobody finished may be done again */
+const POST_LOST_MS = 60_000
 const EARNING = ['credit', 'audit', 'clawback', 'withdrawal', 'withdrawal_return']
 
 export class NaiveAccount {
@@ -54,6 +56,7 @@ export class NaiveAccount {
   #vesting: { until: number; amount: bigint }[] = []
   readonly #gone = new Map<string, bigint>()
   readonly #idem = new Map<number, { body: number; call: number; answered: boolean; until: number }>()
+  readonly #posts = new Map<number, { body: number; status: number | null; lostAt: number; until: number }>()
   readonly #told = new Map<string, string>()
 
   constructor(
@@ -112,6 +115,10 @@ export class NaiveAccount {
         return this.#return(step)
       case 'audit':
         return this.#audit(step)
+      case 'begin':
+        return this.#begin(step)
+      case 'answered':
+        return this.#answered(step)
       case 'freeze':
         return this.#setFrozen(step.on)
       case 'limits':
@@ -334,6 +341,25 @@ export class NaiveAccount {
     this.#audits += paid
     this.#write({ kind: 'audit', id: `a ${id}`, delta: paid })
     return `moved ${paid}`
+  }
+
+  #begin({ post, body }: Extract<Step, { do: 'begin' }>): string {
+    const known = this.#posts.get(post)
+    if (known && known.until > this.now) {
+      if (known.body !== body) return 'idempotency_mismatch'
+      if (known.status !== null) return `earlier ${known.status}`
+      if (this.now < known.lostAt) return 'idempotency_in_progress'
+    }
+    this.#posts.set(post, { body, status: null, lostAt: this.now + POST_LOST_MS, until: this.now + DAY_MS })
+    return 'begins'
+  }
+
+  #answered({ post, status }: Extract<Step, { do: 'answered' }>): string {
+    const known = this.#posts.get(post)
+    if (!known || known.status !== null) return 'ok'
+    if (status === null) this.#posts.delete(post)
+    else this.#posts.set(post, { ...known, status, until: this.now + DAY_MS })
+    return 'ok'
   }
 
   #setFrozen(on: boolean): string {

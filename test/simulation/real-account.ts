@@ -149,6 +149,15 @@ export class RealAccount {
         })
         return paid.ok ? `moved ${paid.movedNanos}` : paid.code
       }
+      case 'begin': {
+        const begun = await account.begin({ id: `post ${step.post}`, bodyHash: `body ${step.body}` })
+        return begun.ok ? (begun.earlier ? `earlier ${begun.earlier.status}` : 'begins') : begun.code
+      }
+      case 'answered': {
+        const answer = step.status === null ? null : { status: step.status, kept: null }
+        await account.answered(`post ${step.post}`, answer)
+        return 'ok'
+      }
       case 'freeze':
         return codeOf(
           step.on ? await account.freeze({ cause: 'admin', ...BY }) : await account.unfreeze('model', ADMIN),

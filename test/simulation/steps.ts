@@ -49,6 +49,9 @@ export type Step =
   | { readonly do: 'withdraw'; readonly id: number; readonly amount: bigint }
   | { readonly do: 'return'; readonly id: number; readonly withdrawal: number }
   | { readonly do: 'audit'; readonly id: number; readonly amount: bigint }
+  /** a POST that is no call begins under an Idempotency-Key, and is answered; null: it was refused and changed nothing */
+  | { readonly do: 'begin'; readonly post: number; readonly body: number }
+  | { readonly do: 'answered'; readonly post: number; readonly status: number | null }
   | { readonly do: 'freeze'; readonly on: boolean }
   | { readonly do: 'limits'; readonly budget: bigint | null; readonly concurrency: number | null }
   | { readonly do: 'revoke'; readonly key: number }
@@ -140,6 +143,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 15, arbitrary: fc.record({ do: fc.constant('return' as const), id: one(4), withdrawal: one(2) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('audit' as const), id: one(4), amount }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('begin' as const), post: one(2), body: one(2) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('answered' as const),
+      post: one(2),
+      status: fc.option(fc.constantFrom(200, 201), { nil: null }),
+    }),
+  },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('freeze' as const), on: fc.boolean() }) },
   {
     weight: 3,
