@@ -82,16 +82,12 @@ export const ReceiptsBody = z.strictObject({
 })
 export type ReceiptsBody = z.infer<typeof ReceiptsBody>
 
-/** What became of one of them, in the order they were sent. */
+/**
+ * What became of one of them, in the order they were sent. Whether it completes a call's record, came twice or is nobody's is not said: a
+ * probe has no record, and a node that could tell its receipt from a call's would serve probes well and nobody else.
+ */
 export const ReceiptAnswer = z.discriminatedUnion('outcome', [
-  /** it completes the record of its call */
-  z.object({ outcome: z.literal('recorded') }),
-  /** its call is under way: it bounds what the call may cost should the gateway vanish */
-  z.object({ outcome: z.literal('noted') }),
-  /** this call has its receipt */
-  z.object({ outcome: z.literal('known') }),
-  /** another attempt, another node, or a call that is kept no longer */
-  z.object({ outcome: z.literal('foreign') }),
+  z.object({ outcome: z.literal('taken') }),
   z.object({
     outcome: z.literal('refused'),
     code: z.enum(['bad_ticket', 'bad_receipt', 'not_for_ticket', 'unavailable']),

@@ -1,6 +1,6 @@
 // Receipts handed in after the answer, or without one. Nobody signs in for it: a ticket that this gateway signed and a receipt that the
 // ticket's node signed are the authority, and the ticket's sealed ref says whose guard to ask. What the guard does with it, it alone decides;
-// it never pays. Every item has its own answer, and the same batch again changes nothing.
+// it never pays. Every item has its own answer, which says nothing of any call, and the same batch again changes nothing.
 import { importPublicKey } from '../../protocol/keys.ts'
 import {
   isForTicket,
@@ -50,8 +50,8 @@ async function takeReceipt(needs: LateReceiptNeeds, item: Item, requestId: strin
   const { ticket, receipt } = verified
   const ref = await openRef(needs.config.keySecret, ticket.jti, ticket.ref ?? '')
   if (!ref || !isCallId(ticket.callId)) return refused('bad_ticket')
-  // A probe is nobody's call. It had its receipt with its answer, or it failed: a node must not learn here which of its calls were probes.
-  if (ref.accountId === null) return { outcome: 'known' }
+  // A probe is nobody's call, and is answered like one: a node that hands in a receipt before it serves must not learn which of both it is.
+  if (ref.accountId === null) return TAKEN
   const late: LateReceipt = {
     callId: ticket.callId,
     attempt: ticket.attempt,
@@ -61,7 +61,8 @@ async function takeReceipt(needs: LateReceiptNeeds, item: Item, requestId: strin
     ticket: item.ticket,
   }
   try {
-    return await needs.accounts(ref.accountId).lateReceipt(late)
+    await needs.accounts(ref.accountId).lateReceipt(late)
+    return TAKEN
   } catch (error) {
     logError(error, requestId)
     return refused('unavailable')
@@ -89,4 +90,5 @@ function unitsOf({ outcome, inputTokens, outputTokens }: Receipt) {
   return { inputTokens: tokens(isOwed ? inputTokens : 0), outputTokens: tokens(isOwed ? outputTokens : 0) }
 }
 
+const TAKEN: ReceiptAnswer = { outcome: 'taken' }
 const refused = (code: Refused['code']): Refused => ({ outcome: 'refused', code })

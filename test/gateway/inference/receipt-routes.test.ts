@@ -14,7 +14,7 @@ import { sealRef, type TicketRef } from '../../../gateway/market/ticket-ref.ts'
 import { ReceiptsReply } from '../../../protocol/receipt.ts'
 import { newAccountId, newCallId, instant, type NodeId } from '../../../protocol/units.ts'
 import { aModel, anOffer } from '../../support/workers/builders.ts'
-import { aHouse, chat, finish, nodeIdOf, sse, token, type ScriptedNode } from './call-house.ts'
+import { aHouse, chat, finish, honest, nodeIdOf, sse, token, type ScriptedNode } from './call-house.ts'
 import { aSigner, type Signer } from './signing-node.ts'
 
 const START = 1_000_000_000n
@@ -96,23 +96,25 @@ describe('a receipt handed in late', () => {
     const { house, record, ticket } = await aServedCall(signer)
     const receipt = await signer.receiptFor(ticket, { inputTokens: 10 ** 6, outputTokens: 10 ** 6 })
     expect((await record()).detail).toMatchObject({ receipt: null, ticket })
-    expect(await answer(ticket, receipt)).toEqual({ outcome: 'recorded' })
+    expect(await answer(ticket, receipt)).toEqual({ outcome: 'taken' })
     expect((await record()).detail?.receipt).toBe(receipt)
-    expect(await answer(ticket, receipt)).toEqual({ outcome: 'known' })
+    expect(await answer(ticket, receipt)).toEqual({ outcome: 'taken' })
     expect(await record()).toMatchObject({ chargeNanos: HONEST_COST, outputTokens: 2n })
     expect((await house.account.balance()).availableNanos).toBe(START - HONEST_COST)
   })
 
-  it('after one that came with the answer is known', async () => {
+  it('after one that came with the answer changes nothing', async () => {
     const signer = await aSigner()
     const withReceipt: ScriptedNode = async ({ ticket }) =>
       sse([token('one two', 2), { ...finish(2), receipt: await signer.receiptFor(ticket) }, '[DONE]'])
     const { record, ticket } = await aServedCall(signer, withReceipt)
-    expect((await record()).detail?.receipt).not.toBeNull()
-    expect(await answer(ticket, await signer.receiptFor(ticket))).toEqual({ outcome: 'known' })
+    const first = (await record()).detail?.receipt
+    expect(first).toEqual(expect.any(String))
+    expect(await answer(ticket, await signer.receiptFor(ticket, { outputTokens: 7 }))).toEqual({ outcome: 'taken' })
+    expect((await record()).detail?.receipt).toBe(first)
   })
 
-  it('of a call under way is noted', async () => {
+  it('of a call under way stays with it', async () => {
     const signer = await aSigner()
     const house = await aHouse({
       nodes: [() => sse([token('one ', 1)], 'hang')],
@@ -124,7 +126,7 @@ describe('a receipt handed in late', () => {
       signal: caller.signal,
     })
     const ticket = house.sent[0]!.ticket
-    expect(await answer(ticket, await signer.receiptFor(ticket))).toEqual({ outcome: 'noted' })
+    expect(await answer(ticket, await signer.receiptFor(ticket))).toEqual({ outcome: 'taken' })
     const reader = response.body!.getReader()
     await reader.read()
     caller.abort()
@@ -142,13 +144,21 @@ describe('a receipt handed in late', () => {
     expect(await answer(ticket, receipt)).toEqual({ outcome: 'refused', code: 'bad_ticket' })
     const [now, before] = await Promise.all([env.SOUK_SIGNING_KEY, OTHER_KEY].map(loadGatewayKey))
     const rotated = { jwks: { keys: [...now!.jwks.keys, ...before!.jwks.keys] } }
-    expect(await answer(ticket, receipt, { key: rotated })).toEqual({ outcome: 'foreign' })
+    expect(await answer(ticket, receipt, { key: rotated })).toEqual({ outcome: 'taken' })
   })
 
-  it('of a probe is known: its node learns nothing', async () => {
+  it("of a probe is answered like a call's, before the call, while it is served and after it: its node learns nothing", async () => {
     const signer = await aSigner()
-    const ticket = await aTicket(signer, { accountId: null })
-    expect(await answer(ticket, await signer.receiptFor(ticket))).toEqual({ outcome: 'known' })
+    const said: unknown[] = []
+    const early: ScriptedNode = async (request) => {
+      const receipt = await signer.receiptFor(request.ticket)
+      for (let times = 0; times < 2; times++) said.push(await answer(request.ticket, receipt))
+      return honest(request)
+    }
+    const { ticket: ofCall } = await aServedCall(signer, early)
+    const ofProbe = await aTicket(signer, { accountId: null })
+    for (const ticket of [ofCall, ofProbe, ofProbe]) said.push(await answer(ticket, await signer.receiptFor(ticket)))
+    expect(said).toEqual(Array.from({ length: 5 }, () => ({ outcome: 'taken' })))
   })
 
   it.each<[string, (signer: Signer) => Promise<string>]>([
@@ -223,7 +233,7 @@ describe('a receipt handed in late', () => {
 describe('a batch', () => {
   it('is answered one by one, in its order', async () => {
     const signer = await aSigner()
-    const { ticket } = await aServedCall(signer)
+    const { ticket, record } = await aServedCall(signer)
     const receipt = await signer.receiptFor(ticket)
     const unknown = await aTicket(signer)
     const batch = [
@@ -232,8 +242,9 @@ describe('a batch', () => {
       { ticket: 'x', receipt },
     ]
     const outcomes = (await answers(batch)).map(({ outcome }) => outcome)
-    expect(outcomes).toEqual(['foreign', 'recorded', 'refused'])
-    expect((await answers(batch)).map(({ outcome }) => outcome)).toEqual(['foreign', 'known', 'refused'])
+    expect(outcomes).toEqual(['taken', 'taken', 'refused'])
+    expect((await record()).detail?.receipt).toBe(receipt)
+    expect((await answers(batch)).map(({ outcome }) => outcome)).toEqual(outcomes)
   })
 
   it('has at most a hundred, and each is bounded', async () => {
