@@ -39,7 +39,8 @@ describe('a new key', () => {
     expect(CreateKeyRequest.parse({ name: ' laptop ' })).toEqual({ name: 'laptop', scopes: ['inference'] })
   })
   it('has its budget counted in total unless a period is given', () => {
-    expect(CreateKeyRequest.parse({ name: 'k', limit: { usd: '1.5' } }).limit).toEqual({ usd: '1.5', period: 'total' })
+    const { limit } = CreateKeyRequest.parse({ name: 'k', limit: { usd: '1.5' } })
+    expect(limit).toEqual({ usd: '1.5', period: 'total', shadow: false })
   })
   it.each([
     ['no name', {}],
