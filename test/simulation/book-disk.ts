@@ -2,16 +2,29 @@
 // that may fail before or after the commit. Like D1 it refuses bigints and undefined.
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Sqlite, type Cell, type Row } from './sqlite.ts'
+import { Shelf } from './shelf.ts'
+import type { Cell, Row, Sqlite } from './sqlite.ts'
 
 /** How a query reaches the database, and its answer comes back. */
 export type Carry = <T>(label: string, work: () => T) => Promise<T>
 
-export class BookDisk {
-  readonly sqlite = new Sqlite()
+const shelfOf = (folder: 'registry' | 'book') => {
+  const migrations = migrationsOf(folder)
+  return new Shelf((sqlite) => migrations.forEach((migration) => sqlite.script(migration)))
+}
+const SHELVES = { registry: shelfOf('registry'), book: shelfOf('book') }
 
-  constructor(migrations: readonly string[]) {
-    for (const migration of migrations) this.sqlite.script(migration)
+export class BookDisk {
+  readonly #shelf: Shelf
+  readonly sqlite: Sqlite
+
+  constructor(folder: keyof typeof SHELVES) {
+    this.#shelf = SHELVES[folder]
+    this.sqlite = this.#shelf.take()
+  }
+
+  close(): void {
+    this.#shelf.giveBack(this.sqlite)
   }
 
   /** An empty one in its place, as after a loss without a copy. */
@@ -52,7 +65,7 @@ function toCell(value: unknown): Cell {
 }
 
 /** Of one of the folders under migrations/, in order. */
-export function migrationsOf(folder: 'registry' | 'book'): string[] {
+function migrationsOf(folder: 'registry' | 'book'): string[] {
   const path = fileURLToPath(new URL(`../../migrations/${folder}/`, import.meta.url))
   return readdirSync(path)
     .filter((name) => name.endsWith('.sql'))

@@ -1,17 +1,30 @@
 // One guard's storage, as the ledger sees it: SQLite, a transaction, an alarm. It outlives every instance of the guard; an instance that was
 // moved away can touch it no more, as on the platform.
 import type { GuardStorage, SqlCell, SqlResult, SqlRow } from '../../gateway/ledger/guard-storage.ts'
-import { Sqlite } from './sqlite.ts'
+import { migrateGuard } from '../../gateway/ledger/guard-schema.ts'
+import { Shelf } from './shelf.ts'
+import type { Sqlite } from './sqlite.ts'
 import { Planned, type Life } from './world.ts'
 
+const SHELF = new Shelf((sqlite) => {
+  const disk = new GuardDisk(() => undefined, sqlite)
+  migrateGuard(disk.storageOf({ alive: true }))
+})
+
 export class GuardDisk {
-  readonly sqlite = new Sqlite()
   /** in the guard's own time; null: none is set */
   alarmAt: number | null = null
   /** the n-th statement from here fails, unless a transaction ends before; null: none does */
   failAtStatement: number | null = null
 
-  constructor(private readonly onAlarmSet: () => void) {}
+  constructor(
+    private readonly onAlarmSet: () => void,
+    readonly sqlite: Sqlite = SHELF.take(),
+  ) {}
+
+  close(): void {
+    SHELF.giveBack(this.sqlite)
+  }
 
   /** The storage of one instance: an error for who is dead. */
   storageOf(instance: Life): GuardStorage {

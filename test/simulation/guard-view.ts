@@ -89,6 +89,7 @@ export class GuardView {
   readonly #returned = new Set<string>()
   readonly #spentByKey = new Map<string, bigint>()
   #writesSeen = -1
+  #due: { readonly writes: number; readonly at: number | null } | null = null
   #audits = 0n
   /** earned and not taken out */
   #earned = 0n
@@ -312,12 +313,16 @@ export class GuardView {
 
   /** When the guard has something to do by itself, in its own time; null when it has nothing. */
   dueAt(): number | null {
+    const { writes } = this.guard.disk.sqlite
+    if (this.#due?.writes === writes) return this.#due.at
     const [row] = this.#sql(`SELECT min(at) AS at FROM (
       SELECT min(deadline) AS at FROM holds WHERE state = 'open'
       UNION ALL SELECT min(next_at) FROM credits_out WHERE state = 'sending' OR payee NOT IN (SELECT payee FROM credits_out WHERE state = 'sending')
       UNION ALL SELECT project_at FROM account
       UNION ALL SELECT min(next_at) FROM events)`)
-    return row?.at === null || row === undefined ? null : Number(row.at)
+    const at = row?.at === null || row === undefined ? null : Number(row.at)
+    this.#due = { writes, at }
+    return at
   }
 
   #sql(query: string, ...bindings: number[]): Row[] {

@@ -15,7 +15,7 @@ import {
   type ModelId,
   type NodeId,
 } from '../../protocol/units.ts'
-import { BookDisk, migrationsOf } from './book-disk.ts'
+import { BookDisk } from './book-disk.ts'
 import { NO_FAULTS } from './faults.ts'
 import { SimGuard, type Reach } from './guards.ts'
 import { Network } from './network.ts'
@@ -24,7 +24,6 @@ import type { Life, World } from './world.ts'
 
 export const MODEL = 'souk/tiny-chat' as ModelId
 export const SECRET_HASH = 'ab'.repeat(32)
-const MIGRATIONS = { book: migrationsOf('book'), registry: migrationsOf('registry') }
 
 export interface SimOffer {
   readonly nodeId: NodeId
@@ -43,8 +42,8 @@ export class Market {
   readonly truth = new Truth()
   readonly network: Network
   readonly guards = new Map<AccountId, SimGuard>()
-  readonly books = [new BookDisk(MIGRATIONS.book), new BookDisk(MIGRATIONS.book)]
-  readonly registry = new BookDisk(MIGRATIONS.registry)
+  readonly books = [new BookDisk('book'), new BookDisk('book')]
+  readonly registry = new BookDisk('registry')
   readonly offers: SimOffer[] = []
   readonly keys: SimKey[] = []
   readonly bookOf = new Map<AccountId, number>()
@@ -99,9 +98,9 @@ export class Market {
   close(): void {
     for (const guard of this.guards.values()) {
       guard.evict()
-      guard.disk.sqlite.close()
+      guard.disk.close()
     }
-    for (const { sqlite } of [...this.books, this.registry]) sqlite.close()
+    for (const book of [...this.books, this.registry]) book.close()
   }
 
   /** Before anything can fail. */

@@ -78,7 +78,7 @@ export class RealAccount {
   }
 
   close(): void {
-    this.disk.sqlite.close()
+    this.disk.close()
   }
 
   /** As the naive account tells its lines. */
