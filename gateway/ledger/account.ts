@@ -130,8 +130,8 @@ export class Account implements AccountPort {
     return this.#do((stores, now) => freeze(stores, request, now))
   }
 
-  unfreeze(reason: string, by: AccountId) {
-    return this.#do((stores, now) => unfreeze(stores, reason, by, now))
+  unfreeze(reason: string, by: AccountId, only?: Freeze['cause']) {
+    return this.#do((stores, now) => unfreeze(stores, { reason, by, only }, now))
   }
 
   frozen() {

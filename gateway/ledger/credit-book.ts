@@ -28,6 +28,9 @@ const EARLIER_LINES = 2_000
 /** lines of the payer that one credit may span to be added up here; longer ones are rare and judged by their payer's own sums */
 const SPAN_MAX = 20_000
 
+/** ms by which a payee's clock may be behind its payer's: the time only keeps the search short, the credit's own lines decide */
+const CLOCKS_MS = 86_400_000
+
 const EARLIER = `
   SELECT c.key AS n, (SELECT body ->> '$.credit.toSeq' FROM lines
     WHERE account_id = c.value ->> 0 AND seq < (c.value ->> 1) AND seq >= (c.value ->> 1) - ${EARLIER_LINES} AND kind = 'credit'
@@ -86,7 +89,7 @@ export function createCreditBook(registry: D1Database, books: readonly D1Databas
 
     /** Those of which no credit is to be found at the payee. */
     async missing(index: number, arrivals: readonly Arrival[]) {
-      const rows = arrivals.map(({ payer, payee, seq, at }) => [payer, payee, seq, at])
+      const rows = arrivals.map(({ payer, payee, seq, at }) => [payer, payee, seq, at - CLOCKS_MS])
       const found = await ask<{ n: number; cursor: number }>(index, MISSING, rows)
       return found.flatMap(({ n, cursor }) => {
         const arrival = arrivals[n]

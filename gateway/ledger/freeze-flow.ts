@@ -2,19 +2,27 @@
 // and its end are lines of the journal, with who and why.
 import type { AccountId, Instant } from '../../protocol/units.ts'
 import type { Reply } from './account-port.ts'
+import type { AccountState } from './account-store.ts'
 import { refused } from './admit.ts'
 import { writeLine, type Stores } from './stores.ts'
 import type { Freeze, Frozen } from './transfer-port.ts'
 
-/** Again while it is frozen: what froze it first stands. */
+/**
+ * Again while it is frozen: what froze it first stands. But a chargeback or an admin takes over from verification, whose freeze ends with
+ * its finding: theirs must not end with it.
+ */
 export function freeze(
   stores: Stores,
   { cause, reason, by }: Freeze,
   now: Instant,
 ): Reply<{ readonly frozen: Frozen }> {
-  const account = stores.account.read()
-  if (!account) return refused('not_found', 'There is no such account.')
-  if (account.frozen) return { ok: true, frozen: account.frozen }
+  const before = stores.account.read()
+  if (!before) return refused('not_found', 'There is no such account.')
+  if (before.frozen && (before.frozen.cause !== 'verification' || cause === 'verification'))
+    return { ok: true, frozen: before.frozen }
+  // In the journal one freeze ends before the next begins.
+  if (before.frozen) end(stores, before, { reason: 'It is frozen for another cause now.', by }, now)
+  const account = stores.account.read() ?? before
   const frozen: Frozen = { cause, reason, by, at: now }
   stores.account.setFrozen(frozen)
   const transferId = `freeze:${account.seq + 1}`
@@ -23,13 +31,28 @@ export function freeze(
   return { ok: true, frozen }
 }
 
-export function unfreeze(stores: Stores, reason: string, by: AccountId, now: Instant): Reply<object> {
+/** @param only ends this cause and no other: whoever asks may have read it a moment too early */
+export function unfreeze(
+  stores: Stores,
+  {
+    reason,
+    by,
+    only,
+  }: { readonly reason: string; readonly by: AccountId; readonly only?: Freeze['cause'] | undefined },
+  now: Instant,
+): Reply<object> {
   const account = stores.account.read()
   if (!account) return refused('not_found', 'There is no such account.')
   if (!account.frozen) return { ok: true }
+  if (only !== undefined && account.frozen.cause !== only)
+    return refused('conflict', 'It is frozen for another cause by now.')
+  end(stores, account, { reason, by }, now)
+  return { ok: true }
+}
+
+function end(stores: Stores, account: AccountState, note: Pick<Freeze, 'reason' | 'by'>, now: Instant): void {
   stores.account.setFrozen(null)
   const transferId = `unfreeze:${account.seq + 1}`
-  writeLine(stores, account, { at: now, kind: 'unfreeze', transferId, legs: [], note: { reason, by } })
-  stores.events.add({ id: transferId, kind: 'account.unfrozen', at: now, data: { reason } })
-  return { ok: true }
+  writeLine(stores, account, { at: now, kind: 'unfreeze', transferId, legs: [], note })
+  stores.events.add({ id: transferId, kind: 'account.unfrozen', at: now, data: { reason: note.reason } })
 }

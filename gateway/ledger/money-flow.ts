@@ -88,7 +88,9 @@ export function takeBack(stores: Stores, request: TakeBackRequest, now: Instant)
     legs: take(account.id, kind === 'chargeback' ? HOUSE.payments : HOUSE.refunds, taken),
     correction: { of, ofAccount, reason, by, owedNanos },
   })
-  if (kind === 'chargeback' && owedNanos > 0n) freeze(stores, { cause: 'chargeback', reason, by }, now)
+  // A refund at the processor is our own doing, often more than what is left; a dispute is somebody's word against the account.
+  if (kind === 'chargeback' && !request.isTotal && owedNanos > 0n)
+    freeze(stores, { cause: 'chargeback', reason, by }, now)
   return takenBack(stores, line, now)
 }
 

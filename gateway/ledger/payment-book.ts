@@ -25,6 +25,8 @@ export interface Payment {
 /** What alerts about payments are about: neither an account nor the house, so that they stop nobody's money. */
 const SUBJECT = 'payments'
 
+const alertOf = (reference: string): string => `payment:${SUBJECT}:${reference}`
+
 export function createPaymentBook(registry: D1Database) {
   const db = drizzle(registry)
   const find = async (id: string): Promise<Payment | null> => {
@@ -46,9 +48,14 @@ export function createPaymentBook(registry: D1Database) {
       return claimed
     },
 
+    /** Whether a person has been told of it, whatever came of that. */
+    async wasRaised(reference: string): Promise<boolean> {
+      return (await db.$count(alerts, eq(alerts.id, alertOf(reference)))) > 0
+    },
+
     /** Once per reference: the same finding is one row. */
     async raise(reference: string, detail: string, now: Instant): Promise<void> {
-      const id = `payment:${SUBJECT}:${reference}`
+      const id = alertOf(reference)
       await db.insert(alerts).values({ id, kind: 'payment', subject: SUBJECT, detail, at: now }).onConflictDoNothing()
     },
   }

@@ -21,8 +21,8 @@ export function createPaymentDesk({ db, accounts, clock }: PaymentNeeds) {
   const registered = createAccountBook(db)
   const book = createPaymentBook(db)
 
-  const raise = (reference: string, why: string) =>
-    book.raise(reference, `A payment event was not booked: ${why}.`, clock())
+  const tell = (reference: string, detail: string) => book.raise(reference, detail, clock())
+  const raise = (reference: string, why: string) => tell(reference, `A payment event was not booked: ${why}.`)
 
   /** @throws GatewayError for what another try may mend */
   const settle = async (reference: string, reply: Reply<object>): Promise<void> => {
@@ -31,9 +31,15 @@ export function createPaymentDesk({ db, accounts, clock }: PaymentNeeds) {
     await raise(reference, reply.detail ?? reply.code)
   }
 
-  const known = async (processor: string, payment: string): Promise<Payment> => {
-    const found = await book.find(`${processor}:${payment}`)
-    if (!found) throw new GatewayError('not_found', { detail: 'This payment is not known yet.' })
+  /**
+   * Null: it was raised and never booked, so there is nothing to reverse; told again for days, it would only make the processor give up on us.
+   * @throws GatewayError not_found: it may still come
+   */
+  const known = async (processor: string, payment: string): Promise<Payment | null> => {
+    const id = `${processor}:${payment}`
+    const found = await book.find(id)
+    if (!found && !(await book.wasRaised(id)))
+      throw new GatewayError('not_found', { detail: 'This payment is not known yet.' })
     return found
   }
 
@@ -55,13 +61,19 @@ export function createPaymentDesk({ db, accounts, clock }: PaymentNeeds) {
     processor: string,
     event: Extract<PaymentEvent, { kind: 'chargeback' | 'refunded' }>,
   ): Promise<void> => {
-    const { accountId, transferId: of, id } = await known(processor, event.payment)
+    const payment = await known(processor, event.payment)
+    if (!payment) return
+    const { accountId, transferId: of, id } = payment
     const isTotal = event.kind === 'refunded'
     const amountNanos = isTotal ? event.totalNanos : event.amountNanos
     const reference = isTotal ? `refunded:${id}:${amountNanos}` : `chargeback:${processor}:${event.dispute}`
     const reason = isTotal ? `refunded at ${processor}` : `charged back: ${event.dispute}`
     const request = { transferId: reference, kind: 'chargeback', of, ofAccount: accountId, amountNanos } as const
-    await settle(reference, await accounts(accountId).takeBack({ ...request, isTotal, reason, by: null }))
+    const taken = await accounts(accountId).takeBack({ ...request, isTotal, reason, by: null })
+    await settle(reference, taken)
+    // A dispute froze the account; of a refund that gave more than there was, somebody is told.
+    if (isTotal && taken.ok && taken.owedNanos > 0n)
+      await tell(reference, `A refund gave back ${toUsd(taken.owedNanos)} dollars that ${accountId} had not left.`)
   }
 
   return async (processor: string, event: PaymentEvent): Promise<void> => {
@@ -72,9 +84,10 @@ export function createPaymentDesk({ db, accounts, clock }: PaymentNeeds) {
       case 'refunded':
         return takeBack(processor, event)
       case 'reinstated': {
-        const { accountId } = await known(processor, event.payment)
+        const payment = await known(processor, event.payment)
+        if (!payment) return
         const chargeback = `chargeback:${processor}:${event.dispute}`
-        const reply = await accounts(accountId).reinstate({ chargeback, reason: `won: ${event.dispute}` })
+        const reply = await accounts(payment.accountId).reinstate({ chargeback, reason: `won: ${event.dispute}` })
         return settle(`reinstated:${chargeback}`, reply)
       }
       case 'unbookable':

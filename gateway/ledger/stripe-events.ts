@@ -53,6 +53,8 @@ const ChargeJson = z.object({
   payment_intent: Reference.nullable(),
 })
 
+const RefundJson = z.object({ id: Reference, payment_intent: Reference.nullable() })
+
 /** Only events of a checkout, a dispute or a refund say anything; the rest is not for us. */
 const READERS: Readonly<Record<string, (object: unknown) => PaymentEvent[]>> = {
   'checkout.session.completed': readSession,
@@ -62,6 +64,7 @@ const READERS: Readonly<Record<string, (object: unknown) => PaymentEvent[]>> = {
   'charge.dispute.funds_reinstated': readReinstated,
   'charge.dispute.closed': (object) => (DisputeJson.parse(object).status === 'won' ? readReinstated(object) : []),
   'charge.refunded': readRefund,
+  'refund.failed': readFailedRefund,
 }
 
 export function createStripeAdapter({ webhookSecret, isLive }: StripeConfig): PaymentAdapter {
@@ -101,9 +104,13 @@ function readSession(object: unknown): PaymentEvent[] {
   return [{ kind: 'topup', payment, accountId, amountNanos: amountOf(session.amount_total) }]
 }
 
-/** An inquiry (`warning_…`) has taken no money; when it becomes a dispute, the funds are withdrawn with an event of their own. */
+/**
+ * An inquiry (`warning_…`) has taken no money, and a prevented dispute was a refund, told as one; when either becomes a dispute, the funds are
+ * withdrawn with an event of their own.
+ */
 function readDispute(object: unknown): PaymentEvent[] {
-  return DisputeJson.parse(object).status.startsWith('warning_') ? [] : readWithdrawnDispute(object)
+  const { status } = DisputeJson.parse(object)
+  return status.startsWith('warning_') || status === 'prevented' ? [] : readWithdrawnDispute(object)
 }
 
 function readWithdrawnDispute(object: unknown): PaymentEvent[] {
@@ -124,6 +131,12 @@ function readRefund(object: unknown): PaymentEvent[] {
   if (payment === null) return unbookable(id, 'it names no payment')
   if (currency !== 'usd') return unbookable(id, 'it is not in dollars')
   return [{ kind: 'refunded', payment, totalNanos: amountOf(total) }]
+}
+
+/** The money came back to us after its refund was booked. Which part of which total it was, this event does not say. */
+function readFailedRefund(object: unknown): PaymentEvent[] {
+  const { id, payment_intent: payment } = RefundJson.parse(object)
+  return unbookable(id, `the refund of ${payment ?? 'an unnamed payment'} failed after it was taken from its account`)
 }
 
 const amountOf = (cents: number | null): Nanos => nanos(BigInt(Cents.parse(cents)) * NANOS_PER_CENT)

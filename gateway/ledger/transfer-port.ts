@@ -135,7 +135,8 @@ export interface TransferPort {
   money(): Promise<MoneyView | null>
   credit(credit: Credit): Promise<Reply<object>>
   freeze(freeze: Freeze): Promise<Reply<{ readonly frozen: Frozen }>>
-  unfreeze(reason: string, by: AccountId): Promise<Reply<object>>
+  /** @param only refused with `conflict` while another cause holds it */
+  unfreeze(reason: string, by: AccountId, only?: Freeze['cause']): Promise<Reply<object>>
   /** null: the account may spend */
   frozen(): Promise<Frozen | null>
 }

@@ -87,7 +87,7 @@ export function createVerificationRoutes(needs: VerificationRouteNeeds) {
     if (!account) return false
     const frozen = await accounts(account.id).frozen()
     if (frozen?.cause !== 'verification') return false
-    return (await accounts(account.id).unfreeze(resolution ?? '', by)).ok
+    return (await accounts(account.id).unfreeze(resolution ?? '', by, 'verification')).ok
   }
 }
 

@@ -77,7 +77,12 @@ export async function act(
 export async function freezeAgain(needs: Pick<VerificationNeeds, 'db' | 'accounts' | 'clock'>): Promise<void> {
   for (const subject of await createAlertBook(needs.db).frozenSubjects(LEDGER.freezeAgainMax)) {
     if (subject === 'house') continue
-    await needs.accounts(subject).freeze({ cause: 'verification', reason: FREEZE_REASON, by: null })
+    try {
+      await needs.accounts(subject).freeze({ cause: 'verification', reason: FREEZE_REASON, by: null })
+    } catch (error) {
+      // One guard that does not answer keeps no other from being frozen.
+      logError(error, null)
+    }
   }
 }
 

@@ -171,6 +171,44 @@ describe('refunds at the processor', () => {
     await send(refunded(400))
     expect(await available(account)).toBe(0n)
   })
+
+  it('of more than is left tell somebody and freeze nobody: it was our own doing', async () => {
+    const account = await aRegistered()
+    const { send, topup, refunded, payment } = aStory(account)
+    await send(topup())
+    await account.port.takeBack({
+      transferId: 'spent',
+      kind: 'clawback',
+      of: 'x',
+      ofAccount: account.id,
+      amountNanos: nanos(4n * USD),
+      reason: 'stands for spending',
+      by: null,
+    })
+    for (let told = 0; told < 2; told++) expect(await send(refunded(1_000))).toBe(200)
+    expect(await available(account)).toBe(0n)
+    expect(await account.port.frozen()).toBeNull()
+    expect(await alertOf(`refunded:stripe:${payment}:${10n * USD}`)).toMatchObject({
+      detail: expect.stringContaining('4.000000000') as string,
+    })
+  })
+
+  it('and disputes of a payment that was raised and never booked are not asked for again', async () => {
+    const account = await aRegistered()
+    const { send, topup, refunded, disputed } = aStory(account)
+    expect(await send(refunded(100))).toBe(404)
+    expect(await send(topup({ currency: 'eur' }))).toBe(200)
+    for (const event of [refunded(100), disputed(), disputed('funds_reinstated')]) expect(await send(event)).toBe(200)
+    expect(await account.lines()).toHaveLength(0)
+  })
+
+  it('that failed are raised', async () => {
+    const { send, payment } = aStory(await aRegistered())
+    expect(
+      await send(anEvent('refund.failed', { id: `re_${payment}`, object: 'refund', payment_intent: payment })),
+    ).toBe(200)
+    expect(await alertOf(`stripe:re_${payment}`)).toMatchObject({ detail: expect.stringContaining(payment) as string })
+  })
 })
 
 describe('the route', () => {

@@ -83,6 +83,12 @@ describe('an event', () => {
     ['one that failed later', 'checkout.session.async_payment_failed', aSession(mine), []],
     ['a dispute', 'charge.dispute.created', aDispute(), [chargeback]],
     ['an inquiry, which takes no money', 'charge.dispute.created', aDispute({ status: 'warning_needs_response' }), []],
+    [
+      'one prevented, whose refund is told as a refund',
+      'charge.dispute.created',
+      aDispute({ status: 'prevented' }),
+      [],
+    ],
     ['funds withdrawn', 'charge.dispute.funds_withdrawn', aDispute(), [chargeback]],
     ['funds reinstated', 'charge.dispute.funds_reinstated', aDispute({ status: 'won' }), [reinstated]],
     ['a dispute won', 'charge.dispute.closed', aDispute({ status: 'won' }), [reinstated]],

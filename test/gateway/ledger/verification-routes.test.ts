@@ -10,6 +10,7 @@ import { createVerificationRoutes } from '../../../gateway/ledger/verification-r
 import { act, freezeAgain, verifyAccounts } from '../../../gateway/ledger/verification.ts'
 import type { Role } from '../../../protocol/auth.ts'
 import { AccountStandView, AlertPage, LedgerStand, RebuildReply, ResolveReply } from '../../../protocol/verification.ts'
+import { parseLine } from '../../../protocol/journal.ts'
 import { instant, newAccountId } from '../../../protocol/units.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { accounts, aClock, aPayer, callFor, plannedFailures, START } from './ledger-house.ts'
@@ -188,6 +189,22 @@ describe('alerts', () => {
     await act(needs, [findingOf(payer, 'holds')])
     expect((await resolve(`holds:${payer.id}:`))[1]).toMatchObject({ unfrozen: false })
     expect(await payer.port.frozen()).toMatchObject({ cause: 'admin' })
+  })
+
+  it.each(['admin', 'chargeback'] as const)('leave an account frozen that is frozen by %s since', async (cause) => {
+    const payer = await aRegistered()
+    await act(needs, [findingOf(payer, 'holds')])
+    const by = cause === 'admin' ? ADMIN : null
+    expect(await payer.port.freeze({ cause, reason: 'stolen', by })).toMatchObject({ ok: true, frozen: { cause } })
+    await payer.port.freeze({ cause, reason: 'once more', by })
+    // In the journal one freeze ends before the other begins: its audit knows no account that is frozen twice.
+    const kinds = (await payer.lines()).map(({ body }) => parseLine(body).kind)
+    expect(kinds.slice(-3)).toEqual(['freeze', 'unfreeze', 'freeze'])
+    expect((await resolve(`holds:${payer.id}:`))[1]).toMatchObject({ unfrozen: false })
+    expect(await payer.port.frozen()).toMatchObject({ cause, reason: 'stolen' })
+    // Also when it was read a moment before the other cause came.
+    expect(await payer.port.unfreeze('x', ADMIN, 'verification')).toMatchObject({ ok: false, code: 'conflict' })
+    expect(await payer.port.unfreeze('x', ADMIN)).toEqual({ ok: true })
   })
 
   it.each([

@@ -74,6 +74,24 @@ describe('verification raises no alarm', () => {
     expect(await openAlerts()).toEqual([])
   })
 
+  it('when a payee’s clock is an hour behind its payer’s', async () => {
+    const story = await aStory(5)
+    const [payer, , payee] = story.people
+    if (!payer || !payee) throw new Error('a story has three people')
+    const late = () => instant(story.clock() - 3_600_000)
+    await payee.use({ clock: Object.assign(late, { advance: story.clock.advance }) })
+    await callFor(payer, 100n, payee.id)
+    for (let round = 0; round < 3; round++) {
+      story.clock.advance(700_000)
+      for (const { port } of story.people) await port.tick()
+    }
+    story.clock.advance(LEDGER.underWayMaxMs + DAY_MS)
+    for (const { port } of story.people) await port.tick()
+    await verify(story)
+    expect(await openAlerts()).toEqual([])
+    expect(await payer.port.frozen()).toBeNull()
+  })
+
   it('for a breach that is gone at the second look', async () => {
     const story = await aCalmStory()
     const [person] = story.people
