@@ -29,6 +29,9 @@ export interface AccountState {
   readonly aborts: AbortCount
 }
 
+/** What a line changes. */
+type Head = Pick<AccountState, 'balanceNanos' | 'heldNanos' | 'earnedNanos' | 'seq' | 'lastHash'>
+
 export interface Projection {
   readonly accountId: AccountId
   readonly book: number
@@ -86,10 +89,13 @@ export function createAccountStore(sql: GuardSql) {
     },
 
     /** After a line; the projection is due at `projectAt` unless it is already due earlier. */
-    setHead(head: Pick<AccountState, 'balanceNanos' | 'seq' | 'lastHash'>, projectAt: Instant): void {
+    setHead(head: Head, projectAt: Instant): void {
       sql.exec(
-        'UPDATE account SET balance_nanos = ?, seq = ?, last_hash = ?, project_at = coalesce(project_at, ?)',
+        `UPDATE account SET balance_nanos = ?, held_nanos = ?, earned_nanos = ?, seq = ?, last_hash = ?,
+           project_at = coalesce(project_at, ?)`,
         toSqlInteger(head.balanceNanos),
+        toSqlInteger(head.heldNanos),
+        toSqlInteger(head.earnedNanos),
         head.seq,
         head.lastHash,
         projectAt,
@@ -102,10 +108,6 @@ export function createAccountStore(sql: GuardSql) {
 
     addFees(amount: Nanos): void {
       sql.exec('UPDATE account SET fees_nanos = fees_nanos + ?', toSqlInteger(amount))
-    },
-
-    setEarned(amount: Nanos): void {
-      sql.exec('UPDATE account SET earned_nanos = ?', toSqlInteger(amount))
     },
 
     addAudits(amount: Nanos): void {

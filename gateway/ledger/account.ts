@@ -240,10 +240,7 @@ export class Account implements AccountPort {
 
   /** Sets the alarm to the next thing to do. Set, never compared: storage says what is next, and the same time again costs nothing. */
   async arm(notBefore?: Instant, moreAt: Instant | null = null): Promise<void> {
-    const { holds, credits, account, events, idempotency } = this.#stores
-    const sendAt = [credits.nextAt(), account.projection()?.nextAt ?? null, events.nextAt()]
-    const due = [holds.nextDeadline(), ...sendAt, idempotency.nextPurge(), moreAt]
-    const next = Math.min(...due.map((at) => at ?? Number.POSITIVE_INFINITY))
+    const next = Math.min(this.#stores.due.nextAt() ?? Number.POSITIVE_INFINITY, moreAt ?? Number.POSITIVE_INFINITY)
     if (Number.isFinite(next)) await this.storage.setAlarm(Math.max(next, notBefore ?? 0))
   }
 

@@ -5,7 +5,7 @@ import { nanos, type CallId, type Instant, type KeyId, type Nanos } from '../../
 import { assert, logError } from '../core/errors.ts'
 import type { CallEnd, Held, HoldRequest, Progress, RecordedCall, Refused, Reply } from './account-port.ts'
 import { countEnd } from './aborts.ts'
-import type { AccountState } from './account-store.ts'
+import { balanceOf, type AccountState } from './account-store.ts'
 import { admit, checkKey, refused, type Standing } from './admit.ts'
 import { addSpending } from './budget-period.ts'
 import {
@@ -23,7 +23,7 @@ import { headroomOf, type Use } from './limit-use.ts'
 import type { LimitSubject } from './limit-store.ts'
 import { recordReceipt } from './record-flow.ts'
 import { chargeOf } from './split.ts'
-import { balanceAt, currentBalance, writeLine, type Stores } from './stores.ts'
+import { balanceAt, writeLine, type Stores } from './stores.ts'
 
 export function hold(stores: Stores, request: HoldRequest, now: Instant): Reply<Held> {
   const account = stores.account.read()
@@ -47,10 +47,14 @@ export function hold(stores: Stores, request: HoldRequest, now: Instant): Reply<
   begun.keep()
   if (admitted.aborts !== account.aborts) stores.account.setAborts(admitted.aborts)
   stores.holds.insert(request, now)
-  stores.account.setHeld(nanos(account.heldNanos + request.amountNanos))
-  stores.limits.save(request.keyId, withHold(admitted.keyUse, request.amountNanos))
-  stores.limits.save('account', withHold(admitted.accountUse, request.amountNanos))
-  return { ok: true, ...currentBalance(stores, now), headroom: admitted.headroom, earlier: null }
+  const heldNanos = nanos(account.heldNanos + request.amountNanos)
+  stores.account.setHeld(heldNanos)
+  stores.limits.savePair(request.keyId, {
+    key: withHold(admitted.keyUse, request.amountNanos),
+    account: withHold(admitted.accountUse, request.amountNanos),
+  })
+  const held = balanceOf({ ...account, heldNanos }, balance.vestingNanos)
+  return { ok: true, ...held, headroom: admitted.headroom, earlier: null }
 }
 
 export function progress(stores: Stores, report: Progress): { readonly open: boolean } {
@@ -113,10 +117,11 @@ export function recordedCall(stores: Stores, callId: CallId): RecordedCall | nul
 
 /** All that a hold of this key is judged by. */
 function standingOf(stores: Stores, account: AccountState, keyId: KeyId, now: Instant): Standing {
+  const limits = stores.limits.pair(keyId)
   return {
     key: stores.keys.find(keyId),
-    keyUse: stores.limits.find(keyId),
-    accountUse: stores.limits.account(),
+    keyUse: limits.key,
+    accountUse: limits.account,
     balance: balanceAt(stores, account, now),
     frozen: account.frozen,
     aborts: account.aborts,
@@ -138,9 +143,11 @@ function endHold(
   now: Instant,
 ): number {
   const heldNanos = nanos(account.heldNanos - hold.amountNanos)
-  stores.account.setHeld(heldNanos)
-  spend(stores, hold.keyId, hold, chargeNanos, now)
-  spend(stores, 'account', hold, chargeNanos, now)
+  const { key, account: all } = stores.limits.pair(hold.keyId)
+  stores.limits.savePair(hold.keyId, {
+    key: key && spend(stores, hold.keyId, key, hold, chargeNanos, now),
+    account: spend(stores, 'account', all, hold, chargeNanos, now),
+  })
   const { seq } = writeLine(
     stores,
     { ...account, heldNanos },
@@ -170,16 +177,14 @@ function endHold(
 }
 
 /** A call's end, in what counts against a limit: its hold is off, its charge is on. */
-function spend(stores: Stores, subject: LimitSubject, hold: Hold, charge: Nanos, now: Instant): void {
-  const use = subject === 'account' ? stores.limits.account() : stores.limits.find(subject)
-  if (!use) return
+function spend(stores: Stores, subject: LimitSubject, use: Use, hold: Hold, charge: Nanos, now: Instant): Use {
   tellOfBudget(stores, subject, use, charge, now)
-  stores.limits.save(subject, {
+  return {
     ...use,
     ...addSpending(use, charge, now),
     heldNanos: nanos(use.heldNanos - hold.amountNanos),
     openHolds: use.openHolds - 1,
-  })
+  }
 }
 
 /** A hold that ran out is nobody's mistake; everything else here is a bug of the gateway, and the log has to say so. */

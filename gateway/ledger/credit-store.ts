@@ -28,31 +28,30 @@ interface Row extends SqlRow {
 export type CreditStore = ReturnType<typeof createCreditStore>
 
 export function createCreditStore(sql: GuardSql) {
-  const gathering = (payee: AccountId): Batch | null => {
-    const [row] = sql.exec<Row>(`SELECT * FROM credits_out WHERE payee = ? AND state = 'gathering'`, payee)
-    return row ? batchOf(row) : null
+  const vestingOf = (payee: AccountId): Vesting[] => {
+    const query = `SELECT vesting FROM credits_out WHERE payee = ? AND state = 'gathering'`
+    const [row] = sql.exec<Pick<Row, 'vesting'>>(query, payee)
+    return row ? vestingFromText(row.vesting) : []
   }
   return {
     /** A line owes a payee something; sent with others at `sendAt`. */
     gather(earning: Earning, seq: number, sendAt: Instant): void {
-      const before = gathering(earning.payee)
-      const operator = nanos((before?.operatorNanos ?? 0n) + earning.operatorNanos)
-      const author = nanos((before?.authorNanos ?? 0n) + earning.authorNanos)
-      const fees = nanos((before?.feesNanos ?? 0n) + earning.feesNanos)
+      const { payee, operatorNanos, authorNanos, feesNanos } = earning
+      // Few lines vest, so most are added without a look at what is there.
+      const vesting = earning.vesting.length > 0 ? vestingToText(addVesting(vestingOf(payee), earning.vesting)) : null
       sql.exec(
         `INSERT INTO credits_out (payee, state, from_seq, to_seq, sum_nanos, operator_nanos, author_nanos, fees_nanos, vesting, next_at)
-         VALUES (?, 'gathering', ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (payee, state) DO UPDATE SET to_seq = excluded.to_seq, sum_nanos = excluded.sum_nanos,
-           operator_nanos = excluded.operator_nanos, author_nanos = excluded.author_nanos, fees_nanos = excluded.fees_nanos,
-           vesting = excluded.vesting`,
-        earning.payee,
+         VALUES (?1, 'gathering', ?2, ?2, ?3, ?4, ?5, ?6, coalesce(?7, '[]'), ?8)
+         ON CONFLICT (payee, state) DO UPDATE SET to_seq = excluded.to_seq, sum_nanos = sum_nanos + excluded.sum_nanos,
+           operator_nanos = operator_nanos + excluded.operator_nanos, author_nanos = author_nanos + excluded.author_nanos,
+           fees_nanos = fees_nanos + excluded.fees_nanos, vesting = coalesce(?7, vesting)`,
+        payee,
         seq,
-        seq,
-        toSqlInteger(operator + author),
-        toSqlInteger(operator),
-        toSqlInteger(author),
-        toSqlInteger(fees),
-        vestingToText(addVesting(before?.vesting ?? [], earning.vesting)),
+        toSqlInteger(operatorNanos + authorNanos),
+        toSqlInteger(operatorNanos),
+        toSqlInteger(authorNanos),
+        toSqlInteger(feesNanos),
+        vesting,
         sendAt,
       )
     },
@@ -91,16 +90,6 @@ export function createCreditStore(sql: GuardSql) {
         payee,
         toSeq,
       )
-    },
-
-    /** When something can next be sent: what gathers behind an unacknowledged batch waits for it. */
-    nextAt(): Instant | null {
-      return sql
-        .exec<{ at: Instant | null }>(
-          `SELECT min(next_at) AS at FROM credits_out WHERE state = 'sending'
-             OR payee NOT IN (SELECT payee FROM credits_out WHERE state = 'sending')`,
-        )
-        .one().at
     },
   }
 }

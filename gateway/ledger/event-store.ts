@@ -56,9 +56,5 @@ export function createEventStore(sql: GuardSql) {
     failed(n: number, tries: number, nextAt: Instant): void {
       sql.exec('UPDATE events SET tries = ?, next_at = ? WHERE n = ?', tries, nextAt, n)
     },
-
-    nextAt(): Instant | null {
-      return sql.exec<{ at: Instant | null }>('SELECT min(next_at) AS at FROM events').one().at
-    },
   }
 }

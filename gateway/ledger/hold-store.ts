@@ -89,11 +89,6 @@ export function createHoldStore(sql: GuardSql) {
         .map(({ call_id }) => call_id)
     },
 
-    /** When the next hold runs out; null without open ones. */
-    nextDeadline(): Instant | null {
-      return sql.exec<{ at: Instant | null }>(`SELECT min(deadline) AS at FROM holds WHERE state = 'open'`).one().at
-    },
-
     saveProgress(progress: Progress): void {
       sql.exec('UPDATE holds SET progress = ? WHERE call_id = ?', progressToText(progress), progress.callId)
     },

@@ -1,7 +1,6 @@
 // Idempotency-Keys in the guard's SQLite: which request each belongs to, and the sealed answer it had.
-import { instant, type CallId, type Instant } from '../../protocol/units.ts'
+import type { CallId, Instant } from '../../protocol/units.ts'
 import type { GuardSql, SqlRow } from './guard-storage.ts'
-import { LEDGER } from './limits.ts'
 
 export interface IdempotencyRecord {
   readonly id: string
@@ -56,12 +55,6 @@ export function createIdempotencyStore(sql: GuardSql) {
     purge(now: Instant, rows: number): void {
       const oldest = 'SELECT id FROM idempotency WHERE expires_at <= ? ORDER BY expires_at LIMIT ?'
       sql.exec(`DELETE FROM idempotency WHERE id IN (${oldest})`, now, rows)
-    },
-
-    /** When the alarm is to purge: some time after the first expiry, so that many leave at once; null when there is nothing. */
-    nextPurge(): Instant | null {
-      const { at } = sql.exec<{ at: number | null }>('SELECT min(expires_at) AS at FROM idempotency').one()
-      return at === null ? null : instant(at + LEDGER.purgePauseMs)
     },
   }
 }

@@ -2,14 +2,20 @@
 import { BudgetPeriod } from '../../protocol/auth.ts'
 import { fromSqlInteger, instant, nanos, toSqlInteger, type Instant, type KeyId } from '../../protocol/units.ts'
 import { NOTHING_SPENT } from './budget-period.ts'
-import type { GuardSql, SqlRow } from './guard-storage.ts'
+import type { GuardSql, SqlCell, SqlRow } from './guard-storage.ts'
 import type { Limits } from './limit-port.ts'
 import type { Use } from './limit-use.ts'
 import { fullLevel } from './token-bucket.ts'
 
 export type LimitSubject = KeyId | 'account'
 
+interface Pair {
+  readonly key: Use | null
+  readonly account: Use
+}
+
 interface Row extends SqlRow {
+  subject: string
   limit_nanos: number | null
   limit_period: string | null
   limit_shadow: number
@@ -47,35 +53,51 @@ export function createLimitStore(sql: GuardSql) {
     },
 
     save(subject: LimitSubject, use: Use): void {
-      sql.exec(
-        `INSERT OR REPLACE INTO limits (subject, limit_nanos, limit_period, limit_shadow, rpm, tpm, concurrency, rates_shadow,
-           spent_day_nanos, spent_week_nanos, spent_month_nanos, spent_total_nanos, spent_at, held_nanos, open_holds,
-           calls_level, tokens_level, levels_at, shadow_refused, shadow_refused_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        subject,
-        use.limit && toSqlInteger(use.limit.nanos),
-        use.limit && use.limit.period,
-        Number(use.limit?.shadow ?? false),
-        use.rpm,
-        use.tpm,
-        use.concurrency,
-        Number(use.ratesShadow),
-        toSqlInteger(use.spent.day),
-        toSqlInteger(use.spent.week),
-        toSqlInteger(use.spent.month),
-        toSqlInteger(use.spent.total),
-        use.spentAt,
-        toSqlInteger(use.heldNanos),
-        use.openHolds,
-        use.levels.calls,
-        use.levels.tokens,
-        use.levels.at,
-        use.shadowRefused,
-        use.shadowRefusedAt,
-      )
+      sql.exec(saveRows(1), ...cellsOf(subject, use))
+    },
+
+    /** What counts for a call of this key, in one reading. `key` null: there is no such key. */
+    pair(keyId: KeyId): Pair {
+      const rows = sql.exec<Row>(`SELECT * FROM limits WHERE subject IN (?, 'account')`, keyId).toArray()
+      const of = (subject: LimitSubject) => rows.filter((row) => row.subject === subject).map(useOf)[0] ?? null
+      return { key: of(keyId), account: of('account') ?? newUse(NO_LIMITS, instant(0)) }
+    },
+
+    savePair(keyId: KeyId, { key, account }: Pair): void {
+      if (key) sql.exec(saveRows(2), ...cellsOf(keyId, key), ...cellsOf('account', account))
+      else this.save('account', account)
     },
   }
 }
+
+const saveRows = (rows: number): string =>
+  `INSERT OR REPLACE INTO limits (subject, limit_nanos, limit_period, limit_shadow, rpm, tpm, concurrency, rates_shadow,
+     spent_day_nanos, spent_week_nanos, spent_month_nanos, spent_total_nanos, spent_at, held_nanos, open_holds,
+     calls_level, tokens_level, levels_at, shadow_refused, shadow_refused_at)
+   VALUES ${Array.from({ length: rows }, () => `(${'?, '.repeat(19)}?)`).join(', ')}`
+
+const cellsOf = (subject: LimitSubject, use: Use): SqlCell[] => [
+  subject,
+  use.limit && toSqlInteger(use.limit.nanos),
+  use.limit && use.limit.period,
+  Number(use.limit?.shadow ?? false),
+  use.rpm,
+  use.tpm,
+  use.concurrency,
+  Number(use.ratesShadow),
+  toSqlInteger(use.spent.day),
+  toSqlInteger(use.spent.week),
+  toSqlInteger(use.spent.month),
+  toSqlInteger(use.spent.total),
+  use.spentAt,
+  toSqlInteger(use.heldNanos),
+  use.openHolds,
+  use.levels.calls,
+  use.levels.tokens,
+  use.levels.at,
+  use.shadowRefused,
+  use.shadowRefusedAt,
+]
 
 export const NO_LIMITS: Limits = { limit: null, rpm: null, tpm: null, concurrency: null, ratesShadow: false }
 

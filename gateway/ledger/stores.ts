@@ -9,6 +9,7 @@ import { createCheckStore } from './check-store.ts'
 import { createCreditStore, createMarkStore } from './credit-store.ts'
 import { earnedAfter } from './earned.ts'
 import { tellOfLine } from './event-flow.ts'
+import { createDueStore } from './due-store.ts'
 import { createEventStore } from './event-store.ts'
 import type { GuardSql } from './guard-storage.ts'
 import { createHoldStore } from './hold-store.ts'
@@ -36,6 +37,7 @@ export const openStores = (sql: GuardSql) => ({
   idempotency: createIdempotencyStore(sql),
   events: createEventStore(sql),
   checks: createCheckStore(sql),
+  due: createDueStore(sql),
 })
 
 /** What the account can spend now. */
@@ -49,7 +51,7 @@ export function currentBalance(stores: Stores, now: Instant): Balance {
   return balanceAt(stores, account, now)
 }
 
-/** @param account as it stands now; the caller is inside a transaction */
+/** @param account as it stands now, or with what else of its money this line changes: both are written. The caller is inside a transaction */
 export function writeLine(stores: Stores, account: AccountState, draft: LineDraft): JournalLine {
   // Clocks can go back, a journal's time cannot: a month is then a run of lines (protocol/statement.ts).
   const at = instant(Math.max(draft.at, stores.lines.lastAt()))
@@ -58,9 +60,9 @@ export function writeLine(stores: Stores, account: AccountState, draft: LineDraf
   assert(balanceNanos >= account.heldNanos, 'a balance never falls below what is held')
   const carryOnAt = instant(draft.at + LEDGER.alarmMs)
   stores.lines.insert(chained, draft.transferId)
-  stores.account.setHead({ balanceNanos, seq: line.seq, lastHash: chained.hash }, carryOnAt)
   const earnedNanos = earnedAfter(account.earnedNanos, line, balanceNanos)
-  if (earnedNanos !== account.earnedNanos) stores.account.setEarned(earnedNanos)
+  const { heldNanos } = account
+  stores.account.setHead({ balanceNanos, heldNanos, earnedNanos, seq: line.seq, lastHash: chained.hash }, carryOnAt)
   for (const earning of earningsOf(draft.legs))
     // What an account earns by its own call has moved within it already.
     if (earning.payee !== account.id && !isHouse(earning.payee)) stores.credits.gather(earning, line.seq, carryOnAt)
