@@ -82,6 +82,14 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   ),
   simulator('nobody sets the alarm again', edit('account.ts', '      await this.arm()\n', '')),
   simulator(
+    'the alarm is set for tomorrow',
+    edit('account.ts', 'Math.max(next, notBefore ?? 0)', 'Math.max(next, notBefore ?? 0) + 86_400_000'),
+  ),
+  simulator(
+    'an event is forgotten before it is told',
+    edit('outbox.ts', 'await within(LEDGER.bookMs, events(account.id, event))', ''),
+  ),
+  simulator(
     'lines are not chained',
     edit('stores.ts', 'account.seq + 1, account.lastHash)', "account.seq + 1, '0'.repeat(64))"),
   ),
