@@ -222,7 +222,7 @@ describe('a caller who does not stream', () => {
 describe('a caller of a stream', () => {
   it('who takes it drop by drop until its time is up has left, and pays: the node is not to blame', async () => {
     const pieces = Array.from({ length: 90 }, (_, i) => token('x', i + 1))
-    const house = await aHouse({ nodes: [() => sse(pieces, 'hang')], timeouts: { totalMs: 400 } })
+    const house = await aHouse({ nodes: [() => sse(pieces, 'hang')], timeouts: { totalMs: 1_500 } })
     const { response, settled } = await house.call('/v1/chat/completions', chat({ stream: true }))
     const reader = response.body?.getReader()
     const drip = setInterval(() => void reader?.read().catch(() => undefined), 40)
