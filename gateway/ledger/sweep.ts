@@ -9,9 +9,9 @@
 //   registry, and for each book credits before, owed, missing      9 × 3 + 9 × 3 = 54 with one book
 //   further steps of long journals, at most                              50
 //   heads and self-checks of both sides of doubtful credits, at most     40
-//   suspects: 5 of a group at most, 20 of a run, 10 requests each       200, and only when something is wrong
+//   suspects: 5 of a group at most, 20 of a run, 11 requests each       220, and only when something is wrong
 //   alerts, freezes                                                      22
-// That is 550 on a good day and 770 on the worst. 200 a minute are 288,000 accounts a day; of more, each day takes the next ones.
+// That is 550 on a good day and 790 on the worst. 200 a minute are 288,000 accounts a day; of more, each day takes the next ones.
 import { base32 } from '../../protocol/units.ts'
 import { logError } from '../core/errors.ts'
 import { createAccountBook } from './account-book.ts'

@@ -33,7 +33,7 @@ export async function verifyAccounts(
 ): Promise<Finding[]> {
   const checks = createChecksBook(needs.db)
   const before = await checks.read(accounts.map(({ id }) => id))
-  const run: Run = { ...needs, before, left: newAllowance() }
+  const run: Run = { ...needs, before, left: newAllowance(), rewritten: new Set() }
   const confirmed: Finding[] = []
   const looked: Looked[] = []
   for (const group of groupsOf(accounts)) {
@@ -46,7 +46,7 @@ export async function verifyAccounts(
       logError(error, null)
     }
   }
-  await checks.save(looked.flatMap(({ check }) => check ?? []))
+  await checks.save(looked.flatMap(({ account, check }) => (check && !run.rewritten.has(account.id) ? check : [])))
   const calm = looked.filter(({ check, findings }) => check && findings.length === 0)
   await createAlertBook(needs.db).caughtUp(
     calm.map(({ account }) => account.id),
@@ -90,6 +90,8 @@ export async function freezeAgain(needs: Pick<VerificationNeeds, 'db' | 'account
 interface Run extends VerificationNeeds {
   readonly before: ReadonlyMap<AccountId, AccountCheck>
   readonly left: Allowance
+  /** whose book is being written again */
+  readonly rewritten: Set<AccountId>
 }
 interface Allowance {
   suspects: number
@@ -115,6 +117,11 @@ async function confirm(run: Run, looked: readonly Looked[]): Promise<Finding[]> 
   run.left.suspects -= suspects.length
   const confirmed: Finding[] = []
   for (const { account, findings } of suspects) {
+    // Somebody has begun to write its book again: what was seen of it before says nothing any more, and tomorrow tells.
+    if (run.before.has(account.id) && !(await createChecksBook(run.db).read([account.id])).has(account.id)) {
+      run.rewritten.add(account.id)
+      continue
+    }
     await run.accounts(account.id).tick()
     const again = (await lookAt(run, [account])).flatMap(({ findings }) => findings)
     const known = new Set(findings.map(alertId))

@@ -50,6 +50,6 @@ it('makes two requests for each account, and a few for each group of them', { ti
   const groups = Math.ceil(LEDGER.sweepMax / LEDGER.verifyGroup) + BOOKS.length
   // A tick and a self-check of each, the groups, the rest, and all that doubts and suspects may ask.
   const most =
-    2 * LEDGER.sweepMax + groups * 9 + 10 + LEDGER.furtherChecksMax + 2 * LEDGER.doubtsMax + 10 * LEDGER.suspectsMax
+    2 * LEDGER.sweepMax + groups * 9 + 10 + LEDGER.furtherChecksMax + 2 * LEDGER.doubtsMax + 11 * LEDGER.suspectsMax
   expect(most).toBeLessThan(850)
 })

@@ -4,6 +4,7 @@ import { env } from 'cloudflare:test'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { bookAt } from '../../../gateway/core/book-index.ts'
 import { LEDGER } from '../../../gateway/ledger/limits.ts'
+import { rebuildAccount } from '../../../gateway/ledger/rebuild.ts'
 import { verifyAccounts, verifyConservation } from '../../../gateway/ledger/verification.ts'
 import { jcs } from '../../../protocol/canonical.ts'
 import { hashLine } from '../../../protocol/journal.ts'
@@ -92,6 +93,26 @@ describe('verification raises no alarm', () => {
     expect(await payer.port.frozen()).toBeNull()
   })
 
+  it('for a book that somebody writes again while it looks, and that takes its time', async () => {
+    const story = await aCalmStory()
+    const [one] = story.people
+    await verify(story)
+    await one.use({ books: () => ({ cursor: planned, append: planned }) })
+    let rebuilt: Promise<void> | null = null
+    // Between what the last run saw and what the book says now.
+    const rebuild = () => (rebuilt ??= rebuildAccount({ db: env.DB, books: BOOKS, accounts }, one, true))
+    await verifyAccounts(
+      { db: env.DB, books: BOOKS.map((book) => before(book, rebuild)), accounts, clock: story.clock },
+      [one],
+    )
+    expect(rebuilt).not.toBeNull()
+    expect(await openAlerts()).toEqual([])
+    // Nor does the next run, which finds the book still empty.
+    await verify(story, [one])
+    expect(await openAlerts()).toEqual([`lag:${one.id}:book`])
+    expect(await one.port.frozen()).toBeNull()
+  })
+
   it('for a breach that is gone at the second look', async () => {
     const story = await aCalmStory()
     const [person] = story.people
@@ -113,6 +134,27 @@ describe('verification raises no alarm', () => {
     expect(await openAlerts()).toEqual([])
   })
 })
+
+const planned = () => Promise.reject(new Error('planned: away'))
+
+/** A database of which something is awaited before each read. */
+const before = (database: D1Database, first: () => Promise<void>): D1Database =>
+  new Proxy(database, {
+    get: (_, name) =>
+      name === 'prepare'
+        ? (query: string) => ({
+            bind: (...values: unknown[]) => ({
+              all: () =>
+                first().then(() =>
+                  database
+                    .prepare(query)
+                    .bind(...values)
+                    .all(),
+                ),
+            }),
+          })
+        : undefined,
+  })
 
 /** Calls in every direction, all of it arrived and written, and old enough to be judged. */
 async function aCalmStory(): Promise<Story & { readonly people: readonly [Person, Person, Person] }> {
