@@ -68,7 +68,8 @@ export function endPost(
   now: Instant,
 ): void {
   const record = stores.idempotency.find(id)
-  if (!record || record.status !== null || record.callId !== null) return
+  // Expired is forgotten, whether or not it is purged yet.
+  if (!record || record.expiresAt <= now || record.status !== null || record.callId !== null) return
   if (answer === null) return stores.idempotency.forget(id)
   stores.idempotency.save({ ...record, ...answer, expiresAt: expiryAt(now) })
 }

@@ -356,7 +356,7 @@ export class NaiveAccount {
 
   #answered({ post, status }: Extract<Step, { do: 'answered' }>): string {
     const known = this.#posts.get(post)
-    if (!known || known.status !== null) return 'ok'
+    if (!known || known.until <= this.now || known.status !== null) return 'ok'
     if (status === null) this.#posts.delete(post)
     else this.#posts.set(post, { ...known, status, until: this.now + DAY_MS })
     return 'ok'

@@ -209,6 +209,14 @@ describe('a POST with an Idempotency-Key', () => {
     expect(await port.begin(OTHER_BODY)).toEqual({ ok: false, code: 'idempotency_in_progress' })
   })
 
+  it('answered a day late is forgotten, whether or not it was purged', async () => {
+    const { port, clock } = await anAccount()
+    await port.begin(ONCE)
+    clock.advance(LEDGER.idempotencyMs)
+    await port.answered(ONCE.id, { status: 200, kept: null })
+    expect(await port.begin(ONCE)).toEqual({ ok: true, earlier: null })
+  })
+
   it('cannot end a call’s record', async () => {
     const payer = await aPayer(1_000n)
     await begun(payer)
