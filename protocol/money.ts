@@ -91,7 +91,7 @@ export const WithdrawalPage = page(Withdrawal).extend({ withdrawable: z.string()
 /** `GET /api/admin/withdrawals?state=` */
 export const WithdrawalAdminPage = page(Withdrawal)
 
-/** `GET /api/admin/payouts/{batch}`: the same bytes every time. */
+/** `GET /api/admin/payouts/{batch}`: the same bytes every time, as long as none of its withdrawals goes back; such a one stands in it no more. */
 export const PayoutFile = z.object({
   batchId: z.string(),
   rows: z.array(z.object({ id: z.string(), address: z.string(), usd: z.string() })),

@@ -1,4 +1,4 @@
-// A pay-out file as text: a rule over its rows, so that the same batch is the same bytes for ever. JSON for programs, CSV (RFC 4180) for whoever
+// A pay-out file as text: a rule over its rows, so that the same rows are the same bytes for ever. JSON for programs, CSV (RFC 4180) for whoever
 // pays by hand; a cell that a spreadsheet would run as a formula is made text.
 import type { PayoutFile } from '../../protocol/money.ts'
 import { nanos, toUsd, type Nanos } from '../../protocol/units.ts'

@@ -81,7 +81,7 @@ export function createWithdrawalBook(registry: D1Database) {
       return filed.map(withdrawalOf)
     },
 
-    /** All rows of a batch, also those that went back: the file is what it was. */
+    /** All rows of a batch, also those that went back. */
     async batch(batchId: string): Promise<Withdrawal[]> {
       const rows = await db.select().from(withdrawals).where(eq(withdrawals.batchId, batchId))
       return rows.map(withdrawalOf)

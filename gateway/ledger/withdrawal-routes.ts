@@ -114,7 +114,7 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
     .get('/admin/payouts/:batch', adminOnly, queryString(FileQuery), async (c) => {
       const { format } = c.req.valid('query')
       const batchId = c.req.param('batch')
-      const file = payoutFile(batchId, await rowsOf(batchId))
+      const file = payoutFile(batchId, (await rowsOf(batchId)).filter(isPayable))
       c.header('cache-control', 'no-store')
       // From our own rows: a batch's id has no quotes.
       c.header('content-disposition', `attachment; filename="${file.batchId}.${format}"`)
@@ -142,6 +142,9 @@ const adminOnly: MiddlewareHandler<AppEnv> = async (c, next) => {
   requireAdmin(c)
   await next()
 }
+
+/** What went back has its money again: a file that still said so would pay it twice. */
+const isPayable = ({ state }: Withdrawal): boolean => state !== 'returning' && state !== 'returned'
 
 /** Cursor: `<requestedAt>.<id>` of the last row. */
 function placeOf(cursor: string | undefined): Place | null {
