@@ -103,7 +103,9 @@ export const calls = sqliteTable(
     index('calls_node').on(t.nodeId, t.startedAt),
     index('calls_started').on(t.startedAt),
     // What retention has not cleared yet: the purge finds the oldest without passing what it has done.
-    index('calls_kept').on(t.endedAt).where(sql`detail <> 'null'`),
+    index('calls_kept')
+      .on(t.endedAt)
+      .where(sql`detail <> 'null'`),
   ],
 )
 

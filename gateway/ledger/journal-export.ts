@@ -1,6 +1,6 @@
 // A whole journal as a stream, straight from the account's guard: header, lines page by page, and last the signed head. One page is in memory,
 // and the next is fetched when the reader wants it. The head is taken first, so that lines written meanwhile do not move the end.
-import type { ExportHeader, HeadClaims} from '../../protocol/journal-export.ts';
+import type { ExportHeader, HeadClaims } from '../../protocol/journal-export.ts'
 import { exportText, HEAD_TYP, type JournalHeadReply } from '../../protocol/journal-export.ts'
 import { GENESIS_HASH } from '../../protocol/journal.ts'
 import { toUsd, type AccountId } from '../../protocol/units.ts'

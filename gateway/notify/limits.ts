@@ -1,6 +1,6 @@
 // Ceilings of this room, each with its unit and its reason.
 //
-// A cron run shares the 1_000 subrequests of one invocation with the other rooms' sweeps (the ledger's takes up to 501). Here: spreading takes
+// A cron run shares the 1_000 subrequests of one invocation with the market's sweep, which has the same trigger (gateway/cron.ts). Here: spreading takes
 // a read and a batch for each page, at most 2 × 2; claiming takes 2; each delivery takes 4 (two look-ups, the message itself, the batch that
 // writes what came of it), so 60 take 240. Together 246. More than 60 a minute wait for the next minute; a Queue goes here when they are many.
 export const NOTIFY = {
