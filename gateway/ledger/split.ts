@@ -83,21 +83,22 @@ export interface Earning {
   readonly payee: AccountId
   readonly operatorNanos: Nanos
   readonly authorNanos: Nanos
-  /** the line's house fee, for the operator alone */
+  /** the operator's part of the line's house fee: all of it, or by what each of several delivered, rounded down */
   readonly feesNanos: Nanos
   readonly vesting: readonly { readonly until: Instant; readonly amountNanos: Nanos }[]
 }
 
 export function earningsOf(legs: readonly Leg[]): Earning[] {
+  const ofOperators = sumRole(legs, 'operator')
   const earners = legs.filter(({ role }) => role === 'operator' || role === 'author')
   return [...new Set(earners.map(({ party }) => party))].map((payee) => {
     const own = earners.filter(({ party }) => party === payee)
-    const operated = own.some(({ role }) => role === 'operator')
+    const operated = sumRole(own, 'operator')
     return {
       payee,
-      operatorNanos: sumRole(own, 'operator'),
+      operatorNanos: operated,
       authorNanos: sumRole(own, 'author'),
-      feesNanos: operated ? sumRole(legs, 'house') : nanos(0n),
+      feesNanos: nanos(operated > 0n ? mulDown(sumRole(legs, 'house'), operated, ofOperators) : 0n),
       vesting: own.flatMap(({ amountNanos, vestsAt }) =>
         vestsAt === undefined ? [] : [{ until: vestsAt, amountNanos }],
       ),

@@ -59,8 +59,8 @@ it.each([true, false])('a complete answer is paid by its units, each party its s
   expect(await purse.money()).toMatchObject(COMPLETE)
 })
 
-// "Node broke off, another continued" is a row of its own as soon as a second node can continue a stream; until then no node can, and the row
-// below holds for every stream that breaks.
+// "Node broke off, another continued": what the ledger does then is shown in test/gateway/ledger/two-nodes.test.ts. No node can continue a
+// stream yet, so in a whole call the row below holds for every stream that breaks.
 describe('a node that broke off while nobody continued is paid nothing, and neither does the caller pay', () => {
   it.each<[string, ScriptedNode]>([
     ['breaks its connection', () => sse([token('one ', 1)], 'break')],
