@@ -29,7 +29,7 @@ export async function plant({ edits }: Pick<PlantedFault, 'edits'>): Promise<Pla
     format: 'esm',
     packages: 'external',
     outfile,
-    logLevel: 'error',
+    logLevel: 'silent',
     plugins: [
       {
         name: 'planted-fault',
