@@ -47,7 +47,7 @@ export async function createServices(bindings: Bindings) {
 const issuerOf = (config: Config): string => config.domain || 'souk'
 
 function ticketIssuer(config: Config, key: GatewayKey) {
-  return async (order: Order, offer: Offer, attempt: number, body: string) => {
+  return async (order: Order, offer: Offer, attempt: number, body: string | Uint8Array) => {
     const ids = newTicketIds(systemRandom)
     const { accountId } = order.principal
     return issueTicket({

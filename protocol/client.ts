@@ -3,7 +3,8 @@
 import { z } from 'zod'
 import { AccountView, CreatedKey, NonceReply, VerifyReply, type CreateKeyRequest } from './auth.ts'
 import { ErrorBody } from './errors.ts'
-import { NodeView, type ModelManifest, type RegisterNodeRequest } from './node.ts'
+import { type ModelManifest } from './model.ts'
+import { NodeView, type RegisterNodeRequest } from './node.ts'
 
 /** For receivers of webhooks: checks a message before anything in it is believed. */
 export { verifyWebhook, type VerifiedWebhook, type WebhookHeaders, type WebhookRefusal } from './webhook.ts'

@@ -2,52 +2,18 @@
 // The version travels in `souk-wire`; both sides accept their own and the one before.
 import { z } from 'zod'
 import { Address, Signature } from './auth.ts'
-import { Usage } from './openai.ts'
+import { Sha256Hex } from './model.ts'
+import { CHOICES_MAX, TokenLogprob, Usage } from './openai.ts'
 
 export const WIRE_VERSION = 1
 export const WIRE_HEADER = 'souk-wire'
 /** `authorization: Souk <ticket>` on every request the gateway sends to a node. */
 export const TICKET_SCHEME = 'Souk'
 
-export const Task = z.enum(['chat', 'embeddings'])
-export type Task = z.infer<typeof Task>
-
-const Sha256Hex = z.string().regex(/^[0-9a-f]{64}$/)
 /** 43 characters carry 258 bits: the last one's two spare bits are zero, so that a key has one spelling and cannot join twice. */
 export const Ed25519Key = z
   .string()
   .regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, 'a base64url Ed25519 public key (RFC 8037 "x")')
-
-/** A model as its author publishes it. `digest` is sha256 of JCS({ files }), so one set of files is one model. */
-export const ModelManifest = z.strictObject({
-  id: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}\/[a-z0-9][a-z0-9._-]{0,94}$/, 'author/name in lower case'),
-  task: Task,
-  description: z.string().max(500),
-  /** SPDX expression */
-  licence: z.string().min(1).max(120),
-  /** file name -> sha256 of its bytes, as hex */
-  files: z
-    .record(z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/), Sha256Hex)
-    .refine((files) => Object.keys(files).length >= 1 && Object.keys(files).length <= 64, 'one to 64 files'),
-  contextTokens: z.number().int().min(1).max(10_000_000),
-  outputTokensMax: z.number().int().min(0).max(1_000_000),
-  /** Fewest bytes one token can stand for: bounds what a node may claim (bytes ÷ this). */
-  bytesPerTokenMin: z.number().min(1).max(64),
-  /** Tokens the template adds: once, and per message. */
-  templateTokens: z.strictObject({
-    fixed: z.number().int().min(0).max(4096),
-    perMessage: z.number().int().min(0).max(4096),
-  }),
-  /** embeddings: length of a vector */
-  dimensions: z.number().int().min(1).max(65_536).optional(),
-  /** Questions with known answers that a node must pass before it is offered to callers. Chat: greedy. */
-  probes: z
-    .array(z.strictObject({ input: z.string().min(1).max(2_000), contains: z.string().max(2_000).optional() }))
-    .min(1)
-    .max(16),
-  royaltyBps: z.number().int().min(0).max(5_000),
-})
-export type ModelManifest = z.infer<typeof ModelManifest>
 
 /** Below 100,000 dollars, so that the dearest possible call (13 million tokens) stays far below 2^53 nanos and no offer can break a quote. */
 const PriceUsd = z.string().regex(/^\d{1,5}(\.\d{1,9})?$/, 'decimal dollars below 100000 with at most nine places')
@@ -62,6 +28,10 @@ export const OfferPrices = z.strictObject({
 })
 export type OfferPrices = z.infer<typeof OfferPrices>
 
+/** `pinned`: the node loads the digest's own files. `declared`: it fronts another server and can only say which model that is. */
+export const Assurance = z.enum(['pinned', 'declared'])
+export type Assurance = z.infer<typeof Assurance>
+
 export const OfferRequest = z.strictObject({
   model: z.string().max(160),
   digest: Sha256Hex,
@@ -69,6 +39,8 @@ export const OfferRequest = z.strictObject({
   contextTokens: z.number().int().min(1).max(10_000_000),
   outputTokensMax: z.number().int().min(0).max(1_000_000),
   concurrencyMax: z.number().int().min(1).max(10_000),
+  /** absent: pinned */
+  assurance: Assurance.optional(),
 })
 export type OfferRequest = z.infer<typeof OfferRequest>
 
@@ -144,6 +116,7 @@ export const OfferView = z.object({
   contextTokens: z.number(),
   outputTokensMax: z.number(),
   concurrencyMax: z.number(),
+  assurance: Assurance.optional(),
   /** Millionths by which its own token counts were off what can be, decayed: 0 is right; null while unknown. */
   driftPpm: z.number().nullable(),
 })
@@ -183,13 +156,22 @@ export const helloClaims = (nodeId: string, iat: number) => ({ use: 'souk-hello'
 /** A receipt over 256 vectors, each with its hash, is 23,700 characters. */
 const ReceiptJws = z.string().max(32_768)
 
-/** One `data:` event of a node's chat stream. `usage` is cumulative and may stand in every event; `receipt` only in the last. */
+/**
+ * One `data:` event of a node's text stream, for chat and for completions alike. `index` counts the choices of all prompts. `usage` is cumulative
+ * over all choices and may stand in every event; `receipt` only in the last.
+ */
 export const NodeChatEvent = z.object({
   choices: z
     .array(
       z.object({
-        index: z.literal(0),
+        index: z
+          .number()
+          .int()
+          .min(0)
+          .max(CHOICES_MAX - 1),
         delta: z.object({ content: z.string().nullish() }).loose(),
+        /** of the tokens whose text is complete in this event */
+        logprobs: z.array(TokenLogprob).max(4_096).nullish(),
         finish_reason: z.enum(['stop', 'length', 'content_filter']).nullish(),
       }),
     )
@@ -216,6 +198,8 @@ export const NodeErrorCode = z.enum([
   'bad_ticket',
   'bad_request',
   'context_length_exceeded',
+  /** this engine cannot honour a parameter of the request: another node may */
+  'unsupported_parameter',
   'model_not_loaded',
   'busy',
   'draining',
@@ -226,5 +210,20 @@ export const NodeErrorBody = z.object({
   error: z.object({ code: NodeErrorCode, message: z.string().max(512).optional() }),
 })
 
-/** Where a node answers: the OpenAI paths, so that the same body reads the same on both sides of the gateway. */
-export const NODE_PATHS = { chat: '/v1/chat/completions', embeddings: '/v1/embeddings' } as const
+/**
+ * Fields of a text request that only a gateway sends, beside the caller's own: the answer goes on from a delivered prefix. The prefix is the last
+ * message, by the assistant (vLLM's and llama.cpp's convention); for completions it is `continue_text`.
+ */
+export const Continuation = {
+  continue_final_message: z.boolean().optional(),
+  continue_text: z.string().max(1_000_000).optional(),
+}
+
+/** Where a node answers: the public paths, so that the same body reads the same on both sides of the gateway. */
+export const NODE_PATHS = {
+  chat: '/v1/chat/completions',
+  completions: '/v1/completions',
+  embeddings: '/v1/embeddings',
+  /** Always the canonical binary form of protocol/oip.ts, in both directions. The model stands in the ticket and in the body's `model_name`. */
+  infer: '/v2/infer',
+} as const

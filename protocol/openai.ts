@@ -10,7 +10,13 @@ export const REQUEST_LIMITS = {
   stopCharacters: 128,
   embeddingInputs: 256,
   outputTokens: 131_072,
+  choices: 8,
+  prompts: 16,
+  topLogprobs: 20,
 } as const
+
+/** Choices of one request at most: every prompt with every choice. */
+export const CHOICES_MAX = REQUEST_LIMITS.choices * REQUEST_LIMITS.prompts
 
 const Text = z.string().max(REQUEST_LIMITS.textCharacters)
 const TextPart = z.strictObject({ type: z.literal('text'), text: Text })
@@ -31,8 +37,20 @@ const StopSequence = z.string().min(1).max(REQUEST_LIMITS.stopCharacters)
 const Sampling = {
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
+  /** not OpenAI's, but everybody's: only the likeliest so many tokens; 0 or absent: all */
+  top_k: z.number().int().min(0).max(1_000_000).nullish(),
   seed: z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).nullish(),
   stop: z.union([StopSequence, z.array(StopSequence).max(REQUEST_LIMITS.stopSequences)]).nullish(),
+}
+const Choices = z.number().int().min(1).max(REQUEST_LIMITS.choices)
+const StreamOptions = z.strictObject({
+  include_usage: z.boolean().optional(),
+  include_obfuscation: z.boolean().optional(),
+})
+/** Only the neutral values: others would be dropped silently by the engines of today. */
+const NoPenalties = {
+  presence_penalty: z.literal(0).nullish(),
+  frequency_penalty: z.literal(0).nullish(),
 }
 /** Labels for the caller's own books: accepted, not passed on. */
 const Labels = {
@@ -48,26 +66,43 @@ export const ChatRequest = z.strictObject({
   model: z.string().max(160),
   messages: z.array(ChatMessage).min(1).max(REQUEST_LIMITS.messages),
   stream: z.boolean().nullish(),
-  stream_options: z
-    .strictObject({ include_usage: z.boolean().optional(), include_obfuscation: z.boolean().optional() })
-    .nullish(),
+  stream_options: StreamOptions.nullish(),
   max_tokens: OutputTokens.nullish(),
   max_completion_tokens: OutputTokens.nullish(),
   ...Sampling,
-  /** Only the neutral values: others would be dropped silently by the engines of today. */
-  n: z.literal(1).nullish(),
-  presence_penalty: z.literal(0).nullish(),
-  frequency_penalty: z.literal(0).nullish(),
-  logprobs: z.literal(false).nullish(),
-  response_format: z.strictObject({ type: z.literal('text') }).nullish(),
+  n: Choices.nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.number().int().min(0).max(REQUEST_LIMITS.topLogprobs).nullish(),
+  /** `json_object`: the answer is one JSON object, enforced token by token where the engine can */
+  response_format: z.strictObject({ type: z.enum(['text', 'json_object']) }).nullish(),
+  ...NoPenalties,
   ...Labels,
 })
 export type ChatRequest = z.infer<typeof ChatRequest>
+
+/** The older surface: text goes on as it is, without a template. */
+export const CompletionRequest = z.strictObject({
+  model: z.string().max(160),
+  prompt: z.union([Text, z.array(Text).min(1).max(REQUEST_LIMITS.prompts)]),
+  stream: z.boolean().nullish(),
+  stream_options: StreamOptions.nullish(),
+  max_tokens: OutputTokens.nullish(),
+  ...Sampling,
+  n: Choices.nullish(),
+  best_of: z.literal(1).nullish(),
+  logprobs: z.number().int().min(0).max(5).nullish(),
+  echo: z.literal(false).nullish(),
+  ...NoPenalties,
+  ...Labels,
+})
+export type CompletionRequest = z.infer<typeof CompletionRequest>
 
 export const EmbeddingRequest = z.strictObject({
   model: z.string().max(160),
   input: z.union([Text.min(1), z.array(Text.min(1)).min(1).max(REQUEST_LIMITS.embeddingInputs)]),
   encoding_format: z.enum(['float', 'base64']).nullish(),
+  /** shorter vectors, where the model allows it: cut and brought back to length 1 */
+  dimensions: z.number().int().min(1).max(65_536).nullish(),
   user: z.string().max(512).optional(),
 })
 export type EmbeddingRequest = z.infer<typeof EmbeddingRequest>
@@ -80,25 +115,33 @@ export const UNSUPPORTED_FIELDS: ReadonlySet<string> = new Set([
   'functions',
   'function_call',
   'logit_bias',
-  'top_logprobs',
   'audio',
   'modalities',
   'prediction',
   'reasoning_effort',
   'verbosity',
   'web_search_options',
-  'dimensions',
-  'n',
   'presence_penalty',
   'frequency_penalty',
-  'logprobs',
   'response_format',
+  'suffix',
+  'echo',
+  'best_of',
   'store',
   'provider',
   'models',
   'transforms',
   'plugins',
 ])
+
+/** OpenAI's: natural logarithms of probabilities under the model itself, before temperature and cuts. `bytes`: UTF-8 of the token. */
+const TokenChance = z.object({
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.number().int().min(0).max(255)).max(4_096).nullable(),
+})
+export const TokenLogprob = TokenChance.extend({ top_logprobs: z.array(TokenChance).max(REQUEST_LIMITS.topLogprobs) })
+export type TokenLogprob = z.infer<typeof TokenLogprob>
 
 export const FinishReason = z.enum(['stop', 'length', 'content_filter'])
 export type FinishReason = z.infer<typeof FinishReason>
@@ -130,6 +173,7 @@ export const ChatChunk = z.object({
     z.object({
       index: z.number().int(),
       delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+      logprobs: z.object({ content: z.array(TokenLogprob), refusal: z.null() }).nullish(),
       finish_reason: FinishReason.nullable(),
     }),
   ),
@@ -149,7 +193,7 @@ export const ChatCompletion = z.object({
       index: z.number().int(),
       message: z.object({ role: z.literal('assistant'), content: z.string() }),
       finish_reason: FinishReason,
-      logprobs: z.null(),
+      logprobs: z.object({ content: z.array(TokenLogprob), refusal: z.null() }).nullable(),
     }),
   ),
   usage: PricedUsage,
@@ -157,6 +201,33 @@ export const ChatCompletion = z.object({
   souk: SoukTrailer,
 })
 export type ChatCompletion = z.infer<typeof ChatCompletion>
+
+/** Both the whole reply and a chunk of a stream: OpenAI gives them one object name. */
+export const Completion = z.object({
+  id: z.string(),
+  object: z.literal('text_completion'),
+  created: z.number().int(),
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.number().int(),
+      text: z.string(),
+      finish_reason: FinishReason.nullable(),
+      logprobs: z
+        .object({
+          tokens: z.array(z.string()),
+          token_logprobs: z.array(z.number()),
+          top_logprobs: z.array(z.record(z.string(), z.number())).nullable(),
+          text_offset: z.array(z.number().int()),
+        })
+        .nullable(),
+    }),
+  ),
+  usage: PricedUsage.nullish(),
+  provider: z.string().optional(),
+  souk: SoukTrailer.optional(),
+})
+export type Completion = z.infer<typeof Completion>
 
 export const EmbeddingReply = z.object({
   object: z.literal('list'),
@@ -180,12 +251,20 @@ export const ModelView = z.object({
   object: z.literal('model'),
   created: z.number().int(),
   owned_by: z.string(),
-  task: z.enum(['chat', 'embeddings']),
+  task: z.enum(['chat', 'embeddings', 'classification', 'ocr', 'tensors']),
   context_length: z.number().int(),
   licence: z.string(),
   digest: z.string(),
   /** decimal dollars per token, cheapest offer now; null when nobody offers it */
-  pricing: z.object({ prompt: z.string(), completion: z.string(), request: z.string() }).nullable(),
+  pricing: z
+    .object({
+      prompt: z.string(),
+      completion: z.string(),
+      request: z.string(),
+      /** per byte of tensors, in and out */
+      byte: z.string(),
+    })
+    .nullable(),
   nodes: z.number().int(),
 })
 export type ModelView = z.infer<typeof ModelView>

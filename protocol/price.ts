@@ -1,5 +1,5 @@
 // Prices and what units cost at them. One sum, rounded up once, so that a receipt, a hold and a charge can be recomputed by anyone.
-import { MILLION, mulUp, nanos, type Nanos, type Tokens } from './units.ts'
+import { MILLION, mulUp, nanos, type Bytes, type Nanos, type Tokens } from './units.ts'
 
 /** Nanos per million units, and per call. */
 export interface Price {
@@ -14,6 +14,8 @@ export interface Price {
 export interface Units {
   readonly inputTokens: Tokens
   readonly outputTokens: Tokens
+  /** bytes of tensors, in and out, in their canonical form (protocol/oip.ts); absent: none */
+  readonly tensorBytes?: Bytes
 }
 
 /**
@@ -21,6 +23,7 @@ export interface Units {
  * @example costOf({ inputTokens: 12n, outputTokens: 100n }, { inputPerMillion: 10_000_000n, outputPerMillion: 10_000_000n, perCall: 0n, … }) // 1_120n
  */
 export function costOf(units: Units, price: Price): Nanos {
-  const millionths = units.inputTokens * price.inputPerMillion + units.outputTokens * price.outputPerMillion
+  const tokens = units.inputTokens * price.inputPerMillion + units.outputTokens * price.outputPerMillion
+  const millionths = tokens + (units.tensorBytes ?? 0n) * price.bytesPerMillion
   return nanos(mulUp(millionths, 1n, MILLION) + price.perCall)
 }

@@ -29,6 +29,8 @@ export const Receipt = z.strictObject({
   outputs: z.array(Sha256Hex).max(256),
   inputTokens: Count,
   outputTokens: Count,
+  /** bytes of tensors, in and out; absent: none */
+  tensorBytes: Count.optional(),
   /** ISO 8601: ticket accepted, first output, last output */
   startedAt: z.iso.datetime(),
   firstOutputAt: z.iso.datetime().nullable(),
@@ -42,8 +44,11 @@ export type Receipt = z.infer<typeof Receipt>
 /** Hex sha256 of salt ‖ JCS(request body). @param salt base64url, from the ticket */
 export const requestHash = (salt: string, body: unknown): string => sha256Hex(fromBase64url(salt), jcs(body))
 
-/** Hex sha256 of salt ‖ output: text as UTF-8; a vector as its little-endian float32 bytes. */
+/** Hex sha256 of salt ‖ output: text as UTF-8; a vector as its little-endian float32 bytes; a tensor as its bytes (protocol/oip.ts), in the order of the answer. */
 export const outputHash = (salt: string, output: string | Uint8Array): string => sha256Hex(fromBase64url(salt), output)
+
+/** Hex sha256 of salt ‖ the canonical bytes of a tensor request (protocol/oip.ts), which are the body a node gets. */
+export const tensorRequestHash = (salt: string, body: Uint8Array): string => sha256Hex(fromBase64url(salt), body)
 
 /** Little-endian float32 bytes of a vector: the canonical form that is hashed, and OpenAI's base64 form. */
 export function vectorBytes(vector: readonly number[]): Uint8Array {

@@ -25,6 +25,8 @@ export const Ticket = z.object({
   modelDigest: z.string(),
   inputTokensMax: z.number().int(),
   outputTokensMax: z.number().int(),
+  /** bytes of tensors, in and out; absent: none */
+  tensorBytesMax: z.number().int().min(0).optional(),
   /** nanos per million units and per call, as decimal integers: frozen for this attempt */
   prices: z.object({
     input: DecimalInteger,

@@ -7,8 +7,10 @@ type Branded<T, Name extends string> = T & { readonly [brand]: Name }
 
 /** Money: 1e-9 US dollar. 1 USDC base unit is 1_000 nanos. */
 export type Nanos = Branded<bigint, 'Nanos'>
-/** A count of model tokens, or of tensor bytes where a model has no tokens. */
+/** A count of model tokens. */
 export type Tokens = Branded<bigint, 'Tokens'>
+/** A count of tensor bytes. */
+export type Bytes = Branded<bigint, 'Bytes'>
 /** A share in basis points: 1/10_000. */
 export type BasisPoints = Branded<number, 'BasisPoints'>
 /** Milliseconds since the Unix epoch. */
@@ -37,6 +39,13 @@ export function tokens(count: bigint | number): Tokens {
   const value = inSqlRange(BigInt(count))
   if (value < 0n) throw new RangeError('a count of tokens is never negative')
   return value as Tokens
+}
+
+/** @throws RangeError for a negative or absurd count. */
+export function bytes(count: bigint | number): Bytes {
+  const value = inSqlRange(BigInt(count))
+  if (value < 0n) throw new RangeError('a count of bytes is never negative')
+  return value as Bytes
 }
 
 /** @throws RangeError outside 0…10_000. */

@@ -4,10 +4,11 @@ import type { EventEmitter } from 'node:events'
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { sha256Hex } from '../protocol/canonical.ts'
-import type { Task } from '../protocol/node.ts'
+import type { Task } from '../protocol/model.ts'
 import type { Ticket } from '../protocol/ticket.ts'
 import { parseJson, readBody } from './body.ts'
 import { NODE_LIMITS } from './limits.ts'
+import type { JobOwner } from './engines/engine.ts'
 import type { ServedModel } from './node-metrics.ts'
 import { hashRequest, type Work } from './receipts.ts'
 import { NodeRefusal } from './refusal.ts'
@@ -38,7 +39,7 @@ export async function acceptCall<Body extends { model: string }>(
   const parsed = schema.safeParse(json)
   if (!parsed.success) throw new NodeRefusal('bad_request', `Not valid: ${fieldOf(parsed.error)}.`)
   if (parsed.data.model !== ticket.model) throw new NodeRefusal('bad_ticket', 'The ticket is for another model.')
-  const model = servedModel(needs.models, ticket, task)
+  const model = servedModel(needs.models(), ticket, task)
   const requestHash = hashRequest(ticket, json)
   if (requestHash === null) throw new NodeRefusal('bad_request', 'The body has no canonical form.')
   needs.tickets.spend(ticket, sha256Hex(bytes))
@@ -61,6 +62,12 @@ export async function finishCall(
   if (result.firstOutputAt !== null) metrics.firstTokenSeconds.observe((result.firstOutputAt - startedAt) / 1_000)
   return receipt
 }
+
+/** Whose a job is, and until when it is worth beginning: later the gateway has given up on its first token. */
+export const ownerOf = ({ pseudonym, exp }: Pick<Ticket, 'pseudonym' | 'exp'>): JobOwner => ({
+  account: pseudonym,
+  startBy: exp * 1_000,
+})
 
 function servedModel(models: readonly ServedModel[], ticket: Ticket, task: Task): ServedModel {
   const model = models.find(({ manifest }) => manifest.id === ticket.model)

@@ -5,8 +5,8 @@ import type { Handler } from 'hono'
 import { ChatRequest } from '../protocol/openai.ts'
 import type { NodeChatEvent } from '../protocol/node.ts'
 import { encodeSse } from '../protocol/sse.ts'
-import { acceptCall, finishCall, type Call } from './call.ts'
-import type { ChatJob, ChatRun, ChatStep } from './engines/engine.ts'
+import { acceptCall, finishCall, ownerOf, type Call } from './call.ts'
+import type { TextJob, TextRun, TextStep } from './engines/engine.ts'
 import { NodeRefusal } from './refusal.ts'
 import type { NodeEnv, ServerNeeds } from './server.ts'
 
@@ -30,25 +30,31 @@ export function createChatRoute(needs: ServerNeeds): Handler<NodeEnv> {
 }
 
 /** Without a temperature the likeliest answer is given: our models were trained for exact ones, and audits can compare it. */
-export function chatJob({ body, ticket, model }: Pick<Call<ChatRequest>, 'body' | 'ticket' | 'model'>): ChatJob {
+export function chatJob({ body, ticket, model }: Pick<Call<ChatRequest>, 'body' | 'ticket' | 'model'>): TextJob {
   const { outputTokensMax } = model.manifest
   const asked = body.max_completion_tokens ?? body.max_tokens ?? outputTokensMax
   const stop = body.stop ?? []
   return {
-    messages: body.messages,
+    ...ownerOf(ticket),
+    prompt: { kind: 'chat', messages: body.messages },
+    prefix: '',
     outputTokensMax: Math.min(asked, outputTokensMax, ticket.outputTokensMax),
     temperature: body.temperature ?? 0,
     topP: body.top_p ?? 1,
+    topK: body.top_k ?? 0,
     seed: body.seed ?? randomInt(2 ** 47),
     stop: typeof stop === 'string' ? [stop] : stop,
+    choices: body.n ?? 1,
+    logprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
+    isJson: body.response_format?.type === 'json_object',
   }
 }
 
 /** @returns the receipt; settles when the engine has stopped, and is awaited by the stream only when there is one */
-function settle(needs: ServerNeeds, call: Call<ChatRequest>, run: ChatRun): Promise<string> {
-  const receipt = run.ended.then(({ text, tokensAfterAbort, ...end }) => {
+function settle(needs: ServerNeeds, call: Call<ChatRequest>, run: TextRun): Promise<string> {
+  const receipt = run.ended.then(({ texts, tokensAfterAbort, ...end }) => {
     needs.metrics.tokensAfterCancel.add({}, tokensAfterAbort)
-    return finishCall(needs, call, { ...end, outputs: [text], inputTokens: run.inputTokens })
+    return finishCall(needs, call, { ...end, outputs: texts, inputTokens: run.inputTokens })
   })
   receipt.catch((cause: unknown) =>
     needs.log('error', 'receipt_failed', { cause: cause instanceof Error ? cause.name : 'unknown' }),
@@ -58,7 +64,7 @@ function settle(needs: ServerNeeds, call: Call<ChatRequest>, run: ChatRun): Prom
 
 /** @param breakOff ends the connection without ending the body */
 function answerStream(
-  run: ChatRun,
+  run: TextRun,
   receipt: Promise<string>,
   signal: AbortSignal,
   breakOff: () => void,
@@ -94,9 +100,11 @@ function answerStream(
   })
 }
 
-function chatEvent(inputTokens: number, step: ChatStep, receipt: string | null): NodeChatEvent {
+function chatEvent(inputTokens: number, step: TextStep, receipt: string | null): NodeChatEvent {
   return {
-    choices: [{ index: 0, delta: step.text === '' ? {} : { content: step.text }, finish_reason: step.finishReason }],
+    choices: [
+      { index: step.choice, delta: step.text === '' ? {} : { content: step.text }, finish_reason: step.finishReason },
+    ],
     usage: { prompt_tokens: inputTokens, completion_tokens: step.outputTokens },
     ...(receipt === null ? {} : { receipt }),
   }

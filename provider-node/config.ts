@@ -3,7 +3,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { OfferPrices, type Task } from '../protocol/node.ts'
+import { type Task } from '../protocol/model.ts'
+import { OfferPrices } from '../protocol/node.ts'
 import { OperatorError, sentenceFor } from './operator-error.ts'
 
 /** An address without path or trailing slash, as the gateway registers it. */
@@ -15,15 +16,30 @@ const HttpUrl = z
 const ModelConfig = z.strictObject({
   /** a name shipped with the program, or a path; see models.ts */
   folder: z.string().min(1).max(4_096),
-  engine: z.literal('onnx').default('onnx'),
+  engine: z.enum(['onnx', 'openai', 'oip']).default('onnx'),
+  /** engines openai and oip: the server that computes, and what it calls the model */
+  upstream: z
+    .strictObject({
+      url: HttpUrl,
+      model: z.string().min(1).max(512),
+      /** name of the environment variable that holds its bearer token */
+      apiKeyEnv: z.string().max(128).optional(),
+    })
+    .optional(),
+  /** the SPDX expression the operator accepted, exactly as the manifest says it; models shipped with the program need none */
+  licence: z.string().max(120).optional(),
   /** decimal dollars per million tokens, and per call */
   prices: OfferPrices,
-  /** calls computed at the same time; also what the gateway is told */
-  concurrencyMax: z.number().int().min(1).max(1_024).default(4),
+  /** calls computed at the same time, also what the gateway is told; absent: as many as the manifest says gain from it, else 4 */
+  concurrencyMax: z.number().int().min(1).max(1_024).optional(),
   /** calls that may wait beyond those */
   queueMax: z.number().int().min(0).max(10_000).default(16),
   /** threads of one graph run */
-  threads: z.number().int().min(1).max(256).default(1),
+  threads: z.union([z.literal('auto'), z.number().int().min(1).max(256)]).default('auto'),
+  /** graphs opened side by side, each with its threads: for models that gain nothing from batching; absent: 1 */
+  sessions: z.number().int().min(1).max(64).optional(),
+  /** `auto` or absent: the fastest that works, as measured at load; else a provider of onnxruntime: cpu, cuda, tensorrt, webgpu, … */
+  executionProvider: z.string().min(1).max(32).optional(),
 })
 export type ModelConfig = z.infer<typeof ModelConfig>
 
@@ -37,6 +53,10 @@ export const NodeConfig = z.strictObject({
   /** 0: any free one */
   port: z.number().int().min(0).max(65_535),
   nodeId: z.string().nullable(),
+  /** bearer token with which the operator's own programs may use this node directly, unpaid; null: nobody may */
+  ownKey: z.string().min(16).max(256).nullable().default(null),
+  /** bytes all loaded models may take together: beyond it the least recently used is unloaded; null: no ceiling */
+  memoryMaxBytes: z.number().int().min(1).nullable().default(null),
   /** ms that running calls get to finish when the node is told to stop */
   drainMs: z.number().int().min(0).max(600_000).default(20_000),
   models: z.array(ModelConfig).min(1).max(100),
@@ -47,6 +67,9 @@ export type NodeConfig = z.infer<typeof NodeConfig>
 export const DEFAULT_PRICES: Record<Task, OfferPrices> = {
   chat: { inputPerMillion: '0.05', outputPerMillion: '0.20', perCall: '0' },
   embeddings: { inputPerMillion: '0.01', outputPerMillion: '0', perCall: '0' },
+  classification: { inputPerMillion: '0', outputPerMillion: '0', bytesPerMillion: '0.01', perCall: '0.000001' },
+  ocr: { inputPerMillion: '0', outputPerMillion: '0', bytesPerMillion: '0.1', perCall: '0.0001' },
+  tensors: { inputPerMillion: '0', outputPerMillion: '0', bytesPerMillion: '0.05', perCall: '0.000001' },
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>

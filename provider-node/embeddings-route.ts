@@ -3,7 +3,7 @@ import type { Handler } from 'hono'
 import { EmbeddingRequest } from '../protocol/openai.ts'
 import type { NodeEmbeddingReply } from '../protocol/node.ts'
 import { vectorBytes } from '../protocol/receipt.ts'
-import { acceptCall, finishCall } from './call.ts'
+import { acceptCall, finishCall, ownerOf } from './call.ts'
 import { NodeRefusal } from './refusal.ts'
 import type { NodeEnv, ServerNeeds } from './server.ts'
 
@@ -15,7 +15,14 @@ export function createEmbeddingsRoute(needs: ServerNeeds): Handler<NodeEnv> {
     const { input } = call.body
     const nothing = { outputs: [], inputTokens: 0, outputTokens: 0, firstOutputAt: null }
     try {
-      const { vectors, inputTokens } = await engine.embed(typeof input === 'string' ? [input] : input, call.signal)
+      const { vectors, inputTokens } = await engine.embed(
+        {
+          ...ownerOf(call.ticket),
+          inputs: typeof input === 'string' ? [input] : input,
+          dimensions: call.body.dimensions ?? null,
+        },
+        call.signal,
+      )
       const receipt = await finishCall(needs, call, {
         outcome: 'complete',
         outputs: vectors.map(vectorBytes),

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { jcs, sha256Hex } from '../protocol/canonical.ts'
-import { ModelManifest } from '../protocol/node.ts'
+import { ModelManifest } from '../protocol/model.ts'
 import { OperatorError, sentenceFor } from './operator-error.ts'
 
 export interface LoadedModel {

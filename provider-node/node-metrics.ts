@@ -9,12 +9,12 @@ export interface ServedModel extends LoadedModel {
 
 export type NodeMetrics = ReturnType<typeof createNodeMetrics>
 
-export function createNodeMetrics(models: readonly ServedModel[], isDraining: () => boolean) {
+export function createNodeMetrics(models: () => readonly ServedModel[], isDraining: () => boolean) {
   const metrics = createMetrics()
   const perModel = (read: (model: ServedModel) => number) => () =>
-    models.map((model) => ({ labels: { model: model.manifest.id }, value: read(model) }))
+    models().map((model) => ({ labels: { model: model.manifest.id }, value: read(model) }))
   metrics.gauge('souk_node_model_loaded', '1 while the model runs, 0 when its engine has died, by digest', () =>
-    models.map(({ manifest, digest, engine }) => ({
+    models().map(({ manifest, digest, engine }) => ({
       labels: { model: manifest.id, digest },
       value: engine.isRunning() ? 1 : 0,
     })),

@@ -2,7 +2,7 @@
 // no new work, running calls get `drainMs`, then everything is released.
 import { serve, type ServerType } from '@hono/node-server'
 import type { NodeConfig } from './config.ts'
-import { createOnnxEngine } from './engines/onnx/onnx-engine.ts'
+import { createEngine } from './engines/create.ts'
 import { createGatewayKeys } from './gateway-keys.ts'
 import { keepGreeting } from './hello.ts'
 import type { Identity } from './identity.ts'
@@ -53,10 +53,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const app = createServer({
     identity,
     endpoint: () => endpoint,
-    models,
+    models: () => models,
     tickets: createTicketCheck({ nodeKey: identity.nodeKey, keys, now }),
     receipts,
-    metrics: createNodeMetrics(models, () => isDraining),
+    metrics: createNodeMetrics(
+      () => models,
+      () => isDraining,
+    ),
     isDraining: () => isDraining,
     stopNow: stopNow.signal,
     now,
@@ -97,14 +100,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 async function loadModels({ config, home }: NodeOptions, log: Log, now: () => number): Promise<ServedModel[]> {
   const served: ServedModel[] = []
   try {
-    for (const { folder, concurrencyMax, queueMax, threads } of config.models) {
+    for (const entry of config.models) {
       const startedAt = now()
-      const model = await loadModel(modelFolder(folder, home))
+      const model = await loadModel(modelFolder(entry.folder, home))
       const { id } = model.manifest
       log('info', 'model_loading', { model: id, digest: model.digest })
       if (served.some(({ manifest }) => manifest.id === id))
         throw new OperatorError(`the model ${id} is configured twice: one node serves it once`)
-      served.push({ ...model, engine: await createOnnxEngine(model, { concurrencyMax, queueMax, threads, now }) })
+      served.push({ ...model, engine: await createEngine(model, entry, process.env, { now, observe: UNOBSERVED }) })
       log('info', 'model_loaded', { model: id, ms: now() - startedAt })
     }
     return served
@@ -113,6 +116,8 @@ async function loadModels({ config, home }: NodeOptions, log: Log, now: () => nu
     throw cause
   }
 }
+
+const UNOBSERVED = { batch: () => undefined, waited: () => undefined, warn: () => undefined }
 
 async function closeEngines(models: readonly ServedModel[]): Promise<void> {
   await Promise.all(models.map(({ engine }) => engine.close()))

@@ -28,7 +28,8 @@ export interface ServerNeeds {
   readonly identity: Identity
   /** read at each challenge: with port 0 it is known only after listening */
   readonly endpoint: () => string
-  readonly models: readonly ServedModel[]
+  /** read at each request: models come and go while the node runs */
+  readonly models: () => readonly ServedModel[]
   readonly tickets: TicketCheck
   readonly receipts: Receipts
   readonly metrics: NodeMetrics
@@ -52,13 +53,14 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
     await next()
   })
 
-  const status = () => (isDraining() ? 'draining' : models.every(({ engine }) => engine.isRunning()) ? 'ok' : 'failed')
+  const status = () =>
+    isDraining() ? 'draining' : models().every(({ engine }) => engine.isRunning()) ? 'ok' : 'failed'
   app.get('/healthz', (c) =>
     c.json(
       {
         status: status(),
         nodeKey: identity.nodeKey,
-        models: models.map(({ manifest, digest, engine }) => ({
+        models: models().map(({ manifest, digest, engine }) => ({
           model: manifest.id,
           digest,
           running: engine.isRunning(),
@@ -100,7 +102,7 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
     metrics.refused.add({ code: refusal.code })
     if (refusal.code === 'internal') log('error', 'call_failed', { cause: error.name, path: c.req.routePath })
     const isTooLarge = error instanceof BodyTooLarge
-    if (refusal.code === 'busy') c.header('retry-after', '1')
+    if (refusal.code === 'busy') c.header('retry-after', String(refusal.retryAfterSeconds))
     const body = { error: { code: refusal.code, message: refusal.message } }
     return c.json(body, isTooLarge ? 413 : REFUSAL_STATUS[refusal.code])
   })
@@ -118,6 +120,7 @@ function speaks(header: string | undefined): boolean {
 
 function asRefusal(error: Error): NodeRefusal {
   if (error instanceof NodeRefusal) return error
-  if (error instanceof EngineRefusal) return new NodeRefusal(error.code, error.message)
+  if (error instanceof EngineRefusal)
+    return new NodeRefusal(error.code, error.message, error.options?.retryAfterSeconds)
   return new NodeRefusal('internal', 'Something went wrong in this node.')
 }

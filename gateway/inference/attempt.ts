@@ -24,7 +24,12 @@ export interface AttemptNeeds {
   readonly clock: Clock
   readonly timeouts: CallTimeouts
   /** the gateway's signed order for exactly this body */
-  readonly issueTicket: (order: Order, offer: Offer, attempt: number, body: string) => Promise<SignedTicket>
+  readonly issueTicket: (
+    order: Order,
+    offer: Offer,
+    attempt: number,
+    body: string | Uint8Array,
+  ) => Promise<SignedTicket>
 }
 
 /** What a task's reader works with. */

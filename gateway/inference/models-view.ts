@@ -21,6 +21,7 @@ export function modelView({ model, offers }: Snapshot): ModelView {
           prompt: perToken(cheapest.price.inputPerMillion),
           completion: perToken(cheapest.price.outputPerMillion),
           request: toUsd(cheapest.price.perCall),
+          byte: perToken(cheapest.price.bytesPerMillion),
         }
       : null,
     nodes: offers.length,

@@ -30,7 +30,7 @@ export interface Order {
   readonly explanation: Explanation
   /** of the node */
   readonly path: string
-  readonly bodyFor: (offer: Offer) => string
+  readonly bodyFor: (offer: Offer) => string | Uint8Array
   readonly most: Units
   readonly stream: boolean
   readonly holdNanos: Nanos
@@ -45,7 +45,7 @@ export interface OrderDraft {
   readonly path: string
   readonly stream: boolean
   readonly most: (model: Model) => Units
-  readonly bodyFor: (model: Model, offer: Offer) => string
+  readonly bodyFor: (model: Model, offer: Offer) => string | Uint8Array
   readonly once?: Once | null
 }
 

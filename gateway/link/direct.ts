@@ -16,7 +16,7 @@ export function createDirectLink(needs: { allowLocal: boolean; fetch?: typeof fe
         body,
         headers: {
           ...(ticket === '' ? {} : { authorization: `${TICKET_SCHEME} ${ticket}` }),
-          'content-type': 'application/json',
+          'content-type': typeof body === 'string' ? 'application/json' : 'application/octet-stream',
           'accept-encoding': 'identity',
           [WIRE_HEADER]: String(WIRE_VERSION),
         },

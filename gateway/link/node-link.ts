@@ -5,7 +5,7 @@ export interface NodeRequest {
   /** e.g. /v1/chat/completions */
   readonly path: string
   /** the exact bytes whose sha256 stands in the ticket */
-  readonly body: string
+  readonly body: string | Uint8Array
   /** compact JWS; '' for a challenge, which orders no work */
   readonly ticket: string
   /** aborts the request and the answer's body, without draining */

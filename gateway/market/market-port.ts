@@ -1,5 +1,6 @@
 // What the inference room sees of the market: the offers for a model as this isolate last saw them, and where to report how an attempt went.
-import type { ModelManifest, NodeState } from '../../protocol/node.ts'
+import type { ModelManifest } from '../../protocol/model.ts'
+import type { NodeState } from '../../protocol/node.ts'
 import type { Price } from '../../protocol/price.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { AccountId, CallId, Instant, ModelId, NodeId } from '../../protocol/units.ts'

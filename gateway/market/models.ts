@@ -5,7 +5,7 @@ import { and, asc, count, eq, gt, gte } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { authors, models } from '../../db/schema.ts'
 import { jcs, sha256Hex } from '../../protocol/canonical.ts'
-import type { ModelManifest } from '../../protocol/node.ts'
+import type { ModelManifest } from '../../protocol/model.ts'
 import type { AccountId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
@@ -115,7 +115,7 @@ function requireSense(manifest: ModelManifest): void {
     throw new GatewayError('invalid_request', { param: 'files', detail: 'A model has files.' })
   if (manifest.task === 'embeddings' && manifest.dimensions === undefined)
     throw new GatewayError('invalid_request', { param: 'dimensions', detail: 'An embedding model states its length.' })
-  if (manifest.task === 'chat' && manifest.probes.some((probe) => !probe.contains))
+  if (manifest.task === 'chat' && manifest.probes.some((probe) => !('contains' in probe)))
     throw new GatewayError('invalid_request', {
       param: 'probes',
       detail: 'A chat probe states what its answer contains.',

@@ -4,7 +4,8 @@
 import type { Result } from '../../protocol/errors.ts'
 import { utf8ToBytes } from '../../protocol/canonical.ts'
 import { importPublicKey } from '../../protocol/keys.ts'
-import { NODE_PATHS, NodeChatEvent, NodeEmbeddingReply, type ModelManifest } from '../../protocol/node.ts'
+import { type ModelManifest } from '../../protocol/model.ts'
+import { NODE_PATHS, NodeChatEvent, NodeEmbeddingReply } from '../../protocol/node.ts'
 import { outputHash, requestHash, vectorBytes, verifyReceipt } from '../../protocol/receipt.ts'
 import { SseDecoder } from '../../protocol/sse.ts'
 import type { Ticket } from '../../protocol/ticket.ts'
@@ -31,7 +32,8 @@ export interface ProbeNeeds {
 }
 
 export type ProbeResult = Result<null, 'probe_failed'>
-type Probe = ModelManifest['probes'][number]
+/** Tensor probes are asked by a room of their own. */
+type Probe = { readonly input: string; readonly contains?: string | undefined }
 
 /** Loading is over when a node says hello; a first answer on a slow machine takes seconds. */
 const PROBE_MS = 20_000
@@ -48,6 +50,7 @@ export async function probeOffer(
 ): Promise<ProbeResult> {
   for (const [index, probe] of model.manifest.probes.entries()) {
     try {
+      if (!('input' in probe)) throw new NodeFailure('Tensors cannot be probed yet.')
       await sendProbe(needs, offer, model, probe, deadline)
     } catch (error) {
       return { ok: false, code: 'probe_failed', detail: `Probe ${index + 1}: ${wordsFor(error)}` }

@@ -1,6 +1,7 @@
 // The market's routes, mounted at /api: publish and list models, register nodes and look after them. A hello carries no session: the node's key signs it.
 import { Hono } from 'hono'
-import { HelloRequest, ModelManifest, RegisterNodeRequest } from '../../protocol/node.ts'
+import { ModelManifest } from '../../protocol/model.ts'
+import { HelloRequest, RegisterNodeRequest } from '../../protocol/node.ts'
 import { isNodeId, type NodeId } from '../../protocol/units.ts'
 import type { Config } from '../core/env.ts'
 import { GatewayError, logError } from '../core/errors.ts'

@@ -1,7 +1,8 @@
 // Registry rows as the market speaks of them. Text columns are parsed here, once; a row that does not parse is a bug and throws.
 import type { InferSelectModel } from 'drizzle-orm'
 import type { models, nodes, offers } from '../../db/schema.ts'
-import { ModelManifest, NodeState } from '../../protocol/node.ts'
+import { ModelManifest } from '../../protocol/model.ts'
+import { NodeState } from '../../protocol/node.ts'
 import type { Price } from '../../protocol/price.ts'
 import {
   fromSqlInteger,

@@ -18,7 +18,7 @@ export interface TicketOrder {
   readonly attempt: number
   readonly path: string
   /** the exact text that is sent */
-  readonly body: string
+  readonly body: string | Uint8Array
   readonly inputTokensMax: number
   readonly outputTokensMax: number
   readonly pseudonym: string

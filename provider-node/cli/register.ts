@@ -15,6 +15,7 @@ import {
 } from '../../protocol/node.ts'
 import { signClaims } from '../../protocol/ticket.ts'
 import { homeFolder, loadConfig, saveNodeId, type NodeConfig } from '../config.ts'
+import { concurrencyOf } from '../engines/create.ts'
 import { loadIdentity, type Identity } from '../identity.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { loadModel, modelFolder } from '../models.ts'
@@ -73,10 +74,12 @@ async function register(
 /** Every configured model, its files checked: nobody should offer what they cannot serve. */
 async function offersOf(config: NodeConfig, home: string): Promise<OfferRequest[]> {
   const offers: OfferRequest[] = []
-  for (const { folder, prices, concurrencyMax } of config.models) {
-    const { manifest, digest } = await loadModel(modelFolder(folder, home))
-    const { id: model, contextTokens, outputTokensMax } = manifest
-    offers.push({ model, digest, prices, contextTokens, outputTokensMax, concurrencyMax })
+  for (const entry of config.models) {
+    const loaded = await loadModel(modelFolder(entry.folder, home))
+    const { id: model, contextTokens, outputTokensMax } = loaded.manifest
+    const limits = { contextTokens, outputTokensMax, concurrencyMax: concurrencyOf(entry, loaded) }
+    const assurance = entry.engine === 'onnx' ? 'pinned' : 'declared'
+    offers.push({ model, digest: loaded.digest, prices: entry.prices, ...limits, assurance })
   }
   return offers
 }

@@ -1,14 +1,15 @@
 // Steps on their way from an engine to one reader. Steps that nobody has read yet are joined, so a slow reader costs one string and no list.
-import type { ChatStep } from './engine.ts'
+import type { TextStep } from './engine.ts'
 
-export class StepQueue implements AsyncIterable<ChatStep> {
-  #pending: ChatStep | null = null
+export class StepQueue implements AsyncIterable<TextStep> {
+  #pending: TextStep | null = null
   #ended = false
   #failure: Error | null = null
   #wake: (() => void) | null = null
 
-  push(step: ChatStep): void {
-    this.#pending = this.#pending ? { ...step, text: this.#pending.text + step.text } : step
+  push(step: TextStep): void {
+    const { text, logprobs } = this.#pending ?? { text: '', logprobs: [] }
+    this.#pending = { ...step, text: text + step.text, logprobs: [...logprobs, ...step.logprobs] }
     this.#notify()
   }
 
@@ -22,7 +23,7 @@ export class StepQueue implements AsyncIterable<ChatStep> {
     this.end()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<ChatStep> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<TextStep> {
     for (;;) {
       const step = this.#pending
       this.#pending = null

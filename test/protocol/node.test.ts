@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { z } from 'zod'
+import { ModelManifest } from '../../protocol/model.ts'
 import {
   challengeClaims,
   Ed25519Key,
   helloClaims,
-  ModelManifest,
   NodeChatEvent,
   NodeErrorBody,
   NodeUsageClaim,
@@ -128,7 +128,7 @@ describe('what a node streams', () => {
   })
   it.each([
     ['content that is no text', { delta: { content: 5 } }],
-    ['a second choice', { index: 1 }],
+    ['a choice beyond the highest that can be asked for', { index: 128 }],
     ['an end that callers do not know', { finish_reason: 'tool_calls' }],
   ])('is refused with %s', (_, over) => {
     expect(event(over)).toBe(false)

@@ -1,7 +1,7 @@
 // What callers may send. The bodies of the official client are taken from the client itself, not from our memory of it.
 import OpenAI from 'openai'
 import { describe, expect, it } from 'vitest'
-import { ChatRequest, EmbeddingRequest, REQUEST_LIMITS, UNSUPPORTED_FIELDS } from '../../protocol/openai.ts'
+import { ChatRequest, EmbeddingRequest, REQUEST_LIMITS } from '../../protocol/openai.ts'
 
 const chat = (over: object = {}) => ({ model: 'souk/tiny-chat', messages: [{ role: 'user', content: 'hi' }], ...over })
 const accepts = (body: unknown) => ChatRequest.safeParse(body).success
@@ -93,9 +93,9 @@ describe('a chat request', () => {
     ['a stream that is no boolean', { stream: 'yes' }, 'stream'],
     ['zero tokens', { max_tokens: 0 }, 'max_tokens'],
     ['half a token', { max_tokens: 1.5 }, 'max_tokens'],
-    ['two choices', { n: 2 }, 'n'],
+    ['no choice', { n: 0 }, 'n'],
     ['tools', { tools: [] }, 'tools'],
-    ['JSON mode', { response_format: { type: 'json_object' } }, 'response_format.type'],
+    ['a JSON schema', { response_format: { type: 'json_schema' } }, 'response_format.type'],
     ['an unknown field', { temprature: 1 }, 'temprature'],
     ['a stop of nothing', { stop: '' }, 'stop'],
   ])('is refused for %s by the name of the field', (_, over, field) => {
@@ -111,6 +111,8 @@ describe('a chat request', () => {
     ['stop sequences', (n: number) => ({ stop: Array(n).fill('x') }), REQUEST_LIMITS.stopSequences],
     ['characters of a stop', (n: number) => ({ stop: 'x'.repeat(n) }), REQUEST_LIMITS.stopCharacters],
     ['output tokens', (n: number) => ({ max_tokens: n }), REQUEST_LIMITS.outputTokens],
+    ['choices', (n: number) => ({ n }), REQUEST_LIMITS.choices],
+    ['alternatives beside a token', (n: number) => ({ logprobs: true, top_logprobs: n }), REQUEST_LIMITS.topLogprobs],
     ['output tokens by the new name', (n: number) => ({ max_completion_tokens: n }), REQUEST_LIMITS.outputTokens],
   ])('accepts %s at the limit and refuses one over', (_, body, limit) => {
     expect(accepts(chat(body(limit)))).toBe(true)
@@ -140,8 +142,7 @@ describe('an embedding request', () => {
   ])('of %s: accepted is %s', (_, input, ok) => {
     expect(accepted(input)).toBe(ok)
   })
-  it('cannot shorten its vectors', () => {
-    expect(accepted('a', { dimensions: 8 })).toBe(false)
-    expect(UNSUPPORTED_FIELDS.has('dimensions')).toBe(true)
+  it('may ask for shorter vectors, of one dimension at least', () => {
+    expect([8, 1, 0].map((dimensions) => accepted('a', { dimensions }))).toEqual([true, true, false])
   })
 })

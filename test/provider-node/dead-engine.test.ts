@@ -3,10 +3,10 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, expect, it, vi } from 'vitest'
 import { runStart } from '../../provider-node/cli/start.ts'
 import { saveConfig } from '../../provider-node/config.ts'
-import type { ChatJob } from '../../provider-node/engines/engine.ts'
 import { createOnnxEngine } from '../../provider-node/engines/onnx/onnx-engine.ts'
 import { createIdentity } from '../../provider-node/identity.ts'
 import { loadModel } from '../../provider-node/models.ts'
+import { aJob } from './jobs.ts'
 import {
   aConfig,
   aNode,
@@ -88,11 +88,10 @@ it('loses one call and not its thread to a job that cannot be begun', async () =
     ...{ concurrencyMax: 2, queueMax: 2, threads: 1, now: Date.now },
   })
   if (engine.task !== 'chat') throw new Error('not a chat model')
-  const job: ChatJob = { messages: [], outputTokensMax: 2, temperature: 0, topP: 1, seed: 1, stop: [] }
   const never = new AbortController().signal
-  const broken = { ...job, messages: [null as never] }
+  const broken = aJob('', { prompt: { kind: 'chat', messages: [null as never] } })
   await expect(engine.start(broken, never)).rejects.toMatchObject({ code: 'internal' })
-  const run = await engine.start({ ...job, messages: [{ role: 'user', content: 'hello' }] }, never)
+  const run = await engine.start(aJob('hello', { outputTokensMax: 2 }), never)
   expect((await run.ended).outcome).toBe('complete')
   expect(engine.isRunning()).toBe(true)
   await engine.close()

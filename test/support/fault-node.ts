@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { jcs, sha256Hex } from '../../protocol/canonical.ts'
 import { createClient } from '../../protocol/client.ts'
 import { importPrivateKey } from '../../protocol/keys.ts'
+import { type ModelManifest } from '../../protocol/model.ts'
 import {
   ChallengeRequest,
   challengeClaims,
@@ -16,7 +17,6 @@ import {
   nodeAuthorizationTypes,
   PROOF_TYP,
   registrationClaims,
-  type ModelManifest,
   type OfferRequest,
 } from '../../protocol/node.ts'
 import { outputHash, requestHash, signReceipt } from '../../protocol/receipt.ts'

@@ -1,7 +1,7 @@
 // Many chat sequences on one graph, a step each in turn. Between two steps the thread reads its messages, so a caller who leaves costs at
 // most the step that is under way. Batching them into one run is a later widening of this file alone.
 import type { FinishReason } from '../../../protocol/openai.ts'
-import type { ChatJob } from '../engine.ts'
+import type { TextJob } from '../engine.ts'
 import { sampleToken, seededRandom } from '../sampling.ts'
 import { TextStream } from '../text-stream.ts'
 import type { Decoder, DecoderState } from './decoder.ts'
@@ -10,7 +10,7 @@ import type { ModelTokenizer } from './tokenizer.ts'
 
 interface Sequence {
   readonly id: number
-  readonly job: ChatJob
+  readonly job: TextJob
   readonly outputTokensMax: number
   readonly random: () => number
   readonly text: TextStream
@@ -41,7 +41,7 @@ export class ChatTurns {
   }
 
   /** Accepts a call, or replies `too_long` when the prompt leaves no room for a single token. */
-  add(id: number, job: ChatJob, prompt: readonly number[]): void {
+  add(id: number, job: TextJob, prompt: readonly number[]): void {
     const room = this.#needs.contextTokens - prompt.length
     if (room < 1) return this.#needs.reply({ type: 'too_long', id })
     this.#waiting.push({

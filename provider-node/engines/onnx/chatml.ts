@@ -1,10 +1,12 @@
 // The chat template of our models: ChatML, written out, because the template language of tokenizer_config.json is a program we would run
 // for strangers' messages. A test compares it with the declared template over real dialogues.
-import type { ChatJob } from '../engine.ts'
+import type { Prompt } from '../engine.ts'
 import type { ModelTokenizer } from './tokenizer.ts'
 
+type Messages = Extract<Prompt, { kind: 'chat' }>['messages']
+
 /** `<|im_start|>role\ncontent<|im_end|>\n` per message, then `<|im_start|>assistant\n`. `developer` is OpenAI's newer word for `system`. */
-export function chatmlTokens(messages: ChatJob['messages'], tokenizer: ModelTokenizer): number[] {
+export function chatmlTokens(messages: Messages, tokenizer: ModelTokenizer): number[] {
   const start = tokenizer.special('<|im_start|>')
   const end = tokenizer.special('<|im_end|>')
   const lineFeed = tokenizer.encode('\n')
@@ -19,7 +21,7 @@ export function chatmlTokens(messages: ChatJob['messages'], tokenizer: ModelToke
 
 /** True when so many bytes cannot fit into the context, so that a huge text is refused without the work of tokenizing it. */
 export function surelyTooLong(
-  messages: ChatJob['messages'],
+  messages: Messages,
   tokenizer: Pick<ModelTokenizer, 'tokenBytesMax'>,
   contextTokens: number,
 ): boolean {

@@ -1,7 +1,7 @@
 // What the engine and its worker thread say to each other. Both ends are this program, so the types are the check.
 import type { FinishReason } from '../../../protocol/openai.ts'
-import type { Task } from '../../../protocol/node.ts'
-import type { ChatJob } from '../engine.ts'
+import type { Task } from '../../../protocol/model.ts'
+import type { TextJob } from '../engine.ts'
 
 export interface WorkerSetup {
   readonly folder: string
@@ -14,7 +14,7 @@ export interface WorkerSetup {
 }
 
 export type ToWorker =
-  | { readonly type: 'chat'; readonly id: number; readonly job: ChatJob }
+  | { readonly type: 'chat'; readonly id: number; readonly job: TextJob }
   | { readonly type: 'embed'; readonly id: number; readonly inputs: readonly string[] }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' }

@@ -3,20 +3,20 @@
 import { Worker } from 'node:worker_threads'
 import type { LoadedModel } from '../../models.ts'
 import { OperatorError } from '../../operator-error.ts'
-import { EngineRefusal, type ChatEnd, type ChatEngine, type ChatRun, type Engine, type Vectors } from '../engine.ts'
+import type { EngineOptions } from '../create.ts'
+import {
+  EngineRefusal,
+  type EmbeddingJob,
+  type Engine,
+  type TextEnd,
+  type TextEngine,
+  type TextRun,
+  type Vectors,
+} from '../engine.ts'
 import { StepQueue } from '../step-queue.ts'
 import type { FromWorker, ReplyFromWorker, ToWorker, WorkerSetup } from './messages.ts'
 
-export interface OnnxOptions {
-  /** calls computed in turns */
-  readonly concurrencyMax: number
-  /** calls accepted beyond those */
-  readonly queueMax: number
-  /** threads of one graph run */
-  readonly threads: number
-  /** ms since the Unix epoch */
-  readonly now: () => number
-}
+export type OnnxOptions = Pick<EngineOptions, 'concurrencyMax' | 'queueMax' | 'threads' | 'now'>
 
 /** ms a worker has to release its graph before it is ended */
 const CLOSE_MS = 2_000
@@ -26,13 +26,16 @@ type Listener = (reply: ReplyFromWorker | 'worker_gone') => void
 /** Loads a checked model. @throws OperatorError when the runtime cannot read it */
 export async function createOnnxEngine(model: LoadedModel, options: OnnxOptions): Promise<Engine> {
   const { task, contextTokens, id } = model.manifest
-  const { concurrencyMax, threads } = options
+  const { concurrencyMax } = options
+  const threads = options.threads === 'auto' ? 1 : options.threads
   const setup: WorkerSetup = { folder: model.folder, task, contextTokens, concurrencyMax, threads }
   const calls = createCalls(await startWorker(setup, id), options)
   const { load, isRunning, died, close } = calls
-  const base = { load, isRunning, died, close }
-  if (task === 'embeddings') return { ...base, task, embed: (inputs, signal) => embed(calls, inputs, signal) }
-  return { ...base, task, start: (job, signal) => startChat(calls, job, signal, options.now) }
+  const describe = () => ({ engine: 'onnx', provider: 'cpu', threads })
+  const base = { load, isRunning, describe, died, close }
+  if (task === 'embeddings') return { ...base, task, embed: (job, signal) => embed(calls, job, signal) }
+  if (task === 'chat') return { ...base, task, start: (job, signal) => startChat(calls, job, signal, options.now) }
+  throw new OperatorError(`model ${id} cannot be served: this engine has no task ${task}`)
 }
 
 /** Resolves when the graph is loaded. */
@@ -113,20 +116,20 @@ const tooLong = () =>
 
 function startChat(
   calls: Calls,
-  job: Parameters<ChatEngine['start']>[0],
+  job: Parameters<TextEngine['start']>[0],
   signal: AbortSignal,
   now: () => number,
-): Promise<ChatRun> {
+): Promise<TextRun> {
   return new Promise((accept, refuse) => {
     const steps = new StepQueue()
     let text = ''
     let outputTokens = 0
     let outputTokensAtAbort: number | null = null
     let firstOutputAt: number | null = null
-    let settle: (end: ChatEnd) => void
-    const ended = new Promise<ChatEnd>((resolve) => (settle = resolve))
+    let settle: (end: TextEnd) => void
+    const ended = new Promise<TextEnd>((resolve) => (settle = resolve))
 
-    const end = (outcome: ChatEnd['outcome'], failure?: EngineRefusal) => {
+    const end = (outcome: TextEnd['outcome'], failure?: EngineRefusal) => {
       calls.forget(id)
       signal.removeEventListener('abort', cancel)
       const tokensAfterAbort = outputTokensAtAbort === null ? 0 : outputTokens - outputTokensAtAbort
@@ -134,7 +137,7 @@ function startChat(
       else steps.end()
       // Only matters before `accepted`; afterwards the promise is already settled.
       refuse(failure ?? failed('cancelled'))
-      settle({ outcome, text, outputTokens, tokensAfterAbort, firstOutputAt })
+      settle({ outcome, texts: [text], outputTokens, tokensAfterAbort, firstOutputAt })
     }
     const cancel = () => {
       outputTokensAtAbort = outputTokens
@@ -149,7 +152,7 @@ function startChat(
           text += reply.text
           outputTokens = reply.outputTokens
           if (reply.text !== '') firstOutputAt ??= now()
-          if (reply.text !== '' || reply.finishReason) steps.push(reply)
+          if (reply.text !== '' || reply.finishReason) steps.push({ ...reply, choice: 0, logprobs: [] })
           return reply.finishReason ? end('complete') : undefined
         case 'cancelled':
           outputTokens = reply.outputTokens
@@ -169,7 +172,7 @@ function startChat(
   })
 }
 
-function embed(calls: Calls, inputs: readonly string[], signal: AbortSignal): Promise<Vectors> {
+function embed(calls: Calls, { inputs }: EmbeddingJob, signal: AbortSignal): Promise<Vectors> {
   return new Promise((resolve, reject) => {
     const cancel = () => calls.cancel(id)
     const end = () => {

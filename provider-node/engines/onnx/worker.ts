@@ -55,8 +55,10 @@ async function chatTask(setup: WorkerSetup, reply: (message: FromWorker) => void
       if (message.type === 'cancel') return turns.cancel(message.id)
       if (message.type !== 'chat') return reply({ type: 'failed', id: message.id, reason: 'not a chat model' })
       const { id, job } = message
-      if (surelyTooLong(job.messages, tokenizer, contextTokens)) return reply({ type: 'too_long', id })
-      turns.add(id, job, chatmlTokens(job.messages, tokenizer))
+      if (job.prompt.kind !== 'chat') return reply({ type: 'failed', id, reason: 'no chat' })
+      const { messages } = job.prompt
+      if (surelyTooLong(messages, tokenizer, contextTokens)) return reply({ type: 'too_long', id })
+      turns.add(id, job, chatmlTokens(messages, tokenizer))
     },
     close: () => decoder.close(),
   }

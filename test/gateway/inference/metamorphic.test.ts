@@ -170,7 +170,7 @@ describe('in which order independent calls run', () => {
   type Calls = readonly { readonly answer: Answer; readonly stream: boolean }[]
   // Which answer a request gets stands in its prompt, so that it gets the same one whenever it comes.
   const node: ScriptedNode = (request) => {
-    const { messages } = JSON.parse(request.body) as { messages: { content: string }[] } // what our own room wrote
+    const { messages } = JSON.parse(String(request.body)) as { messages: { content: string }[] } // what our own room wrote
     return nodeOf(JSON.parse(messages[0]!.content) as Answer, WHOLE)(request)
   }
   const echoing = { nodes: [node], offers: [{ price: PRICE }] }

@@ -56,7 +56,7 @@ const aStory = (does: readonly Step['does'][]) =>
 function nodeFor(orders: readonly Order[]): ScriptedNode {
   const left = orders.map(({ failures }) => [...failures])
   return ({ body }) => {
-    const n = Number(/order (\d)/.exec(body)?.[1])
+    const n = Number(/order (\d)/.exec(String(body))?.[1])
     const words = orders[n]?.words ?? 0
     switch (left[n]?.shift()) {
       case 'refuses':

@@ -45,7 +45,7 @@ const heard = (account: AccountPort): AccountPort =>
 function answerOf({ path, body }: NodeRequest): Response {
   log.push('node')
   if (!path.endsWith('/embeddings')) return sse([token('one ', 1), token('two', 2), finish(2), '[DONE]'])
-  const { input } = JSON.parse(body) as { input: string[] } // what our own room wrote
+  const { input } = JSON.parse(String(body)) as { input: string[] } // what our own room wrote
   const data = input.map((_, index) => ({ index, embedding: [1, 2, 3] }))
   return Response.json({ data, usage: { prompt_tokens: 3, completion_tokens: 0 } })
 }

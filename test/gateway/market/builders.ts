@@ -1,7 +1,7 @@
 // Builders of what the market's tests need: a healthy offer, a model with one probe, a report of an attempt.
 import type { AttemptReport, Offer } from '../../../gateway/market/market-port.ts'
 import { digestOf } from '../../../gateway/market/models.ts'
-import type { ModelManifest } from '../../../protocol/node.ts'
+import type { ModelManifest } from '../../../protocol/model.ts'
 import { fromUsd, nanos, type AccountId, type CallId, type ModelId, type NodeId } from '../../../protocol/units.ts'
 
 export const OPERATOR = 'aaaaaaaaaaaaaaa1' as AccountId

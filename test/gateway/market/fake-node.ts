@@ -37,7 +37,7 @@ export async function createFakeNode(now: () => number) {
 
   async function send(request: NodeRequest): Promise<Response> {
     calls.push(request)
-    const body: unknown = JSON.parse(request.body)
+    const body: unknown = JSON.parse(String(request.body))
     if (request.path === '/souk/challenge') return challenge(ChallengeRequest.parse(body))
     if (node.bad.answer) return node.bad.answer(request)
     const ticket = await checkedTicket(request)

@@ -14,13 +14,13 @@ import { createMarketCron } from '../../../gateway/market/cron.ts'
 import { createNodeGuards } from '../../../gateway/market/node-guard.ts'
 import { createMarketRoutes } from '../../../gateway/market/routes.ts'
 import { bytesToHex, fromBase64url } from '../../../protocol/canonical.ts'
+import { type ModelManifest } from '../../../protocol/model.ts'
 import {
   helloClaims,
   nodeAuthorizationDomain,
   nodeAuthorizationTypes,
   PROOF_TYP,
   registrationClaims,
-  type ModelManifest,
   type NodeView,
   type RegisterNodeRequest,
 } from '../../../protocol/node.ts'

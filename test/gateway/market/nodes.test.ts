@@ -50,7 +50,7 @@ describe('registration', () => {
   it('probes with a body and a ticket that look like those of any call', async () => {
     await register()
     const { body } = node.calls[1] ?? { body: '' }
-    expect(JSON.parse(body)).toEqual({
+    expect(JSON.parse(String(body))).toEqual({
       model: 'maker/chat',
       messages: [{ role: 'user', content: 'What is the capital of France?' }],
       stream: true,

@@ -60,7 +60,7 @@ describe('a node', () => {
   it('cannot tell a probe from a call by the bound in its ticket', async () => {
     await registered({})
     const [ticket] = node.tickets
-    const { messages, max_tokens } = JSON.parse(node.calls.at(-1)?.body ?? '') as { messages: []; max_tokens: number }
+    const { messages, max_tokens } = JSON.parse(String(node.calls.at(-1)?.body)) as { messages: []; max_tokens: number }
     // As the inference room bounds a call: bytes of the messages' JSON, and 4 + 4 tokens of the template.
     expect(ticket?.inputTokensMax).toBe(new TextEncoder().encode(JSON.stringify(messages)).length + 8)
     expect(ticket?.outputTokensMax).toBe(max_tokens)

@@ -1,5 +1,5 @@
 // Builders: a valid thing of each kind, with the few fields a test is about given by name.
-import type { ModelManifest } from '../../../protocol/node.ts'
+import type { ModelManifest } from '../../../protocol/model.ts'
 import type { Price } from '../../../protocol/price.ts'
 import { instant, nanos, type AccountId, type ModelId, type NodeId } from '../../../protocol/units.ts'
 import type { Model, Offer } from '../../../gateway/market/market-port.ts'

@@ -1,22 +1,15 @@
 // The scheduler of one model's thread, with a graph that says what it is told and counts its steps.
 import { describe, expect, it } from 'vitest'
 import type { Tensor } from 'onnxruntime-node'
-import type { ChatJob } from '../../../../provider-node/engines/engine.ts'
+import type { TextJob } from '../../../../provider-node/engines/engine.ts'
 import { ChatTurns } from '../../../../provider-node/engines/onnx/chat-turns.ts'
 import type { ReplyFromWorker } from '../../../../provider-node/engines/onnx/messages.ts'
+import { aJob } from '../../jobs.ts'
 
 const END = 0
 /** The graph fails on this one. */
 const BROKEN = 200
-const job = (overrides: Partial<ChatJob> = {}): ChatJob => ({
-  messages: [],
-  outputTokensMax: 100,
-  temperature: 0,
-  topP: 1,
-  seed: 1,
-  stop: [],
-  ...overrides,
-})
+const job = (overrides: Partial<TextJob> = {}): TextJob => aJob('', { outputTokensMax: 100, ...overrides })
 
 /** Tokens 1…255 stand for their byte. The graph says `script` by position, then the end token. */
 function turns(script: readonly number[], options: { contextTokens?: number; concurrencyMax?: number } = {}) {

@@ -4,47 +4,27 @@ import { createHash } from 'node:crypto'
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ModelManifest } from '../../../../protocol/node.ts'
-import type { ChatEnd, ChatEngine, ChatJob, EmbeddingEngine } from '../../../../provider-node/engines/engine.ts'
+import { ModelManifest } from '../../../../protocol/model.ts'
+import type { TextEngine, EmbeddingEngine } from '../../../../provider-node/engines/engine.ts'
 import { createOnnxEngine } from '../../../../provider-node/engines/onnx/onnx-engine.ts'
 import { seededRandom } from '../../../../provider-node/engines/sampling.ts'
 import { loadModel, type LoadedModel } from '../../../../provider-node/models.ts'
 import { A_STORY, aTemporaryFolder, eventually, shippedFolder } from '../../builders.ts'
 import { evalItems, PERFECT } from '../../eval-items.ts'
+import { aJob, answerOf, aTextsJob } from '../../jobs.ts'
 
 const OPTIONS = { concurrencyMax: 2, queueMax: 2, threads: 1, now: Date.now }
 const never = new AbortController().signal
 
-async function chatEngine(model: LoadedModel): Promise<ChatEngine> {
+async function chatEngine(model: LoadedModel): Promise<TextEngine> {
   const engine = await createOnnxEngine(model, OPTIONS)
   if (engine.task !== 'chat') throw new Error('not a chat model')
   return engine
 }
 
-const aJob = (content: string, overrides: Partial<ChatJob> = {}): ChatJob => ({
-  messages: [{ role: 'user', content }],
-  outputTokensMax: 256,
-  temperature: 0,
-  topP: 1,
-  seed: 1,
-  stop: [],
-  ...overrides,
-})
+const answer = answerOf
 
-async function answer(engine: ChatEngine, job: ChatJob): Promise<ChatEnd & { finishReason: string | null }> {
-  const run = await engine.start(job, never)
-  let text = ''
-  let finishReason: string | null = null
-  for await (const step of run.steps) {
-    text += step.text
-    finishReason = step.finishReason
-  }
-  const end = await run.ended
-  expect(end.text).toBe(text)
-  return { ...end, finishReason }
-}
-
-let engine: ChatEngine
+let engine: TextEngine
 let embeddings: EmbeddingEngine
 beforeAll(async () => {
   engine = await chatEngine(await loadModel(shippedFolder('tiny-chat')))
@@ -65,13 +45,13 @@ describe('tiny-chat', () => {
     const items = evalItems().filter((item) => item.category === category)
     expect(items.length).toBeGreaterThanOrEqual(30)
     for (const { messages, expected } of items.filter((_, index) => index % 12 === 0))
-      expect((await answer(engine, aJob('', { messages }))).text).toBe(expected)
+      expect((await answer(engine, aJob('', { prompt: { kind: 'chat', messages } }))).text).toBe(expected)
   })
 
   it('answers every probe of its manifest', async () => {
     const { manifest } = await loadModel(shippedFolder('tiny-chat'))
-    for (const { input, contains } of manifest.probes)
-      expect((await answer(engine, aJob(input))).text).toContain(contains)
+    for (const probe of manifest.probes)
+      if ('input' in probe) expect((await answer(engine, aJob(probe.input))).text).toContain(probe.contains)
   })
 
   it('gives another answer with shuffled weights: the answer depends on them', async () => {
@@ -173,7 +153,7 @@ describe('word-vectors', () => {
     a.reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0)
 
   it('gives 100 dimensions of length 1, and counts the words', async () => {
-    const { vectors, inputTokens } = await embeddings.embed(['The cat sat on the mat.', 'Dogs!'], never)
+    const { vectors, inputTokens } = await embeddings.embed(aTextsJob(['The cat sat on the mat.', 'Dogs!']), never)
     expect(vectors.map((vector) => vector.length)).toEqual([100, 100])
     for (const vector of vectors) expect(dot(vector, vector)).toBeCloseTo(1, 5)
     expect(inputTokens).toBe(9)
@@ -181,7 +161,11 @@ describe('word-vectors', () => {
 
   it('puts similar texts closer', async () => {
     const { vectors } = await embeddings.embed(
-      ['The doctor works in a hospital.', 'A nurse helps sick patients.', 'The football team won the match.'],
+      aTextsJob([
+        'The doctor works in a hospital.',
+        'A nurse helps sick patients.',
+        'The football team won the match.',
+      ]),
       never,
     )
     expect(dot(vectors[0], vectors[1])).toBeGreaterThan(dot(vectors[0], vectors[2]))
@@ -189,23 +173,20 @@ describe('word-vectors', () => {
 
   it('gives the same vector alone and in a large batch', async () => {
     const texts = Array.from({ length: 100 }, (_, index) => `number ${index} ${'word '.repeat(index)}`)
-    const { vectors } = await embeddings.embed(texts, never)
-    const alone = await embeddings.embed([texts[70] ?? ''], never)
+    const { vectors } = await embeddings.embed(aTextsJob(texts), never)
+    const alone = await embeddings.embed(aTextsJob([texts[70] ?? '']), never)
     alone.vectors[0]?.forEach((value, index) => expect(value).toBeCloseTo(vectors[70]?.[index] ?? NaN, 5))
   })
 
   it('refuses a text beyond the context', async () => {
-    const embed = (words: number) => embeddings.embed(['word '.repeat(words)], never)
+    const embed = (words: number) => embeddings.embed(aTextsJob(['word '.repeat(words)]), never)
     await expect(embed(8_192)).resolves.toMatchObject({ inputTokens: 8_192 })
     await expect(embed(8_193)).rejects.toMatchObject({ code: 'context_length_exceeded' })
   })
 
   it('stops for a caller who leaves', async () => {
     const caller = new AbortController()
-    const work = embeddings.embed(
-      Array.from({ length: 256 }, () => 'word '.repeat(4_000)),
-      caller.signal,
-    )
+    const work = embeddings.embed(aTextsJob(Array.from({ length: 256 }, () => 'word '.repeat(4_000))), caller.signal)
     caller.abort()
     await expect(work).rejects.toMatchObject({ name: 'EngineRefusal' })
     await eventually(() => embeddings.load().inFlight === 0)

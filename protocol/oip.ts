@@ -1,0 +1,139 @@
+// Tensors as the Open Inference Protocol v2 has them (KServe inference_rest.md; the binary extension is Triton's). Everywhere inside the house a
+// tensor is its type, its shape and its bytes; JSON exists only at the edges (oip-json.ts), so 64-bit integers and halves stay exact.
+import { z } from 'zod'
+
+/** Bytes of one element; null: BYTES, whose elements have lengths of their own. BF16 is Triton's addition. */
+export const DATATYPE_BYTES = {
+  BOOL: 1,
+  UINT8: 1,
+  UINT16: 2,
+  UINT32: 4,
+  UINT64: 8,
+  INT8: 1,
+  INT16: 2,
+  INT32: 4,
+  INT64: 8,
+  FP16: 2,
+  BF16: 2,
+  FP32: 4,
+  FP64: 8,
+  BYTES: null,
+} as const satisfies Readonly<Record<string, number | null>>
+export type Datatype = keyof typeof DATATYPE_BYTES
+export const Datatype = z.enum(Object.keys(DATATYPE_BYTES) as [Datatype, ...Datatype[]]) // the keys of a literal
+
+/** Ceilings of one request or answer. */
+export const OIP_LIMITS = {
+  tensors: 64,
+  /** dimensions of a shape; onnxruntime knows no more */
+  rank: 16,
+  /** bytes of a whole body, in either form */
+  bodyBytes: 16 * 1024 * 1024,
+  /** bytes of the JSON that stands before binary data */
+  headerBytes: 256 * 1024,
+  nameCharacters: 256,
+} as const
+
+const Name = z.string().min(1).max(OIP_LIMITS.nameCharacters)
+const Dimension = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1)
+export const Shape = z.array(Dimension).max(OIP_LIMITS.rank)
+
+/** What a graph takes or gives: -1 is a dimension that varies. */
+export const TensorSpec = z.strictObject({
+  name: Name,
+  datatype: Datatype,
+  shape: z
+    .array(
+      z
+        .number()
+        .int()
+        .min(-1)
+        .max(2 ** 31 - 1),
+    )
+    .max(OIP_LIMITS.rank),
+})
+export type TensorSpec = z.infer<typeof TensorSpec>
+
+/** A tensor in JSON: `data` nested or flat, parsed by oip-json.ts. */
+export const OipTensorJson = z.strictObject({ name: Name, datatype: Datatype, shape: Shape, data: z.unknown() })
+export type OipTensorJson = z.infer<typeof OipTensorJson>
+
+/**
+ * A tensor. `data`: row-major, little-endian, without padding; BOOL one byte, 0 or 1; BYTES each element as its length in four bytes, little-endian,
+ * and then itself. Its length always fits type and shape: {@link isWhole}.
+ */
+export interface Tensor {
+  readonly name: string
+  readonly datatype: Datatype
+  readonly shape: readonly number[]
+  readonly data: Uint8Array
+}
+
+/** String, number or boolean values a caller may give along. */
+export const Parameters = z.record(z.string().max(64), z.union([z.string().max(4_096), z.number(), z.boolean()]))
+export type Parameters = z.infer<typeof Parameters>
+
+export interface InferRequest {
+  readonly modelName: string
+  readonly inputs: readonly Tensor[]
+  /** names of the outputs wanted; empty: all */
+  readonly outputs: readonly string[]
+  readonly parameters: Parameters
+}
+
+export interface InferAnswer {
+  readonly modelName: string
+  readonly outputs: readonly Tensor[]
+}
+
+/** Elements of a shape; of no dimensions, one. */
+export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
+
+/** Whether the bytes are exactly those of type and shape. */
+export function isWhole({ datatype, shape, data }: Omit<Tensor, 'name'>): boolean {
+  const size = DATATYPE_BYTES[datatype]
+  const elements = elementsOf(shape)
+  return size === null ? countStrings(data) === elements : data.byteLength === elements * size
+}
+
+/** Elements of BYTES data; -1 when a length points beyond its end. */
+function countStrings(data: Uint8Array): number {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+  let count = 0
+  let at = 0
+  for (; at + 4 <= data.byteLength; count++) at += 4 + view.getUint32(at, true)
+  return at === data.byteLength ? count : -1
+}
+
+/** @returns bytes of all tensors: what is paid for */
+export const tensorBytes = (tensors: readonly Pick<Tensor, 'data'>[]): number =>
+  tensors.reduce((sum, { data }) => sum + data.byteLength, 0)
+
+/** The elements of BYTES data. Call it for whole tensors only. */
+export function stringsOf(data: Uint8Array): Uint8Array[] {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+  const elements: Uint8Array[] = []
+  for (let at = 0; at + 4 <= data.byteLength;) {
+    const length = view.getUint32(at, true)
+    elements.push(data.subarray(at + 4, at + 4 + length))
+    at += 4 + length
+  }
+  return elements
+}
+
+export function stringsToBytes(elements: readonly (string | Uint8Array)[]): Uint8Array {
+  const parts = elements.map((element) => (typeof element === 'string' ? new TextEncoder().encode(element) : element))
+  const data = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.byteLength, 0))
+  const view = new DataView(data.buffer)
+  let at = 0
+  for (const part of parts) {
+    view.setUint32(at, part.byteLength, true)
+    data.set(part, at + 4)
+    at += 4 + part.byteLength
+  }
+  return data
+}

@@ -1,0 +1,49 @@
+// From an entry of the configuration to a running engine.
+import type { ModelConfig } from '../config.ts'
+import type { LoadedModel } from '../models.ts'
+import { OperatorError } from '../operator-error.ts'
+import type { Engine, EngineObserver } from './engine.ts'
+import { createOnnxEngine } from './onnx/onnx-engine.ts'
+
+export interface EngineOptions {
+  /** calls computed at the same time */
+  readonly concurrencyMax: number
+  /** calls accepted beyond those */
+  readonly queueMax: number
+  /** of one graph run */
+  readonly threads: number | 'auto'
+  readonly sessions: number
+  readonly executionProvider: string
+  readonly upstream: { readonly url: string; readonly model: string; readonly apiKey: string | null } | null
+  /** ms since the Unix epoch */
+  readonly now: () => number
+  readonly observe: EngineObserver
+}
+
+/** Calls at the same time where nobody says another number, and the manifest does not either. */
+const CONCURRENCY = 4
+
+export const concurrencyOf = ({ concurrencyMax }: Pick<ModelConfig, 'concurrencyMax'>, { manifest }: LoadedModel) =>
+  concurrencyMax ?? manifest.batchMax ?? CONCURRENCY
+
+/** @throws OperatorError when the model cannot be served so */
+export function createEngine(
+  model: LoadedModel,
+  config: ModelConfig,
+  env: Readonly<Record<string, string | undefined>>,
+  needs: Pick<EngineOptions, 'now' | 'observe'>,
+): Promise<Engine> {
+  const { queueMax, threads, sessions = 1, executionProvider = 'auto', upstream } = config
+  const apiKey = upstream?.apiKeyEnv === undefined ? null : (env[upstream.apiKeyEnv] ?? null)
+  const options: EngineOptions = {
+    concurrencyMax: concurrencyOf(config, model),
+    queueMax,
+    threads,
+    sessions,
+    executionProvider,
+    upstream: upstream ? { url: upstream.url, model: upstream.model, apiKey } : null,
+    ...needs,
+  }
+  if (config.engine === 'onnx') return createOnnxEngine(model, options)
+  throw new OperatorError(`model ${model.manifest.id} cannot be served: there is no engine ${config.engine}`)
+}
