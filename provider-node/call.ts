@@ -1,21 +1,26 @@
 // From a request to work: ticket, body, model, in the order in which a stranger's request costs least. Also the end of every call: one
-// receipt and its numbers, whatever became of the caller.
+// receipt and its numbers, whatever became of the caller. The operator's own programs need no ticket, are not paid for and get no receipt.
+import { createHash } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import { sha256Hex } from '../protocol/canonical.ts'
-import type { Task } from '../protocol/model.ts'
+import { TENSOR_TASKS, type Task } from '../protocol/model.ts'
+import { OIP_LIMITS, tensorBytes, type InferRequest } from '../protocol/oip.ts'
+import { decodeRequest } from '../protocol/oip-canonical.ts'
 import type { Ticket } from '../protocol/ticket.ts'
 import { parseJson, readBody } from './body.ts'
-import { NODE_LIMITS } from './limits.ts'
 import type { JobOwner } from './engines/engine.ts'
+import { NODE_LIMITS } from './limits.ts'
 import type { ServedModel } from './node-metrics.ts'
-import { hashRequest, type Work } from './receipts.ts'
+import { ownOrder } from './own-access.ts'
+import { hashRequest, hashTensorRequest, type Work } from './receipts.ts'
 import { NodeRefusal } from './refusal.ts'
 import type { NodeEnv, ServerNeeds } from './server.ts'
 
 export interface Call<Body> {
+  /** the gateway's order, or what this node wrote for its operator's own program */
   readonly ticket: Ticket
+  readonly isOwn: boolean
   readonly body: Body
   readonly requestHash: string
   readonly model: ServedModel
@@ -25,36 +30,76 @@ export interface Call<Body> {
   readonly signal: AbortSignal
 }
 
+/** A body of one task, read. */
+interface Asked<Body> {
+  readonly body: Body
+  readonly model: string
+  /** null when it has no canonical form */
+  readonly hash: (salt: string) => string | null
+}
+
 /** @throws NodeRefusal `bad_ticket`, `bad_request`, `model_not_loaded` */
-export async function acceptCall<Body extends { model: string }>(
+export function acceptCall<Body extends { model: string }>(
   c: Context<NodeEnv>,
   needs: ServerNeeds,
   task: Task,
   schema: z.ZodType<Body>,
 ): Promise<Call<Body>> {
-  const signal = callSignal(c.env.outgoing, needs.stopNow)
-  const ticket = await needs.tickets.admit(c.req.header('authorization'), c.req.path)
-  const bytes = await readBody(c.req.raw, NODE_LIMITS.bodyBytes)
-  const json = parseJson(bytes)
-  const parsed = schema.safeParse(json)
-  if (!parsed.success) throw new NodeRefusal('bad_request', `Not valid: ${fieldOf(parsed.error)}.`)
-  if (parsed.data.model !== ticket.model) throw new NodeRefusal('bad_ticket', 'The ticket is for another model.')
-  const model = servedModel(needs.models(), ticket, task)
-  const requestHash = hashRequest(ticket, json)
-  if (requestHash === null) throw new NodeRefusal('bad_request', 'The body has no canonical form.')
-  needs.tickets.spend(ticket, sha256Hex(bytes))
-  return { ticket, body: parsed.data, requestHash, model, startedAt: needs.now(), signal }
+  return accept(c, needs, new Set([task]), NODE_LIMITS.bodyBytes, (bytes) => {
+    const json = parseJson(bytes)
+    const parsed = schema.safeParse(json)
+    if (!parsed.success) throw new NodeRefusal('bad_request', `Not valid: ${fieldOf(parsed.error)}.`)
+    return { body: parsed.data, model: parsed.data.model, hash: (salt) => hashRequest(salt, json) }
+  })
 }
 
-/** Signs the receipt, then counts: a call that the metrics show has its receipt. */
+/** Tensors, in their canonical form. @throws as {@link acceptCall} */
+export async function acceptInfer(c: Context<NodeEnv>, needs: ServerNeeds): Promise<Call<InferRequest>> {
+  const call = await accept(c, needs, TENSOR_TASKS, OIP_LIMITS.bodyBytes + OIP_LIMITS.headerBytes, (bytes) => {
+    const decoded = decodeRequest(bytes)
+    if (!decoded.ok) throw new NodeRefusal('bad_request', 'The tensors do not fit their description.')
+    const { value: body } = decoded
+    return { body, model: body.modelName, hash: (salt) => hashTensorRequest(salt, bytes) }
+  })
+  if (tensorBytes(call.body.inputs) > (call.ticket.tensorBytesMax ?? 0))
+    throw new NodeRefusal('bad_ticket', 'The ticket orders fewer bytes.')
+  return call
+}
+
+async function accept<Body>(
+  c: Context<NodeEnv>,
+  needs: ServerNeeds,
+  tasks: ReadonlySet<Task>,
+  bytesMax: number,
+  read: (bytes: Uint8Array) => Asked<Body>,
+): Promise<Call<Body>> {
+  const signal = callSignal(c.env.outgoing, needs.stopNow)
+  const authorization = c.req.header('authorization')
+  const isOwn = needs.isOwner(authorization)
+  const given = isOwn ? null : await needs.tickets.admit(authorization, c.req.path)
+  const bytes = await readBody(c.req.raw, bytesMax)
+  const asked = read(bytes)
+  if (given && asked.model !== given.model) throw new NodeRefusal('bad_ticket', 'The ticket is for another model.')
+  const model = servedModel(needs.models(), asked.model, tasks)
+  const ticket = given ?? ownOrder(model, c.req.path, needs.now())
+  if (model.digest !== ticket.modelDigest)
+    throw new NodeRefusal('model_not_loaded', 'This node serves other files of that model.')
+  const requestHash = asked.hash(ticket.salt)
+  if (requestHash === null) throw new NodeRefusal('bad_request', 'The body has no canonical form.')
+  if (given) needs.tickets.spend(given, createHash('sha256').update(bytes).digest('hex'))
+  return { ticket, isOwn, body: asked.body, requestHash, model, startedAt: needs.now(), signal }
+}
+
+/** Signs the receipt, then counts: a call that the metrics show has its receipt. @returns null for the operator's own call */
 export async function finishCall(
   needs: ServerNeeds,
   call: Call<unknown>,
-  result: Pick<Work, 'outcome' | 'outputs' | 'inputTokens' | 'outputTokens' | 'firstOutputAt'>,
-): Promise<string> {
+  result: Omit<Work, 'ticket' | 'requestHash' | 'startedAt' | 'endedAt'>,
+): Promise<string | null> {
   const { metrics, receipts, now } = needs
   const { ticket, requestHash, startedAt, model } = call
-  const receipt = await receipts.issue({ ticket, requestHash, startedAt, endedAt: now(), ...result })
+  const work = { ticket, requestHash, startedAt, endedAt: now(), ...result }
+  const receipt = call.isOwn ? null : await receipts.issue(work)
   metrics.calls.add({ task: model.manifest.task, outcome: result.outcome })
   if (result.outcome === 'cancelled') metrics.cancelled.add()
   metrics.tokens.add({ direction: 'in' }, result.inputTokens)
@@ -69,12 +114,10 @@ export const ownerOf = ({ pseudonym, exp }: Pick<Ticket, 'pseudonym' | 'exp'>): 
   startBy: exp * 1_000,
 })
 
-function servedModel(models: readonly ServedModel[], ticket: Ticket, task: Task): ServedModel {
-  const model = models.find(({ manifest }) => manifest.id === ticket.model)
+function servedModel(models: readonly ServedModel[], id: string, tasks: ReadonlySet<Task>): ServedModel {
+  const model = models.find(({ manifest }) => manifest.id === id)
   if (!model) throw new NodeRefusal('model_not_loaded', 'This node does not serve that model.')
-  if (model.digest !== ticket.modelDigest)
-    throw new NodeRefusal('model_not_loaded', 'This node serves other files of that model.')
-  if (model.manifest.task !== task) throw new NodeRefusal('bad_request', 'That model does not do this task.')
+  if (!tasks.has(model.manifest.task)) throw new NodeRefusal('bad_request', 'That model does not do this task.')
   return model
 }
 

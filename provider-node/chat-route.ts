@@ -51,7 +51,7 @@ export function chatJob({ body, ticket, model }: Pick<Call<ChatRequest>, 'body' 
 }
 
 /** @returns the receipt; settles when the engine has stopped, and is awaited by the stream only when there is one */
-function settle(needs: ServerNeeds, call: Call<ChatRequest>, run: TextRun): Promise<string> {
+function settle(needs: ServerNeeds, call: Call<ChatRequest>, run: TextRun): Promise<string | null> {
   const receipt = run.ended.then(({ texts, tokensAfterAbort, ...end }) => {
     needs.metrics.tokensAfterCancel.add({}, tokensAfterAbort)
     return finishCall(needs, call, { ...end, outputs: texts, inputTokens: run.inputTokens })
@@ -65,7 +65,7 @@ function settle(needs: ServerNeeds, call: Call<ChatRequest>, run: TextRun): Prom
 /** @param breakOff ends the connection without ending the body */
 function answerStream(
   run: TextRun,
-  receipt: Promise<string>,
+  receipt: Promise<string | null>,
   signal: AbortSignal,
   breakOff: () => void,
 ): ReadableStream<Uint8Array> {

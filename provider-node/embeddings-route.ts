@@ -33,7 +33,7 @@ export function createEmbeddingsRoute(needs: ServerNeeds): Handler<NodeEnv> {
       const reply: NodeEmbeddingReply = {
         data: vectors.map((vector, index) => ({ index, embedding: [...vector] })),
         usage: { prompt_tokens: inputTokens, completion_tokens: 0 },
-        receipt,
+        ...(receipt === null ? {} : { receipt }),
       }
       return c.json(reply)
     } catch (cause) {

@@ -13,6 +13,8 @@ export const NODE_LIMITS = {
   receiptsKept: 1_000,
   /** ms one call may take: as long as the gateway would wait */
   callMs: 300_000,
+  /** seconds within which a call of the operator's own programs has to begin */
+  ownCallSeconds: 60,
   /** ms a request to the gateway may take */
   gatewayMs: 15_000,
   /** ms between two fetches of the gateway's keys for a key id we do not know */

@@ -11,6 +11,7 @@ import { silentLog, type Log } from './log.ts'
 import { loadModel, modelFolder } from './models.ts'
 import { createNodeMetrics, type ServedModel } from './node-metrics.ts'
 import { OperatorError } from './operator-error.ts'
+import { createOwnAccess } from './own-access.ts'
 import { createReceipts } from './receipts.ts'
 import { createServer } from './server.ts'
 import { createTicketCheck } from './ticket-check.ts'
@@ -54,6 +55,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     identity,
     endpoint: () => endpoint,
     models: () => models,
+    isOwner: createOwnAccess(config.ownKey),
     tickets: createTicketCheck({ nodeKey: identity.nodeKey, keys, now }),
     receipts,
     metrics: createNodeMetrics(

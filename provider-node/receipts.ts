@@ -1,7 +1,8 @@
 // The node's signed statement for each ticket it worked on, whatever the outcome. The last ones are kept in memory; keeping them until the
 // gateway has acknowledged each is a later widening of this file.
+import { createHash } from 'node:crypto'
 import type { CryptoKey } from 'jose'
-import { outputHash, requestHash, signReceipt, type Outcome } from '../protocol/receipt.ts'
+import { requestHash, signReceipt, type Outcome } from '../protocol/receipt.ts'
 import type { Ticket } from '../protocol/ticket.ts'
 import { NODE_LIMITS } from './limits.ts'
 
@@ -13,6 +14,8 @@ export interface Work {
   readonly outputs: readonly (string | Uint8Array)[]
   readonly inputTokens: number
   readonly outputTokens: number
+  /** of tensors, in and out; absent: none */
+  readonly tensorBytes?: number
   /** ms since the Unix epoch */
   readonly startedAt: number
   readonly firstOutputAt: number | null
@@ -41,9 +44,10 @@ export function createReceipts(identity: { nodeKey: string; signingKey: CryptoKe
           model: ticket.model,
           modelDigest: ticket.modelDigest,
           request,
-          outputs: outputs.map((output) => outputHash(ticket.salt, output)),
+          outputs: outputs.map((output) => salted(ticket.salt, output)),
           inputTokens: work.inputTokens,
           outputTokens: work.outputTokens,
+          ...(work.tensorBytes === undefined ? {} : { tensorBytes: work.tensorBytes }),
           outcome: work.outcome,
           startedAt: iso(startedAt),
           firstOutputAt: firstOutputAt === null ? null : iso(firstOutputAt),
@@ -61,12 +65,19 @@ export function createReceipts(identity: { nodeKey: string; signingKey: CryptoKe
 }
 
 /** @returns null when the body is no JSON that can be canonicalised (a lone surrogate, say) */
-export function hashRequest(ticket: Ticket, body: unknown): string | null {
+export function hashRequest(salt: string, body: unknown): string | null {
   try {
-    return requestHash(ticket.salt, body)
+    return requestHash(salt, body)
   } catch {
     return null
   }
 }
+
+/** {@link tensorRequestHash} of protocol/receipt.ts, by the runtime's own SHA-256: megabytes must not hold up the other calls. */
+export const hashTensorRequest = (salt: string, body: Uint8Array): string => salted(salt, body)
+
+/** {@link outputHash} of protocol/receipt.ts, likewise. */
+const salted = (salt: string, output: string | Uint8Array): string =>
+  createHash('sha256').update(Buffer.from(salt, 'base64url')).update(output).digest('hex')
 
 const iso = (epochMs: number): string => new Date(epochMs).toISOString()

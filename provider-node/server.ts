@@ -1,7 +1,7 @@
 // What the gateway may ask of a node, and nothing more: work on a ticket, a proof of the endpoint, health and numbers. Everything that is
 // refused is refused as `{ error: { code, message } }`; a prompt appears in no error, no log and no metric.
 import type { HttpBindings } from '@hono/node-server'
-import { Hono } from 'hono'
+import { Hono, type Context, type Next } from 'hono'
 import {
   challengeClaims,
   ChallengeRequest,
@@ -14,6 +14,7 @@ import { signClaims } from '../protocol/ticket.ts'
 import { BodyTooLarge, parseJson, readBody } from './body.ts'
 import { createChatRoute } from './chat-route.ts'
 import { createEmbeddingsRoute } from './embeddings-route.ts'
+import { createInferRoute } from './infer-route.ts'
 import { EngineRefusal } from './engines/engine.ts'
 import type { Identity } from './identity.ts'
 import type { Log } from './log.ts'
@@ -31,6 +32,8 @@ export interface ServerNeeds {
   /** read at each request: models come and go while the node runs */
   readonly models: () => readonly ServedModel[]
   readonly tickets: TicketCheck
+  /** whether an `authorization` is that of the operator's own programs */
+  readonly isOwner: (authorization: string | undefined) => boolean
   readonly receipts: Receipts
   readonly metrics: NodeMetrics
   readonly isDraining: () => boolean
@@ -86,14 +89,17 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
     })
   })
 
-  app.use('/v1/*', async (c, next) => {
+  const work = async (c: Context<NodeEnv>, next: Next) => {
     if (isDraining()) throw new NodeRefusal('draining', 'This node is stopping.')
     if (!speaks(c.req.header(WIRE_HEADER)))
       throw new NodeRefusal('bad_request', `This node speaks version ${WIRE_VERSION} of the wire.`)
     await next()
-  })
+  }
+  app.use('/v1/*', work)
+  app.use(NODE_PATHS.infer, work)
   app.post(NODE_PATHS.chat, createChatRoute(needs))
   app.post(NODE_PATHS.embeddings, createEmbeddingsRoute(needs))
+  app.post(NODE_PATHS.infer, createInferRoute(needs))
 
   app.notFound((c) => c.json({ error: { code: 'bad_request', message: 'There is nothing here.' } }, 404))
 
