@@ -1,5 +1,6 @@
 // Puts a node together and runs it: models are loaded and checked, then it listens, then it greets the gateway. Stopping is graceful:
 // no new work, running calls get `drainMs`, then everything is released.
+import { setMaxListeners } from 'node:events'
 import { serve, type ServerType } from '@hono/node-server'
 import type { NodeConfig } from './config.ts'
 import { createEngine } from './engines/create.ts'
@@ -47,6 +48,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const models = await loadModels(options, log, now)
   let isDraining = false
   const stopNow = new AbortController()
+  // One listener per call, and calls are bounded elsewhere.
+  setMaxListeners(0, stopNow.signal)
   const stopGreeting = new AbortController()
   const receipts = createReceipts(identity)
   const keys = createGatewayKeys({ gateway: config.gateway, now })
