@@ -2,7 +2,7 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ModelManifest } from '../../protocol/model.ts'
-import { loadTokenizer } from '../../provider-node/engines/onnx/tokenizer.ts'
+import { loadTokenizer } from '../../provider-node/engines/onnx/text/tokenizer.ts'
 import { loadModel, modelDigest } from '../../provider-node/models.ts'
 import { aTemporaryFolder, shippedFolder } from './builders.ts'
 

@@ -6,7 +6,7 @@ import { sampleToken, seededRandom } from '../sampling.ts'
 import { TextStream } from '../text-stream.ts'
 import type { Decoder, DecoderState } from './decoder.ts'
 import type { ReplyFromWorker } from './messages.ts'
-import type { ModelTokenizer } from './tokenizer.ts'
+import type { ModelTokenizer } from './text/tokenizer.ts'
 
 interface Sequence {
   readonly id: number

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { ChatTurns } from './chat-turns.ts'
-import { chatmlTokens, surelyTooLong } from './chatml.ts'
+import { chatmlTokens, surelyTooLong } from './text/chatml.ts'
 import { loadDecoder } from './decoder.ts'
 import { EMBED_BATCH, loadEmbedder } from './embedder.ts'
 import type { FromWorker, ToWorker, WorkerSetup } from './messages.ts'
-import { loadTokenizer } from './tokenizer.ts'
+import { loadTokenizer } from './text/tokenizer.ts'
 
 type Job = Extract<ToWorker, { id: number }>
 interface Task {
@@ -57,7 +57,14 @@ async function chatTask(setup: WorkerSetup, reply: (message: FromWorker) => void
       const { id, job } = message
       if (job.prompt.kind !== 'chat') return reply({ type: 'failed', id, reason: 'no chat' })
       const { messages } = job.prompt
-      if (surelyTooLong(messages, tokenizer, contextTokens)) return reply({ type: 'too_long', id })
+      if (
+        surelyTooLong(
+          messages.map(({ content }) => content),
+          tokenizer,
+          contextTokens,
+        )
+      )
+        return reply({ type: 'too_long', id })
       turns.add(id, job, chatmlTokens(messages, tokenizer))
     },
     close: () => decoder.close(),

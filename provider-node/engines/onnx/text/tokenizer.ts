@@ -4,20 +4,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
+import type { TokenTable } from '../../token-table.ts'
 
 const TokenizerFile = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.number().int(), content: z.string(), special: z.boolean() })).default([]),
   decoder: z.looseObject({ type: z.string() }).nullish(),
 })
 
-export interface ModelTokenizer {
+export interface ModelTokenizer extends TokenTable {
   /** ordinary tokens only, whatever the text says */
   encode(text: string): number[]
   /** @throws Error when the model has no such special token */
   special(content: string): number
-  readonly specials: ReadonlySet<number>
-  /** UTF-8 bytes a token stands for; empty for special tokens. Byte-level vocabularies only. */
-  bytes(token: number): Uint8Array
   /** bytes of the longest token: a text of n bytes has at least n ÷ this many tokens */
   readonly tokenBytesMax: number
 }
@@ -32,6 +30,7 @@ export function loadTokenizer(folder: string): ModelTokenizer {
   const specialIds = new Set(specials.values())
   const table = file.decoder?.type === 'ByteLevel' ? byteTable(tokenizer.get_vocab(), specialIds) : null
   return {
+    size: largest([...tokenizer.get_vocab().values(), ...specialIds]) + 1,
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
     special(content) {
       const id = specials.get(content)
@@ -43,9 +42,12 @@ export function loadTokenizer(folder: string): ModelTokenizer {
       if (!table) throw new Error('only byte-level tokenizers can be decoded')
       return table.get(token) ?? new Uint8Array()
     },
-    tokenBytesMax: table ? Math.max(1, ...[...table.values()].map((bytes) => bytes.length)) : Infinity,
+    tokenBytesMax: table ? Math.max(1, largest([...table.values()].map((bytes) => bytes.length))) : Infinity,
   }
 }
+
+/** −1 of none. Not `Math.max(...)`: a vocabulary is more than a call takes arguments. */
+const largest = (numbers: readonly number[]): number => numbers.reduce((most, one) => Math.max(most, one), -1)
 
 function byteTable(vocabulary: ReadonlyMap<string, number>, specials: ReadonlySet<number>): Map<number, Uint8Array> {
   const byteOf = byteLevelAlphabet()

@@ -1,9 +1,9 @@
 // The chat template of our models: ChatML, written out, because the template language of tokenizer_config.json is a program we would run
 // for strangers' messages. A test compares it with the declared template over real dialogues.
-import type { Prompt } from '../engine.ts'
+import type { Prompt } from '../../engine.ts'
 import type { ModelTokenizer } from './tokenizer.ts'
 
-type Messages = Extract<Prompt, { kind: 'chat' }>['messages']
+export type Messages = Extract<Prompt, { kind: 'chat' }>['messages']
 
 /** `<|im_start|>role\ncontent<|im_end|>\n` per message, then `<|im_start|>assistant\n`. `developer` is OpenAI's newer word for `system`. */
 export function chatmlTokens(messages: Messages, tokenizer: ModelTokenizer): number[] {
@@ -21,10 +21,10 @@ export function chatmlTokens(messages: Messages, tokenizer: ModelTokenizer): num
 
 /** True when so many bytes cannot fit into the context, so that a huge text is refused without the work of tokenizing it. */
 export function surelyTooLong(
-  messages: Messages,
+  texts: readonly string[],
   tokenizer: Pick<ModelTokenizer, 'tokenBytesMax'>,
   contextTokens: number,
 ): boolean {
-  const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
   return bytes / tokenizer.tokenBytesMax >= contextTokens
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { describe, expect, it } from 'vitest'
-import { chatmlTokens, surelyTooLong } from '../../../../provider-node/engines/onnx/chatml.ts'
-import { loadTokenizer } from '../../../../provider-node/engines/onnx/tokenizer.ts'
-import { shippedFolder } from '../../builders.ts'
-import { evalItems } from '../../eval-items.ts'
+import { chatmlTokens, surelyTooLong } from '../../../../../provider-node/engines/onnx/text/chatml.ts'
+import { loadTokenizer } from '../../../../../provider-node/engines/onnx/text/tokenizer.ts'
+import { shippedFolder } from '../../../builders.ts'
+import { evalItems } from '../../../eval-items.ts'
 
 const folder = shippedFolder('tiny-chat')
 const tokenizer = loadTokenizer(folder)
@@ -40,8 +40,7 @@ describe('the chat template', () => {
   })
 
   it('knows without tokenizing that a huge text cannot fit, and never says so of one that could', () => {
-    const message = (content: string) => [{ role: 'user' as const, content }]
-    expect(surelyTooLong(message('a'.repeat(1_000_000)), tokenizer, 512)).toBe(true)
-    expect(surelyTooLong(message('a'.repeat(tokenizer.tokenBytesMax * 512 - 1)), tokenizer, 512)).toBe(false)
+    expect(surelyTooLong(['a'.repeat(1_000_000)], tokenizer, 512)).toBe(true)
+    expect(surelyTooLong(['a'.repeat(tokenizer.tokenBytesMax * 512 - 1)], tokenizer, 512)).toBe(false)
   })
 })
