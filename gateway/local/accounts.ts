@@ -1,6 +1,6 @@
 // What the people of a development market do, through the same public API as everybody: an admin publishes the models, a consumer signs
 // in, takes credit from the local faucet and makes a key. Nothing here knows the gateway's databases.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
@@ -13,6 +13,8 @@ import { ROOT } from './root.ts'
 import type { DevWallet } from './secrets.ts'
 
 const MODELS = join(ROOT, 'provider-node/models')
+/** Folders whose models a development market offers: those that `souk-node init` configures when nobody names others. */
+const DEVELOPMENT_MODELS: readonly string[] = ['tiny-chat', 'word-vectors']
 /** below this the faucet is asked; a call on the shipped models costs fractions of a cent */
 const LOW_BALANCE = fromUsd('1')
 
@@ -20,10 +22,9 @@ export async function signIn(url: string, wallet: DevWallet): Promise<Client> {
   return createClient({ url }).signIn(privateKeyToAccount(wallet.privateKey))
 }
 
-/** The models that the node program ships. @throws ExpectedFailure when a manifest is missing or wrong */
+/** The models of a development market, as the node program ships them. @throws ExpectedFailure when a manifest is missing or wrong */
 export function shippedManifests(): ModelManifest[] {
-  const folders = readdirSync(MODELS, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-  return folders.map(({ name }) => {
+  return DEVELOPMENT_MODELS.map((name) => {
     const path = join(MODELS, name, 'manifest.json')
     if (!existsSync(path)) throw new ExpectedFailure(`The model ${name} has no manifest: ${path} is missing.`)
     const manifest = ModelManifest.safeParse(parsed(readFileSync(path, 'utf8')))

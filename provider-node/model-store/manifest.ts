@@ -1,0 +1,103 @@
+// Model folders: a manifest and the files it names. Here is where they are and what they say; whether the files are those of the manifest is
+// asked in check.ts, right before they are loaded.
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { isAbsolute, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { jcs, sha256Hex } from '../../protocol/canonical.ts'
+import { ModelManifest } from '../../protocol/model.ts'
+import { OperatorError } from '../operator-error.ts'
+import { STORE_LIMITS } from './store-limits.ts'
+
+export interface LoadedModel {
+  readonly manifest: ModelManifest
+  /** sha256 of JCS({ files }) */
+  readonly digest: string
+  /** absolute: where the files are */
+  readonly folder: string
+}
+
+const SHIPPED = fileURLToPath(new URL('../models/', import.meta.url))
+
+/** A bare name is a model shipped with this program; anything else is a path, relative to the state folder. */
+export function modelFolder(named: string, home: string): string {
+  if (isAbsolute(named)) return named
+  return /^[A-Za-z0-9_-]+$/.test(named) ? join(SHIPPED, named) : resolve(home, named)
+}
+
+export const isShippedFolder = (folder: string): boolean => resolve(folder, '..') === resolve(SHIPPED)
+
+/** Manifests of the shipped models whose files come with the program too. */
+export async function shippedModels(): Promise<{ manifest: ModelManifest; digest: string }[]> {
+  const entries = await readdir(SHIPPED, { withFileTypes: true })
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(SHIPPED, name))
+  const models = await Promise.all(
+    folders.map(async (folder) => {
+      const manifest = await readManifest(folder)
+      return (await missingFiles(folder, manifest)).length > 0 ? [] : [{ manifest, digest: modelDigest(manifest.files) }]
+    }),
+  )
+  return models.flat()
+}
+
+export const modelDigest = (files: ModelManifest['files']): string => sha256Hex(jcs({ files }))
+
+/**
+ * Where downloaded files of a shipped manifest are kept: below the state folder, one folder per digest, so that two versions of a model never
+ * share a file.
+ */
+export const downloadFolder = (home: string, { id, files }: Pick<ModelManifest, 'id' | 'files'>): string =>
+  join(resolve(home), 'models', ...id.split('/'), modelDigest(files).slice(0, 16))
+
+/** @throws OperatorError naming the folder or the field */
+export async function readManifest(folder: string): Promise<ModelManifest> {
+  const file = join(folder, 'manifest.json')
+  const text = await readFile(file, 'utf8').catch(() => null)
+  if (text === null) throw new OperatorError(`there is no model in ${folder}: manifest.json is missing`)
+  if (text.length > STORE_LIMITS.manifestBytes) throw new OperatorError(`${file} is too large for a model manifest`)
+  const parsed = ModelManifest.safeParse(parseJson(text))
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const field = issue?.path.join('.') || 'it'
+    throw new OperatorError(`${file} is not a model manifest: ${field}: ${issue?.message ?? 'invalid'}`)
+  }
+  const { files, sizes = {}, sourcePaths = {} } = parsed.data
+  const stray = Object.keys({ ...sizes, ...sourcePaths }).find((name) => !Object.hasOwn(files, name))
+  if (stray !== undefined) throw new OperatorError(`${file} is not a model manifest: ${stray} is not among its files`)
+  return parsed.data
+}
+
+/** Names of the files that are not there. */
+export async function missingFiles(folder: string, { files }: Pick<ModelManifest, 'files'>): Promise<string[]> {
+  const names = Object.keys(files)
+  const found = await Promise.all(
+    names.map((name) =>
+      stat(join(folder, name)).then(
+        () => true,
+        (cause: unknown) => !(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'),
+      ),
+    ),
+  )
+  return names.filter((_, index) => !found[index])
+}
+
+/** Bytes of memory a model takes while loaded: what its manifest says, else twice its files (weights, and what is computed with them). */
+export async function memoryBytes({ manifest, folder }: LoadedModel): Promise<number> {
+  if (manifest.hardware?.memoryBytes !== undefined) return manifest.hardware.memoryBytes
+  const sizes = await Promise.all(
+    Object.keys(manifest.files).map((name) =>
+      stat(join(folder, name)).then(
+        ({ size }) => size,
+        () => manifest.sizes?.[name] ?? 0,
+      ),
+    ),
+  )
+  return 2 * sizes.reduce((sum, size) => sum + size, 0)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
