@@ -83,6 +83,8 @@ export const calls = sqliteTable(
     inputTokens: integer('input_tokens').notNull(),
     /** tokens charged for */
     outputTokens: integer('output_tokens').notNull(),
+    /** bytes of tensors charged for, in and out */
+    tensorBytes: integer('tensor_bytes').notNull().default(0),
     /** nanos set aside */
     holdNanos: integer('hold_nanos').notNull(),
     /** nanos taken */
@@ -125,6 +127,8 @@ export const rollupsHour = sqliteTable(
     errors: integer('errors').notNull(),
     inputTokens: integer('input_tokens').notNull(),
     outputTokens: integer('output_tokens').notNull(),
+    /** bytes of tensors, in and out */
+    tensorBytes: integer('tensor_bytes').notNull().default(0),
     /** nanos charged */
     chargeNanos: integer('charge_nanos').notNull(),
     /** nanos of the charge that went to the operator */

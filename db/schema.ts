@@ -186,6 +186,8 @@ export const offers = sqliteTable(
     inFlight: integer('in_flight').notNull().default(0),
     /** decayed gap between what the node claimed and what its bytes can be, in millionths; null while unknown */
     driftPpm: integer('drift_ppm'),
+    /** pinned | declared: whether the node loads the digest's own files, or fronts a server and can only say so */
+    assurance: text('assurance').notNull().default('pinned'),
     /** of the prices above, from 1 */
     priceVersion: integer('price_version').notNull().default(1),
     /** ms of the last change */

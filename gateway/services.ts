@@ -61,6 +61,7 @@ function ticketIssuer(config: Config, key: GatewayKey) {
       body,
       inputTokensMax: Number(order.most.inputTokens),
       outputTokensMax: Number(order.most.outputTokens),
+      tensorBytesMax: order.most.tensorBytes === undefined ? undefined : Number(order.most.tensorBytes),
       pseudonym: pseudonymOf(config.keySecret, offer.nodeId, accountId),
       ...ids,
       ref: await sealRef(config.keySecret, ids.jti, { accountId, nodeId: offer.nodeId }, systemRandom),

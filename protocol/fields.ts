@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { isErrorCode, type ErrorCode } from './errors.ts'
 import {
+  bytes,
   fromUsd,
   instant,
   isAccountId,
@@ -45,3 +46,8 @@ export const TokenCount = z
   .int()
   .min(0)
   .transform((count) => tokens(count))
+export const ByteCount = z
+  .number()
+  .int()
+  .min(0)
+  .transform((count) => bytes(count))

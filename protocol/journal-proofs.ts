@@ -6,7 +6,7 @@ import { importPublicKey } from './keys.ts'
 import type { ExportLine, Jwks } from './journal-export.ts'
 import type { JournalLine } from './journal.ts'
 import { chargeNanosOf } from './journal-shapes.ts'
-import { costOf } from './price.ts'
+import { costOf, isNoUnits } from './price.ts'
 import { verifyReceipt, type Receipt } from './receipt.ts'
 import { Ticket, verifyClaims } from './ticket.ts'
 import { nanos } from './units.ts'
@@ -74,10 +74,13 @@ function ticketFault({ call, legs }: JournalLine, ticket: Ticket, callId: string
   if (ticket.callId !== callId) return 'the ticket is for another call'
   if (!call) return null
   if (ticket.model !== call.modelId) return 'the ticket is for another model'
-  if (call.inputTokens > BigInt(ticket.inputTokensMax) || call.outputTokens > BigInt(ticket.outputTokensMax))
-    return 'more units are charged than the ticket ordered'
+  const isOverOrder =
+    call.inputTokens > BigInt(ticket.inputTokensMax) ||
+    call.outputTokens > BigInt(ticket.outputTokensMax) ||
+    (call.tensorBytes ?? 0n) > BigInt(ticket.tensorBytesMax ?? 0)
+  if (isOverOrder) return 'more units are charged than the ticket ordered'
   const charge = chargeNanosOf({ legs })
-  const isNothing = charge === 0n && call.outcome !== 'complete' && call.inputTokens + call.outputTokens === 0n
+  const isNothing = charge === 0n && call.outcome !== 'complete' && isNoUnits(call)
   return isNothing || charge === costOf(call, pricesOf(ticket))
     ? null
     : 'the charge is not what its units cost at the ticket’s prices'

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { jcs, sha256Hex } from './canonical.ts'
 import {
   AccountIdText,
+  ByteCount,
   CallIdText,
   ErrorCodeText,
   InstantNumber,
@@ -64,6 +65,8 @@ const CallFactsJson = z
     nodeId: NodeIdText.nullable(),
     inputTokens: TokenCount,
     outputTokens: TokenCount,
+    /** absent without any, so that lines without tensors read as they always did */
+    tensorBytes: ByteCount.optional(),
     hold: UsdNanos,
     outcome: CallOutcome,
     errorCode: ErrorCodeText.nullable(),
@@ -257,9 +260,9 @@ function jsonOf(line: JournalLine) {
   }
 }
 
-function factsToJson({ holdNanos, inputTokens, outputTokens, ...facts }: CallFacts) {
+function factsToJson({ holdNanos, inputTokens, outputTokens, tensorBytes, ...facts }: CallFacts) {
   const units = { inputTokens: toSqlInteger(inputTokens), outputTokens: toSqlInteger(outputTokens) }
-  return { ...facts, ...units, hold: toUsd(holdNanos) }
+  return { ...facts, ...units, ...(tensorBytes && { tensorBytes: toSqlInteger(tensorBytes) }), hold: toUsd(holdNanos) }
 }
 
 const correctionToJson = ({ owedNanos, ...rest }: Correction) => ({ ...rest, owed: toUsd(owedNanos) })

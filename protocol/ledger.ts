@@ -52,6 +52,7 @@ export const UsageCall = z.object({
   errorCode: z.string().nullable(),
   inputTokens: z.number().int(),
   outputTokens: z.number().int(),
+  tensorBytes: z.number().int(),
   hold: z.string(),
   cost: z.string(),
   startedAt: Timestamp,

@@ -15,8 +15,12 @@ export interface Units {
   readonly inputTokens: Tokens
   readonly outputTokens: Tokens
   /** bytes of tensors, in and out, in their canonical form (protocol/oip.ts); absent: none */
-  readonly tensorBytes?: Bytes
+  readonly tensorBytes?: Bytes | undefined
 }
+
+/** Whether nothing at all was delivered. */
+export const isNoUnits = ({ inputTokens, outputTokens, tensorBytes }: Units): boolean =>
+  inputTokens + outputTokens + (tensorBytes ?? 0n) === 0n
 
 /**
  * Cost in nanos, rounded up once.

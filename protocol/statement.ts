@@ -15,6 +15,8 @@ export const STATEMENT_TYP = 'souk-statement'
 /** decimal dollars */
 const Amount = z.string().regex(/^-?\d+\.\d{9}$/)
 const Count = z.number().int().min(0)
+/** `tensorBytes` is absent where there were none, so that a statement of words reads as it always did, to the byte */
+const UnitSums = { inputTokens: Count, outputTokens: Count, tensorBytes: Count.optional() }
 const Stand = z.strictObject({ seq: Count, hash: z.string(), balance: Amount })
 
 export const Statement = z.strictObject({
@@ -33,10 +35,8 @@ export const Statement = z.strictObject({
   /** what each kind of line did to the balance */
   totals: z.array(z.strictObject({ kind: LineKind, count: Count, amount: Amount })),
   /** as a consumer: what calls were charged, by model too; counts include calls that cost nothing */
-  calls: z.strictObject({ count: Count, charged: Count, inputTokens: Count, outputTokens: Count, charge: Amount }),
-  models: z.array(
-    z.strictObject({ model: z.string(), calls: Count, inputTokens: Count, outputTokens: Count, charge: Amount }),
-  ),
+  calls: z.strictObject({ count: Count, charged: Count, ...UnitSums, charge: Amount }),
+  models: z.array(z.strictObject({ model: z.string(), calls: Count, ...UnitSums, charge: Amount })),
   /** grants, codes, the faucet, payments; less what was charged back */
   paidIn: Amount,
   refunded: Amount,
@@ -122,8 +122,18 @@ interface ModelSums {
   calls: number
   inputTokens: bigint
   outputTokens: bigint
+  tensorBytes: bigint
   chargeNanos: bigint
 }
+
+const NO_SUMS: ModelSums = { calls: 0, inputTokens: 0n, outputTokens: 0n, tensorBytes: 0n, chargeNanos: 0n }
+
+/** As a statement says them. */
+const unitSums = ({ inputTokens, outputTokens, tensorBytes }: Omit<ModelSums, 'calls' | 'chargeNanos'>) => ({
+  inputTokens: toSqlInteger(inputTokens),
+  outputTokens: toSqlInteger(outputTokens),
+  ...(tensorBytes > 0n && { tensorBytes: toSqlInteger(tensorBytes) }),
+})
 
 /** A month under way: lines come in order, then it is closed. */
 export class StatementMonth {
@@ -182,15 +192,17 @@ export class StatementMonth {
       calls: {
         count: this.#kinds.get('call')?.count ?? 0,
         charged: this.#charged,
-        inputTokens: toSqlInteger(sum(({ inputTokens }) => inputTokens)),
-        outputTokens: toSqlInteger(sum(({ outputTokens }) => outputTokens)),
+        ...unitSums({
+          inputTokens: sum(({ inputTokens }) => inputTokens),
+          outputTokens: sum(({ outputTokens }) => outputTokens),
+          tensorBytes: sum(({ tensorBytes }) => tensorBytes),
+        }),
         charge: usd(sum(({ chargeNanos }) => chargeNanos)),
       },
-      models: models.map(([model, { calls, inputTokens, outputTokens, chargeNanos }]) => ({
+      models: models.map(([model, { calls, chargeNanos, ...units }]) => ({
         model,
         calls,
-        inputTokens: toSqlInteger(inputTokens),
-        outputTokens: toSqlInteger(outputTokens),
+        ...unitSums(units),
         charge: usd(chargeNanos),
       })),
       paidIn: this.#sumOf('grant', 'code', 'faucet', 'topup', 'chargeback'),
@@ -220,11 +232,12 @@ export class StatementMonth {
     if (!call) return
     const chargeNanos = chargeNanosOf({ legs })
     if (chargeNanos > 0n) this.#charged += 1
-    const model = this.#models.get(call.modelId) ?? { calls: 0, inputTokens: 0n, outputTokens: 0n, chargeNanos: 0n }
+    const model = this.#models.get(call.modelId) ?? NO_SUMS
     this.#models.set(call.modelId, {
       calls: model.calls + 1,
       inputTokens: model.inputTokens + call.inputTokens,
       outputTokens: model.outputTokens + call.outputTokens,
+      tensorBytes: model.tensorBytes + (call.tensorBytes ?? 0n),
       chargeNanos: model.chargeNanos + chargeNanos,
     })
     const isOwnNode = legs.some(({ party, role }) => role === 'operator' && party === account)
@@ -239,27 +252,3 @@ export class StatementMonth {
 
 /** Sums may pass 2^53 nanos; they are only printed. */
 const usd = (amount: bigint): string => toUsd(amount as Nanos)
-
-/** The same as CSV: one row per sum, so that a spreadsheet can add them up. */
-export function statementCsv(statement: Statement): string {
-  const { opening, closing, calls, operator, author } = statement
-  const rows: (string | number)[][] = [
-    ['section', 'name', 'count', 'input_tokens', 'output_tokens', 'usd'],
-    ['statement', `${statement.accountId} no. ${statement.number} ${statement.month}`, '', '', '', ''],
-    ['balance', 'opening', opening.seq, '', '', opening.balance],
-    ...statement.totals.map(({ kind, count, amount }) => ['total', kind, count, '', '', amount]),
-    ['balance', 'closing', closing.seq, '', '', closing.balance],
-    ['calls', 'all', calls.count, calls.inputTokens, calls.outputTokens, calls.charge],
-    ...statement.models.map((m) => ['model', m.model, m.calls, m.inputTokens, m.outputTokens, m.charge]),
-    ['consumer', 'paid in', '', '', '', statement.paidIn],
-    ['consumer', 'refunded', '', '', '', statement.refunded],
-    ['operator', 'earned', '', '', '', operator.earned],
-    ['operator', 'house fees of its calls', '', '', '', operator.fees],
-    ['operator', 'audits', '', '', '', operator.audits],
-    ['author', 'earned', '', '', '', author.earned],
-    ['account', 'clawed back', '', '', '', statement.clawedBack],
-    ['account', 'withdrawn', '', '', '', statement.withdrawn],
-    ...statement.vesting.map(({ until, amount }) => ['vesting', new Date(until).toISOString(), '', '', '', amount]),
-  ]
-  return rows.map((row) => `${row.join(',')}\r\n`).join('')
-}

@@ -16,6 +16,7 @@ export function generationView(callId: CallId, call: RecordedCall) {
       prompt_tokens: Number(call.inputTokens),
       completion_tokens: Number(call.outputTokens),
       total_tokens: Number(call.inputTokens + call.outputTokens),
+      ...(call.tensorBytes && { tensor_bytes: Number(call.tensorBytes) }),
       cost: toUsd(call.chargeNanos),
     },
     hold: toUsd(call.holdNanos),

@@ -10,7 +10,8 @@ import {
   type ReceiptsBody,
 } from '../../protocol/receipt.ts'
 import { verifyOldTicket, type Ticket } from '../../protocol/ticket.ts'
-import { isCallId, tokens } from '../../protocol/units.ts'
+import type { Units } from '../../protocol/price.ts'
+import { bytes, isCallId, tokens } from '../../protocol/units.ts'
 import type { Config } from '../core/env.ts'
 import { logError } from '../core/errors.ts'
 import type { GatewayKey } from '../core/gateway-key.ts'
@@ -85,9 +86,10 @@ async function verify(needs: LateReceiptNeeds, item: Item): Promise<{ ticket: Ti
 }
 
 /** What the node says it is owed for. Of an attempt that failed, as it says itself, nobody owes anything. */
-function unitsOf({ outcome, inputTokens, outputTokens }: Receipt) {
-  const isOwed = outcome !== 'failed'
-  return { inputTokens: tokens(isOwed ? inputTokens : 0), outputTokens: tokens(isOwed ? outputTokens : 0) }
+function unitsOf({ outcome, inputTokens, outputTokens, tensorBytes = 0 }: Receipt): Units {
+  if (outcome === 'failed') return { inputTokens: tokens(0), outputTokens: tokens(0) }
+  const words = { inputTokens: tokens(inputTokens), outputTokens: tokens(outputTokens) }
+  return tensorBytes === 0 ? words : { ...words, tensorBytes: bytes(tensorBytes) }
 }
 
 const TAKEN: ReceiptAnswer = { outcome: 'taken' }

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../protocol/errors.ts'
 import type { CallOutcome, ChainedLine, Leg } from '../../protocol/journal.ts'
 import type { ExportLine } from '../../protocol/journal-export.ts'
 import type { Price, Units } from '../../protocol/price.ts'
-import type { AccountId, CallId, Instant, KeyId, ModelId, Nanos, NodeId, Tokens } from '../../protocol/units.ts'
+import type { AccountId, Bytes, CallId, Instant, KeyId, ModelId, Nanos, NodeId, Tokens } from '../../protocol/units.ts'
 import type { Headroom, LimitPort, LimitRefusal } from './limit-port.ts'
 import type { Answered, IdempotencyPort, IdempotentRequest } from './idempotency-port.ts'
 import type { BookStand, JournalHead, SelfCheck } from './self-check-port.ts'
@@ -90,6 +90,8 @@ export interface CallEnd {
   readonly nodeId: NodeId | null
   readonly inputTokens: Tokens
   readonly outputTokens: Tokens
+  /** absent without any */
+  readonly tensorBytes?: Bytes | undefined
   /** empty when nothing is charged */
   readonly legs: readonly Leg[]
   readonly startedAt: Instant
@@ -115,7 +117,14 @@ export interface CallDetail {
   readonly salt: string | null
   readonly ticket: string | null
   /** the node's own count beside ours; null without one */
-  readonly claimed: { readonly inputTokens: number; readonly outputTokens: number } | null
+  readonly claimed: Claimed | null
+}
+
+export interface Claimed {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** absent without any */
+  readonly tensorBytes?: number | undefined
 }
 
 export interface Balance {
@@ -127,12 +136,10 @@ export interface Balance {
 }
 
 /** A node's receipt that comes after the answer, or without one. Checked by who hands it in: signature, ticket, node. */
-export interface LateReceipt {
+export interface LateReceipt extends Units {
   readonly callId: CallId
   readonly attempt: number
   readonly nodeId: NodeId
-  readonly inputTokens: Tokens
-  readonly outputTokens: Tokens
   /** JWS */
   readonly receipt: string
   readonly ticket: string

@@ -93,6 +93,7 @@ export function callCells({ call, deltaNanos, legs }: JournalLine): (string | nu
     toSqlInteger(call.outputTokens),
     toSqlInteger(call.holdNanos),
     0 - toSqlInteger(charge),
+    toSqlInteger(call.tensorBytes ?? 0n),
   ]
 }
 

@@ -74,6 +74,7 @@ const usageCall = (row: typeof calls.$inferSelect): UsageCall => ({
   errorCode: row.errorCode,
   inputTokens: row.inputTokens,
   outputTokens: row.outputTokens,
+  tensorBytes: row.tensorBytes,
   hold: toUsd(nanos(fromSqlInteger(row.holdNanos))),
   cost: toUsd(nanos(fromSqlInteger(row.chargeNanos))),
   startedAt: new Date(row.startedAt).toISOString(),

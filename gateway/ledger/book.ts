@@ -78,9 +78,9 @@ const INSERT_LEGS = `
 
 const INSERT_CALLS = `
   INSERT INTO calls (id, account_id, key_id, model_id, node_id, outcome, error_code, input_tokens, output_tokens, hold_nanos,
-    charge_nanos, started_at, first_token_at, ended_at, price_version, detail)
+    charge_nanos, started_at, first_token_at, ended_at, price_version, detail, tensor_bytes)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-    value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15
+    value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16
   FROM json_each(?1) WHERE true
   ON CONFLICT (id) DO NOTHING`
 
@@ -90,9 +90,9 @@ const SET_DETAILS = `
 
 const ADD_ROLLUPS = `
   INSERT INTO rollups_hour (hour, account_id, key_id, model_id, node_id, calls, errors, input_tokens, output_tokens, charge_nanos,
-    operator_nanos, author_nanos, house_nanos)
+    operator_nanos, author_nanos, house_nanos, tensor_bytes)
   SELECT value ->> 1, ?2, value ->> 2, value ->> 3, value ->> 4, count(*), sum(value ->> 5), sum(value ->> 6), sum(value ->> 7),
-    sum(value ->> 8), sum(value ->> 9), sum(value ->> 10), sum(value ->> 11)
+    sum(value ->> 8), sum(value ->> 9), sum(value ->> 10), sum(value ->> 11), sum(value ->> 12)
   FROM json_each(?1)
   WHERE value ->> 0 > coalesce((SELECT seq FROM cursors WHERE account_id = ?2), 0)
   GROUP BY 1, 3, 4, 5
@@ -104,7 +104,8 @@ const ADD_ROLLUPS = `
     charge_nanos = charge_nanos + excluded.charge_nanos,
     operator_nanos = operator_nanos + excluded.operator_nanos,
     author_nanos = author_nanos + excluded.author_nanos,
-    house_nanos = house_nanos + excluded.house_nanos`
+    house_nanos = house_nanos + excluded.house_nanos,
+    tensor_bytes = tensor_bytes + excluded.tensor_bytes`
 
 const MOVE_CURSOR = `
   INSERT INTO cursors (account_id, seq, at) VALUES (?1, ?2, ?3)
@@ -158,6 +159,7 @@ function callRows({ line, call }: BookLine): Cell[][] {
       call.endedAt,
       call.priceVersion,
       detailToText(call.detail),
+      toSqlInteger(call.tensorBytes ?? 0n),
     ],
   ]
 }
@@ -182,6 +184,7 @@ function rollupRows({ line, seq, call }: BookLine): Cell[][] {
       toSqlInteger(sumRole(line.legs, 'operator')),
       toSqlInteger(sumRole(line.legs, 'author')),
       toSqlInteger(sumRole(line.legs, 'house')),
+      toSqlInteger(call.tensorBytes ?? 0n),
     ],
   ]
 }

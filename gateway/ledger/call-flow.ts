@@ -162,6 +162,7 @@ function endHold(
         nodeId: call.nodeId,
         inputTokens: call.inputTokens,
         outputTokens: call.outputTokens,
+        tensorBytes: call.tensorBytes,
         holdNanos: hold.amountNanos,
         outcome: call.outcome,
         errorCode: call.errorCode,

@@ -85,7 +85,10 @@ export function judgeProgress(hold: Hold, progress: Progress): 'keep' | 'ignore'
   const last = hold.progress
   if (!last) return 'keep'
   if (progress.attempt !== last.attempt) return progress.attempt > last.attempt ? 'keep' : 'ignore'
-  const isLater = progress.outputTokens >= last.outputTokens && progress.inputTokens >= last.inputTokens
+  const isLater =
+    progress.outputTokens >= last.outputTokens &&
+    progress.inputTokens >= last.inputTokens &&
+    (progress.tensorBytes ?? 0n) >= (last.tensorBytes ?? 0n)
   return isLater ? 'keep' : 'ignore'
 }
 
@@ -105,6 +108,7 @@ export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCa
     nodeId: known?.nodeId ?? null,
     inputTokens: units?.inputTokens ?? tokens(0),
     outputTokens: units?.outputTokens ?? tokens(0),
+    tensorBytes: units?.tensorBytes,
     legs: progress && units ? legsFor(units, progress.terms, payer) : [],
     startedAt: hold.startedAt,
     firstTokenAt: null,

@@ -1,7 +1,7 @@
 // `/api/statements`: an account reads its monthly statements, as JSON with the gateway's signature, or as CSV for a spreadsheet.
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { statementCsv } from '../../protocol/statement.ts'
+import { statementCsv } from '../../protocol/statement-csv.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import { PageQuery } from '../core/page.ts'

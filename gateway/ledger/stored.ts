@@ -3,12 +3,14 @@
 import { z } from 'zod'
 import {
   AccountIdText,
+  ByteCount,
   CallIdText,
   ErrorCodeText,
   InstantNumber,
   NodeIdText,
   TokenCount,
 } from '../../protocol/fields.ts'
+import type { Units } from '../../protocol/price.ts'
 import { nanos, toSqlInteger } from '../../protocol/units.ts'
 import type { CallDetail, LateReceipt, Progress } from './account-port.ts'
 import { LEDGER } from './limits.ts'
@@ -35,18 +37,26 @@ const TermsJson = z.object({
   vesting: z.object({ shareBps: z.number().int(), at: InstantNumber }).nullable(),
 })
 
+/** Bytes came after the first releases: what those stored has none. */
+const UnitsJson = { inputTokens: TokenCount, outputTokens: TokenCount, tensorBytes: ByteCount.optional() }
+
+const unitsToJson = ({ inputTokens, outputTokens, tensorBytes }: Units) => ({
+  inputTokens: toSqlInteger(inputTokens),
+  outputTokens: toSqlInteger(outputTokens),
+  ...(tensorBytes && { tensorBytes: toSqlInteger(tensorBytes) }),
+})
+
 const ProgressJson = z.object({
   callId: CallIdText,
   attempt: z.number().int(),
   nodeId: NodeIdText,
-  inputTokens: TokenCount,
-  outputTokens: TokenCount,
+  ...UnitsJson,
   terms: TermsJson,
 })
 
 /** Prices as digits, counts as numbers. */
-export function progressToText({ inputTokens, outputTokens, ...rest }: Progress): string {
-  const units = { inputTokens: toSqlInteger(inputTokens), outputTokens: toSqlInteger(outputTokens) }
+export function progressToText({ inputTokens, outputTokens, tensorBytes, ...rest }: Progress): string {
+  const units = unitsToJson({ inputTokens, outputTokens, tensorBytes })
   return JSON.stringify({ ...rest, ...units }, (_, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   )
@@ -58,14 +68,13 @@ const LateReceiptJson = z.object({
   callId: CallIdText,
   attempt: z.number().int(),
   nodeId: NodeIdText,
-  inputTokens: TokenCount,
-  outputTokens: TokenCount,
+  ...UnitsJson,
   receipt: z.string(),
   ticket: z.string(),
 })
 
-export const lateReceiptToText = ({ inputTokens, outputTokens, ...rest }: LateReceipt): string =>
-  JSON.stringify({ ...rest, inputTokens: toSqlInteger(inputTokens), outputTokens: toSqlInteger(outputTokens) })
+export const lateReceiptToText = ({ inputTokens, outputTokens, tensorBytes, ...rest }: LateReceipt): string =>
+  JSON.stringify({ ...rest, ...unitsToJson({ inputTokens, outputTokens, tensorBytes }) })
 
 export const lateReceiptFromText = (text: string): LateReceipt => LateReceiptJson.parse(JSON.parse(text))
 
@@ -84,7 +93,10 @@ const DetailJson = z.object({
   receipt: z.string().nullable(),
   salt: z.string().nullable(),
   ticket: z.string().nullable().default(null),
-  claimed: z.object({ inputTokens: z.number(), outputTokens: z.number() }).nullable().default(null),
+  claimed: z
+    .object({ inputTokens: z.number(), outputTokens: z.number(), tensorBytes: z.number().optional() })
+    .nullable()
+    .default(null),
 })
 
 /** A call whose detail was purged: it had one. */

@@ -58,7 +58,7 @@ const WINDOWS = `
     (SELECT json_group_array(json_array(g.transfer_id, g.party, g.role, g.amount_nanos, g.at))
       FROM (SELECT * FROM legs WHERE account_id = l.account_id AND seq = l.seq ORDER BY leg) AS g) AS legs,
     CASE WHEN l.kind = 'call' THEN (SELECT json_array(k.key_id, k.model_id, k.node_id, k.outcome, k.error_code, k.input_tokens,
-      k.output_tokens, k.hold_nanos, k.charge_nanos) FROM calls AS k WHERE k.id = l.transfer_id AND k.account_id = l.account_id) END AS call
+      k.output_tokens, k.hold_nanos, k.charge_nanos, k.tensor_bytes) FROM calls AS k WHERE k.id = l.transfer_id AND k.account_id = l.account_id) END AS call
   FROM json_each(?1) AS w JOIN lines AS l
     ON l.account_id = w.value ->> 0 AND l.seq > (w.value ->> 1) AND l.seq <= (w.value ->> 1) + ?2
   ORDER BY l.account_id, l.seq`

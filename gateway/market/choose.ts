@@ -15,6 +15,8 @@ export const CHOOSE = {
   exploreShare: 0.01,
   /** nanos per million units: below this ($0.001) cheaper does not win more */
   floorPerMillion: 1_000_000n,
+  /** the same for tensor bytes ($0.0001): a token is a few bytes */
+  bytesFloorPerMillion: 100_000n,
   /** k of success^k */
   successPower: 4,
   /** what unknown health counts as: a bit worse than a good node */
@@ -167,7 +169,8 @@ const inFlight = (offer: Offer, input: RankInput): number =>
 
 /** Cost of the estimate, at least what it would cost at the price floor, and at least one nano. */
 function effectivePrice(offer: Offer, estimate: Units): Nanos {
-  const floor = mulUp(estimate.inputTokens + estimate.outputTokens, CHOOSE.floorPerMillion, MILLION)
+  const tokensFloor = (estimate.inputTokens + estimate.outputTokens) * CHOOSE.floorPerMillion
+  const floor = mulUp(tokensFloor + (estimate.tensorBytes ?? 0n) * CHOOSE.bytesFloorPerMillion, 1n, MILLION)
   const cost = costOf(estimate, offer.price)
   const highest = cost > floor ? cost : floor
   return nanos(highest > 0n ? highest : 1n)

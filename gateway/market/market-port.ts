@@ -1,6 +1,6 @@
 // What the inference room sees of the market: the offers for a model as this isolate last saw them, and where to report how an attempt went.
 import type { ModelManifest } from '../../protocol/model.ts'
-import type { NodeState } from '../../protocol/node.ts'
+import type { Assurance, NodeState } from '../../protocol/node.ts'
 import type { Price } from '../../protocol/price.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { AccountId, CallId, Instant, ModelId, NodeId } from '../../protocol/units.ts'
@@ -30,6 +30,7 @@ export interface Offer {
   readonly contextTokens: number
   readonly outputTokensMax: number
   readonly concurrencyMax: number
+  readonly assurance: Assurance
   readonly breaker: 'closed' | 'open' | 'half_open'
   readonly breakerUntil: Instant | null
   /** decayed share of attempts that succeeded, 0…1 */

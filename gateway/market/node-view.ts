@@ -1,5 +1,5 @@
 // A node as its operator sees it: every offer says in words why it gets no traffic, or nothing when it gets some. Pure.
-import { NodeState, type NodeView, type OfferView } from '../../protocol/node.ts'
+import { Assurance, NodeState, type NodeView, type OfferView } from '../../protocol/node.ts'
 import { toUsd, type Instant } from '../../protocol/units.ts'
 import type { NodeSummary } from './node-book.ts'
 import { priceOf, type OfferRow } from './rows.ts'
@@ -35,6 +35,7 @@ function toOfferView(offer: OfferRow, digest: string, now: Instant): OfferView {
     contextTokens: offer.contextTokens,
     outputTokensMax: offer.outputTokensMax,
     concurrencyMax: offer.concurrencyMax,
+    assurance: Assurance.parse(offer.assurance),
     driftPpm: offer.driftPpm,
   }
 }

@@ -159,6 +159,7 @@ function toRow(nodeId: string, offer: OfferRequest, isLive: boolean, now: Instan
     unitsPerKs: null,
     inFlight: 0,
     driftPpm: null,
+    assurance: offer.assurance ?? 'pinned',
     // What the book finds when it writes.
     priceVersion: 1,
     updatedAt: now,

@@ -2,7 +2,7 @@
 import type { InferSelectModel } from 'drizzle-orm'
 import type { models, nodes, offers } from '../../db/schema.ts'
 import { ModelManifest } from '../../protocol/model.ts'
-import { NodeState } from '../../protocol/node.ts'
+import { Assurance, NodeState } from '../../protocol/node.ts'
 import type { Price } from '../../protocol/price.ts'
 import {
   fromSqlInteger,
@@ -50,6 +50,7 @@ export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
     contextTokens: offer.contextTokens,
     outputTokensMax: offer.outputTokensMax,
     concurrencyMax: offer.concurrencyMax,
+    assurance: Assurance.parse(offer.assurance),
     breaker: offer.breaker === 'open' || offer.breaker === 'half_open' ? offer.breaker : 'closed',
     breakerUntil: offer.breakerUntil === null ? null : instant(offer.breakerUntil),
     success: offer.successPpm === null ? null : offer.successPpm / 1_000_000,

@@ -89,8 +89,8 @@ export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapsh
   }
 }
 
-/** A million tokens in, a million out, and a thousand calls: an offer that gives one of them away must not crowd out honest ones. */
-const PRICE = sql`${offers.inputPriceNanos} + ${offers.outputPriceNanos} + 1000 * ${offers.callPriceNanos}`
+/** A million tokens in, a million out, a million tensor bytes, and a thousand calls: an offer that gives one of them away must not crowd out honest ones. */
+const PRICE = sql`${offers.inputPriceNanos} + ${offers.outputPriceNanos} + ${offers.bytesPriceNanos} + 1000 * ${offers.callPriceNanos}`
 
 function createReader(needs: { db: D1Database; clock: Clock }) {
   const db = drizzle(needs.db)

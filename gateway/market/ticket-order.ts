@@ -21,6 +21,8 @@ export interface TicketOrder {
   readonly body: string | Uint8Array
   readonly inputTokensMax: number
   readonly outputTokensMax: number
+  /** absent: no tensors */
+  readonly tensorBytesMax?: number | undefined
   readonly pseudonym: string
   /** {@link newTicketIds} */
   readonly salt: string
@@ -47,6 +49,7 @@ export async function issueTicket(order: TicketOrder): Promise<{ jws: string; ti
     modelDigest: order.model.digest,
     inputTokensMax: order.inputTokensMax,
     outputTokensMax: order.outputTokensMax,
+    ...(order.tensorBytesMax === undefined ? {} : { tensorBytesMax: order.tensorBytesMax }),
     prices: {
       input: String(price.inputPerMillion),
       output: String(price.outputPerMillion),

@@ -8,11 +8,11 @@ import {
   monthOf,
   openingAfter,
   Statement,
-  statementCsv,
   statementOf,
   statementText,
   type HashedLine,
 } from '../../protocol/statement.ts'
+import { statementCsv } from '../../protocol/statement-csv.ts'
 import { instant } from '../../protocol/units.ts'
 import { ACCOUNT, aLife, aSigningKey, chain, START } from '../support/journal.ts'
 
@@ -101,9 +101,9 @@ describe('a statement', () => {
 
   it('is a table for spreadsheets, in which no cell is a formula', () => {
     const rows = statementCsv(first).trimEnd().split('\r\n')
-    expect(rows[0]).toBe('section,name,count,input_tokens,output_tokens,usd')
-    expect(rows).toContain('model,test/echo,3,36,300,0.000002163')
-    expect(new Set(rows.map((row) => row.split(',').length))).toEqual(new Set([6]))
+    expect(rows[0]).toBe('section,name,count,input_tokens,output_tokens,usd,tensor_bytes')
+    expect(rows).toContain('model,test/echo,3,36,300,0.000002163,0')
+    expect(new Set(rows.map((row) => row.split(',').length))).toEqual(new Set([7]))
     expect(rows.filter((row) => /(^|,)[=+@]/.test(row))).toEqual([])
   })
 })

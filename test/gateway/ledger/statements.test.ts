@@ -215,7 +215,7 @@ describe('reading statements', () => {
     expect([rest.data.map(({ number }) => number), rest.nextCursor]).toEqual([[1], null])
     const csv = await api('/statements/1?format=csv')
     expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8')
-    expect(await csv.text()).toContain('total,grant,1,,,0.000001000\r\n')
+    expect(await csv.text()).toContain('total,grant,1,,,0.000001000,\r\n')
   })
 
   it('never gives another’s, and refuses what is no number', async () => {

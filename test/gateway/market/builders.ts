@@ -29,6 +29,7 @@ export function anOffer({ usd = '10', ...over }: Partial<Offer> & { usd?: string
     contextTokens: 4_096,
     outputTokensMax: 1_024,
     concurrencyMax: 4,
+    assurance: 'pinned',
     breaker: 'closed',
     breakerUntil: null,
     success: 1,

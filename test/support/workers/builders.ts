@@ -62,6 +62,7 @@ export function anOffer(over: Partial<Offer> = {}): Offer {
     contextTokens: 512,
     outputTokensMax: 100,
     concurrencyMax: 8,
+    assurance: 'pinned',
     breaker: 'closed',
     breakerUntil: null,
     success: null,

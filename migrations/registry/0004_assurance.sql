@@ -1,0 +1,1 @@
+ALTER TABLE `offers` ADD `assurance` text DEFAULT 'pinned' NOT NULL;
