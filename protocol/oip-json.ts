@@ -80,7 +80,12 @@ export function tensorJsonParts(tensor: Tensor): Result<Iterable<string>, 'not_u
   return { ok: true, value: arrayText(elements.length, (index) => JSON.stringify(decoded(elements[index] ?? NOTHING))) }
 }
 
-function* arrayText(elements: number, textOf: (index: number) => string): Generator<string> {
+/** Made anew each time it is walked through, so that it can be measured first and sent then. */
+const arrayText = (elements: number, textOf: (index: number) => string): Iterable<string> => ({
+  [Symbol.iterator]: () => arrayParts(elements, textOf),
+})
+
+function* arrayParts(elements: number, textOf: (index: number) => string): Generator<string> {
   let part = '['
   for (let index = 0; index < elements; index++) {
     part += index === 0 ? textOf(index) : `,${textOf(index)}`

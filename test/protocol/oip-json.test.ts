@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseOipJson, tensorFromJson, tensorJsonParts, tensorToJson } from '../../protocol/oip-json.ts'
-import { Datatype, DATATYPE_BYTES, elementsOf, isWhole, stringsToBytes, type Tensor } from '../../protocol/oip.ts'
+import { Datatype, elementsOf, isWhole, stringsToBytes, type Tensor } from '../../protocol/oip.ts'
+import { aTensor } from './tensors.ts'
 
 const fromText = (datatype: Datatype, shape: number[], text: string) => {
   const data = parseOipJson(text)
@@ -17,48 +18,11 @@ const textOf = (tensor: Omit<Tensor, 'name'>) => {
   return text.ok ? text.value : `refused: ${text.detail}`
 }
 
-const aShape = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 })
 const nested = (values: readonly unknown[], shape: readonly number[]): unknown => {
   const [rows, ...inner] = shape
   if (rows === undefined) return values[0]
   const size = elementsOf(inner)
   return Array.from({ length: rows }, (_, row) => nested(values.slice(row * size, (row + 1) * size), inner))
-}
-
-/** Bytes of a tensor of this type; NaNs in the one form that JSON can say. */
-function aTensor(datatype: Datatype): fc.Arbitrary<Tensor> {
-  const size = DATATYPE_BYTES[datatype]
-  return aShape.chain((shape) => {
-    const elements = elementsOf(shape)
-    if (size === null) {
-      const texts = fc.array(fc.string({ unit: 'grapheme' }), { minLength: elements, maxLength: elements })
-      return texts.map((strings) => ({ name: 'x', datatype, shape, data: stringsToBytes(strings) }))
-    }
-    const data = fc.uint8Array({ minLength: elements * size, maxLength: elements * size })
-    return data
-      .map((bytes) => ({ name: 'x', datatype, shape, data: datatype === 'BOOL' ? bytes.map((b) => b & 1) : bytes }))
-      .map(withOneNaN)
-  })
-}
-
-function withOneNaN(tensor: Tensor): Tensor {
-  const { datatype, data } = tensor
-  const size = DATATYPE_BYTES[datatype] ?? 1
-  const bits: Partial<Record<Datatype, [exponent: bigint, nan: bigint, mask: bigint]>> = {
-    FP16: [0x7c00n, 0x7e00n, 0x7fffn],
-    BF16: [0x7f80n, 0x7fc0n, 0x7fffn],
-    FP32: [0x7f800000n, 0x7fc00000n, 0x7fffffffn],
-    FP64: [0x7ff0000000000000n, 0x7ff8000000000000n, 0x7fffffffffffffffn],
-  }
-  const form = bits[datatype]
-  if (!form) return tensor
-  const changed = Uint8Array.from(data)
-  for (let at = 0; at < data.length; at += size) {
-    const value = [...data.subarray(at, at + size)].reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n)
-    if ((value & form[2]) <= form[0]) continue
-    for (let i = 0; i < size; i++) changed[at + i] = Number((form[1] >> BigInt(8 * i)) & 0xffn)
-  }
-  return { ...tensor, data: changed }
 }
 
 describe('a tensor of every type', () => {
