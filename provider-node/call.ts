@@ -66,6 +66,18 @@ export async function acceptInfer(c: Context<NodeEnv>, needs: ServerNeeds): Prom
   return call
 }
 
+/** Tensors of the operator's own programs, in whatever form. @throws NodeRefusal `bad_ticket` for everybody else */
+export function acceptOwnInfer<Body>(
+  c: Context<NodeEnv>,
+  needs: ServerNeeds,
+  bytesMax: number,
+  read: (bytes: Uint8Array) => Omit<Asked<Body>, 'hash'>,
+): Promise<Call<Body>> {
+  if (!needs.isOwner(c.req.header('authorization')))
+    throw new NodeRefusal('bad_ticket', "This needs the operator's own token; calls of a gateway come another way.")
+  return accept(c, needs, TENSOR_TASKS, bytesMax, (bytes) => ({ ...read(bytes), hash: () => '' }))
+}
+
 async function accept<Body>(
   c: Context<NodeEnv>,
   needs: ServerNeeds,

@@ -16,6 +16,7 @@ import { createChatRoute } from './chat-route.ts'
 import { createEmbeddingsRoute } from './embeddings-route.ts'
 import { createInferRoute } from './infer-route.ts'
 import { EngineRefusal } from './engines/engine.ts'
+import { createOipRoutes } from './oip-routes.ts'
 import type { Identity } from './identity.ts'
 import type { Log } from './log.ts'
 import type { NodeMetrics, ServedModel } from './node-metrics.ts'
@@ -100,6 +101,19 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
   app.post(NODE_PATHS.chat, createChatRoute(needs))
   app.post(NODE_PATHS.embeddings, createEmbeddingsRoute(needs))
   app.post(NODE_PATHS.infer, createInferRoute(needs))
+  app.route('/v2', createOipRoutes(needs))
+  // What a program that speaks to OpenAI's servers asks first.
+  app.get('/v1/models', (c) => {
+    if (!needs.isOwner(c.req.header('authorization')))
+      throw new NodeRefusal('bad_ticket', "This needs the operator's own token.")
+    const data = models().map(({ manifest }) => ({
+      id: manifest.id,
+      object: 'model',
+      created: 0,
+      owned_by: 'souk-node',
+    }))
+    return c.json({ object: 'list', data })
+  })
 
   app.notFound((c) => c.json({ error: { code: 'bad_request', message: 'There is nothing here.' } }, 404))
 
@@ -109,7 +123,8 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
     if (refusal.code === 'internal') log('error', 'call_failed', { cause: error.name, path: c.req.routePath })
     const isTooLarge = error instanceof BodyTooLarge
     if (refusal.code === 'busy') c.header('retry-after', String(refusal.retryAfterSeconds))
-    const body = { error: { code: refusal.code, message: refusal.message } }
+    const isOip = c.req.path.startsWith('/v2') && c.req.path !== NODE_PATHS.infer
+    const body = { error: isOip ? refusal.message : { code: refusal.code, message: refusal.message } }
     return c.json(body, isTooLarge ? 413 : REFUSAL_STATUS[refusal.code])
   })
   return app
