@@ -2,8 +2,10 @@
 // whoever schedules only moves tensors, and what a choice becomes depends on its job, its index and the logits alone.
 import type { FinishReason, TokenLogprob } from '../../protocol/openai.ts'
 import type { TextJob } from './engine.ts'
-import { sampleToken, seededRandom } from './sampling.ts'
-import { TextStream } from './text-stream.ts'
+import { JsonMask } from './json-mask.ts'
+import { choiceSeed, sampleToken, seededRandom } from './sampling.ts'
+import { TextStream, type TextPart } from './text-stream.ts'
+import { tokenLogprob } from './token-logprobs.ts'
 import type { TokenTable } from './token-table.ts'
 
 export interface ChoiceNeeds {
@@ -19,21 +21,32 @@ export interface Taken {
   readonly next: number | null
   /** what can be given out now */
   readonly text: string
-  /** of the tokens whose text was given out now; empty unless asked for */
+  /** of the tokens whose text was given out whole by now; empty unless asked for. A token that a stop sequence cut has none. */
   readonly logprobs: readonly TokenLogprob[]
   readonly finishReason: FinishReason | null
 }
+
+/** In JSON mode: tokens tried one by one, likely ones first, before all are judged. Inside a string nearly every token may come. */
+const JSON_TRIES = 8
 
 export class Choice {
   readonly #needs: ChoiceNeeds
   readonly #random: () => number
   readonly #text: TextStream
+  /** null: any text */
+  readonly #json: JsonMask | null
   #outputTokens = 0
+  /** of tokens that are not given out whole */
+  #logprobs: TokenLogprob[] = []
+  #logprobsGiven = 0
 
   constructor(needs: ChoiceNeeds) {
+    const { seed, stop, prefix, isJson } = needs.job
     this.#needs = needs
-    this.#random = seededRandom(needs.job.seed)
-    this.#text = new TextStream(needs.job.stop)
+    this.#random = seededRandom(choiceSeed(seed, needs.index))
+    this.#text = new TextStream(stop, prefix)
+    this.#json = isJson ? new JsonMask() : null
+    this.#json?.push(new TextEncoder().encode(prefix))
   }
 
   /** tokens produced until now, the end token not among them */
@@ -44,16 +57,55 @@ export class Choice {
   /** @param logits behind the last token, not kept and not changed */
   take(logits: Float32Array): Taken {
     const { job, tokens, outputTokensMax } = this.#needs
-    const token = sampleToken(logits, job, this.#random())
-    if (tokens.specials.has(token)) return this.#over(this.#text.end(), 'stop')
+    // An object that was whole in what was delivered before needs nothing more.
+    if (this.#json?.isComplete) return this.#over('stop')
+    const known = logits.length > tokens.size ? logits.subarray(0, tokens.size) : logits
+    const token = this.#json ? this.#drawJson(known, this.#json) : sampleToken(known, job, this.#random())
+    // Nothing can come next: that is an answer cut short, not one that ended.
+    if (token === null) return this.#over('length')
+    if (tokens.specials.has(token)) return this.#over('stop')
+    const bytes = tokens.bytes(token)
     this.#outputTokens += 1
-    const { text, stopped } = this.#text.push(tokens.bytes(token))
-    if (stopped) return this.#over(text, 'stop')
-    if (this.#outputTokens >= outputTokensMax) return this.#over(text + this.#text.end(), 'length')
-    return { next: token, text, logprobs: [], finishReason: null }
+    this.#json?.push(bytes)
+    if (job.logprobs !== null) this.#logprobs.push(tokenLogprob(known, token, job.logprobs, tokens))
+    const part = this.#text.push(bytes)
+    if (part.stopped) return this.#taken(null, part, 'stop')
+    if (this.#json?.isComplete) return this.#over('stop', part.text)
+    if (this.#outputTokens >= outputTokensMax) return this.#over('length', part.text)
+    return this.#taken(token, part, null)
   }
 
-  #over(text: string, finishReason: FinishReason): Taken {
-    return { next: null, text, logprobs: [], finishReason }
+  /**
+   * Draws, and draws again among the others while what was drawn must not come: in the end a draw among all that may come. Null when none may.
+   * The end token never may: an object that is whole has ended the answer already.
+   */
+  #drawJson(logits: Float32Array, json: JsonMask): number | null {
+    const { job, tokens } = this.#needs
+    const mayCome = (token: number) => !tokens.specials.has(token) && json.allows(tokens.bytes(token))
+    const first = sampleToken(logits, job, this.#random())
+    if (mayCome(first)) return first
+    const left = logits.slice()
+    left[first] = -Infinity
+    for (let tried = 1; tried < JSON_TRIES; tried++) {
+      const token = sampleToken(left, job, this.#random())
+      if (mayCome(token)) return token
+      left[token] = -Infinity
+    }
+    for (let token = 0; token < left.length; token++)
+      if (left[token] !== -Infinity && !mayCome(token)) left[token] = -Infinity
+    const token = sampleToken(left, job, this.#random())
+    return left[token] === -Infinity ? null : token
+  }
+
+  /** @param text that was just given out */
+  #over(finishReason: FinishReason, text = ''): Taken {
+    const part = this.#text.end()
+    return this.#taken(null, { ...part, text: text + part.text }, finishReason)
+  }
+
+  #taken(next: number | null, { text, wholeParts }: TextPart, finishReason: FinishReason | null): Taken {
+    const logprobs = this.#logprobs.splice(0, wholeParts - this.#logprobsGiven)
+    this.#logprobsGiven = wholeParts
+    return { next, text, logprobs, finishReason }
   }
 }

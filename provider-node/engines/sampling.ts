@@ -1,9 +1,21 @@
-// Choosing the next token from logits. Rules: the random number is an argument, so a seed repeats an answer.
+// Choosing the next token from logits. Rules: the random number is an argument, so a seed repeats an answer. A vocabulary can be a quarter of a
+// million tokens, and this runs for each token of an answer: it is never sorted whole unless a nucleus reaches that far.
+import { likeliest } from './likeliest.ts'
 
 export interface Sampling {
+  /** 0 is greedy */
   readonly temperature: number
+  /** 0 < topP ≤ 1 */
   readonly topP: number
+  /** 0: all */
+  readonly topK: number
 }
+
+/** of a token, relative to the likeliest one's 1 */
+type Weight = (token: number) => number
+
+/** A nucleus is looked for among so many tokens, then among eight times as many, and so on: nearly always the first are enough. */
+const NUCLEUS_FIRST = 64
 
 /** The index of the highest logit; of equal ones the lowest index. */
 export function greedyToken(logits: Float32Array): number {
@@ -20,42 +32,28 @@ export function greedyToken(logits: Float32Array): number {
 }
 
 /**
- * A token drawn from softmax(logits ÷ temperature), restricted to the fewest likeliest tokens whose probabilities reach `topP`
- * (nucleus sampling). Temperature 0 is greedy.
+ * A token drawn from softmax(logits ÷ temperature), restricted to the `topK` likeliest, and of these to the fewest likeliest whose share of
+ * their probability reaches `topP`. Of equally likely tokens the lower index counts as likelier.
  * @param uniform 0 ≤ uniform < 1
  */
-export function sampleToken(logits: Float32Array, { temperature, topP }: Sampling, uniform: number): number {
+export function sampleToken(logits: Float32Array, { temperature, topP, topK }: Sampling, uniform: number): number {
   const best = greedyToken(logits)
-  if (temperature === 0) return best
-  const highest = logits[best] ?? 0
-  const weights = new Float64Array(logits.length)
-  let total = 0
-  for (let token = 0; token < logits.length; token++) {
-    const weight = Math.exp(((logits[token] ?? -Infinity) - highest) / temperature)
-    weights[token] = weight
-    total += weight
-  }
-  const candidates = topP < 1 ? nucleus(weights, total * topP) : null
-  return candidates ? draw(candidates, weights, uniform) : draw(weights.keys(), weights, uniform)
+  const highest = logits[best] ?? -Infinity
+  if (temperature === 0 || highest === -Infinity) return best
+  const weight = (token: number) => Math.exp(((logits[token] ?? -Infinity) - highest) / temperature)
+  const isCut = topK > 0 && topK < logits.length
+  if (!isCut && topP >= 1) return drawFromAll(logits, weight, uniform)
+  const kept = isCut ? likeliest(logits, topK) : null
+  const candidates = topP < 1 ? nucleus(logits, kept, weight, topP) : (kept ?? [])
+  return drawFrom(candidates, weight, uniform)
 }
 
-/** The likeliest tokens whose weights together reach `enough`, likeliest first. */
-function nucleus(weights: Float64Array, enough: number): number[] {
-  const order = [...weights.keys()].sort((a, b) => (weights[b] ?? 0) - (weights[a] ?? 0) || a - b)
-  let sum = 0
-  const last = order.findIndex((token) => (sum += weights[token] ?? 0) >= enough)
-  return last < 0 ? order : order.slice(0, last + 1)
-}
-
-function draw(tokens: Iterable<number>, weights: Float64Array, uniform: number): number {
-  const candidates = [...tokens]
-  const total = candidates.reduce((sum, token) => sum + (weights[token] ?? 0), 0)
-  let rest = uniform * total
-  for (const token of candidates) {
-    rest -= weights[token] ?? 0
-    if (rest < 0) return token
-  }
-  return candidates.find((token) => (weights[token] ?? 0) > 0) ?? 0
+/** Choice 0 draws as a call with that seed alone would; the others from seeds of their own that the seed decides. */
+export function choiceSeed(seed: number, choice: number): number {
+  if (choice === 0) return seed
+  const random = seededRandom(seed)
+  for (let skipped = 0; skipped < choice * 2; skipped++) random()
+  return Math.floor(random() * 2 ** 21) * 2 ** 32 + Math.floor(random() * 2 ** 32)
 }
 
 /** Numbers in [0, 1) from a seed (mulberry32 over both halves of the integer). Not for secrets. */
@@ -67,4 +65,50 @@ export function seededRandom(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
+}
+
+/** Of `kept`, or of all: the fewest likeliest whose weights reach `topP` of their sum. */
+function nucleus(
+  logits: Float32Array,
+  kept: readonly number[] | null,
+  weight: Weight,
+  topP: number,
+): readonly number[] {
+  const enough = topP * (kept ? sumOf(kept, weight) : sumOfAll(logits, weight))
+  for (let count = NUCLEUS_FIRST; ; count *= 8) {
+    const order = kept ?? likeliest(logits, count)
+    let sum = 0
+    const last = order.findIndex((token) => (sum += weight(token)) >= enough)
+    if (last >= 0) return order.slice(0, last + 1)
+    // Sums in another order can differ in their last digit: then all of them are the nucleus.
+    if (kept || count >= logits.length) return order
+  }
+}
+
+const sumOf = (tokens: readonly number[], weight: Weight): number =>
+  tokens.reduce((sum, token) => sum + weight(token), 0)
+
+function sumOfAll(logits: Float32Array, weight: Weight): number {
+  let sum = 0
+  for (let token = 0; token < logits.length; token++) sum += weight(token)
+  return sum
+}
+
+function drawFrom(tokens: readonly number[], weight: Weight, uniform: number): number {
+  let rest = uniform * sumOf(tokens, weight)
+  for (const token of tokens) {
+    rest -= weight(token)
+    if (rest < 0) return token
+  }
+  return tokens.find((token) => weight(token) > 0) ?? 0
+}
+
+/** In the order of the vocabulary, which needs no list: the weights are computed twice, which costs less than keeping them. */
+function drawFromAll(logits: Float32Array, weight: Weight, uniform: number): number {
+  let rest = uniform * sumOfAll(logits, weight)
+  for (let token = 0; token < logits.length; token++) {
+    rest -= weight(token)
+    if (rest < 0) return token
+  }
+  return greedyToken(logits)
 }

@@ -100,13 +100,13 @@ export class ChatTurns {
   }
 
   #take(sequence: Sequence, token: number): void {
-    if (this.#needs.tokenizer.specials.has(token)) return this.#end(sequence, sequence.text.end(), 'stop')
+    if (this.#needs.tokenizer.specials.has(token)) return this.#end(sequence, sequence.text.end().text, 'stop')
     sequence.outputTokens += 1
     sequence.unseen = [token]
     const part = sequence.text.push(this.#needs.tokenizer.bytes(token))
     if (part.stopped) return this.#end(sequence, part.text, 'stop')
     if (sequence.outputTokens >= sequence.outputTokensMax)
-      return this.#end(sequence, part.text + sequence.text.end(), 'length')
+      return this.#end(sequence, part.text + sequence.text.end().text, 'length')
     this.#reply(sequence, part.text, null)
   }
 
