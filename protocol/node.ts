@@ -15,7 +15,7 @@ export const Ed25519Key = z
   .string()
   .regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, 'a base64url Ed25519 public key (RFC 8037 "x")')
 
-/** Below 100,000 dollars, so that the dearest possible call (13 million tokens) stays far below 2^53 nanos and no offer can break a quote. */
+/** Below 100,000 dollars, so that the dearest possible call (21 million tokens) stays far below 2^53 nanos and no offer can break a quote. */
 const PriceUsd = z.string().regex(/^\d{1,5}(\.\d{1,9})?$/, 'decimal dollars below 100000 with at most nine places')
 
 /** Decimal dollars per million units, and per call. */

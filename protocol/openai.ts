@@ -124,6 +124,9 @@ export const UNSUPPORTED_FIELDS: ReadonlySet<string> = new Set([
   'presence_penalty',
   'frequency_penalty',
   'response_format',
+  'moderation',
+  'prompt_cache_options',
+  'prompt_cache_retention',
   'suffix',
   'echo',
   'best_of',
@@ -132,7 +135,20 @@ export const UNSUPPORTED_FIELDS: ReadonlySet<string> = new Set([
   'models',
   'transforms',
   'plugins',
+  'route',
+  'reasoning',
+  'include_reasoning',
+  'structured_outputs',
+  'min_p',
+  'top_a',
+  'repetition_penalty',
 ])
+
+/** Fields of which some values are served, and what the refusal of the others says. */
+export const PARTLY_SERVED: Readonly<Record<string, string>> = {
+  response_format:
+    'Served are {"type": "text"} and {"type": "json_object"}: describe a schema in a message, and check the answer against it.',
+}
 
 /** OpenAI's: natural logarithms of probabilities under the model itself, before temperature and cuts. `bytes`: UTF-8 of the token. */
 const TokenChance = z.object({
@@ -252,7 +268,12 @@ export const ModelView = z.object({
   created: z.number().int(),
   owned_by: z.string(),
   task: z.enum(['chat', 'embeddings', 'classification', 'ocr', 'tensors']),
-  context_length: z.number().int(),
+  /** tokens of input and output together; null where nothing is counted in tokens */
+  context_length: z.number().int().nullable(),
+  /** tokens of one choice; null where nothing is */
+  max_output_tokens: z.number().int().nullable(),
+  /** embeddings: shortest and longest vector that may be asked for; null for all others */
+  dimensions: z.object({ min: z.number().int(), max: z.number().int() }).nullable(),
   licence: z.string(),
   digest: z.string(),
   /** decimal dollars per token, cheapest offer now; null when nobody offers it */

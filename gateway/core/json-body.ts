@@ -1,7 +1,7 @@
 // Reading a request body: bounded before it is read, refused by name when it is wrong. Every JSON route goes through here.
 // Order of refusals: media type, size, encoding, nesting, syntax, shape; each one names its cause in the caller's own terms.
 import type { z } from 'zod'
-import { UNSUPPORTED_FIELDS } from '../../protocol/openai.ts'
+import { PARTLY_SERVED, UNSUPPORTED_FIELDS } from '../../protocol/openai.ts'
 import { GatewayError } from './errors.ts'
 import { LIMITS } from './limits.ts'
 
@@ -42,6 +42,10 @@ function refusalOf(issue: Issue): GatewayError {
   const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
   const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
   const param = shorten(path.join('.'))
+  const field = String(path[0])
+  const isInField = unknownKey === undefined || path.length > 1
+  if (isInField && Object.hasOwn(PARTLY_SERVED, field))
+    return new GatewayError('unsupported_parameter', { param: field, detail: PARTLY_SERVED[field] })
   const isKnown = path.length === 1 && UNSUPPORTED_FIELDS.has(param)
   if (unknownKey !== undefined)
     return isKnown

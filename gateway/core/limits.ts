@@ -9,6 +9,10 @@ export const LIMITS = {
   nodeAnswerBytes: 8 * 1024 * 1024,
   /** bytes a node's stream may have for each token ordered, where that is more: an event with its usage is 200 to 400 */
   nodeTokenBytes: 1024,
+  /** bytes it may have besides for each log probability ordered: a token's name, its bytes as numbers, its value */
+  nodeChanceBytes: 256,
+  /** log probabilities collected for a caller who does not stream; each takes about 200 bytes of an isolate's 128 MiB while it waits */
+  collectedChances: 131_072,
   /** bytes of one event of a node */
   nodeEventBytes: 1024 * 1024,
   /** attempts of one call, each on another node */

@@ -152,7 +152,7 @@ async function send(
 async function refusal(response: Response, order: Order, offer: Offer, watch: Watch): Promise<AttemptFailure> {
   const isJson = response.headers.get('content-type')?.includes('json') ?? false
   const body: unknown = isJson ? await nodeJson(response, watch).catch(() => null) : null
-  const mayExceedContext = order.most.inputTokens + order.most.outputTokens > BigInt(offer.contextTokens)
+  const mayExceedContext = order.longestTokens > BigInt(offer.contextTokens)
   return refusalOf(response.status, body, mayExceedContext)
 }
 

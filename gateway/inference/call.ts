@@ -179,7 +179,7 @@ async function settle<Answer extends Answered>(
   if (failure instanceof CallerGone) throw failure
   // Before the failure, which would say that nothing was charged: a hold that ran out was charged by its progress.
   if (!captured.ok) throw new GatewayError(captured.code)
-  if (failure) throw new GatewayError(failure.code, { cause: failure.cause, ...retryAfter(failure) })
+  if (failure) throw refusedWith(failure)
   if (!served) throw new GatewayError('internal_error')
   return { ...served, chargeNanos: captured.chargeNanos }
 }
@@ -201,7 +201,14 @@ const GUARD_TRIES = 4
 /** ms before the second try, four times as long before each further one: a guard that is being moved is back within a second */
 const GUARD_PAUSE_MS = 50
 
-const retryAfter = (failure: AttemptFailure) =>
-  failure.code === 'provider_busy' || failure.code === 'no_provider' ? { retryAfterSeconds: 1 } : {}
+/** What the caller is told of it: when to come back, or what to leave out. */
+function refusedWith({ code, cause }: AttemptFailure): GatewayError {
+  if (code === 'unsupported_parameter') return new GatewayError(code, { cause, detail: UNSUPPORTED })
+  const mayComeBack = code === 'provider_busy' || code === 'no_provider'
+  return new GatewayError(code, { cause, ...(mayComeBack ? { retryAfterSeconds: 1 } : {}) })
+}
+
+const UNSUPPORTED =
+  'None of the providers that serve this model now honours every parameter of this request: leave out what is not needed of it.'
 
 const addTokens = (units: Units) => (units.inputTokens + units.outputTokens) as Units['inputTokens'] // a sum of counts is a count

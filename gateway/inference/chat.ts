@@ -1,98 +1,48 @@
-// Chat: the body a node gets, and the reading of its stream. Every event is parsed and re-made; nothing of the node's bytes is passed on.
-import type { ChatRequest, FinishReason } from '../../protocol/openai.ts'
+// Chat: what a request orders, and the body a node gets for it.
+import type { ChatRequest } from '../../protocol/openai.ts'
 import { NODE_PATHS } from '../../protocol/node.ts'
-import { LIMITS, type CallTimeouts } from '../core/limits.ts'
-import type { Serve } from './attempt.ts'
-import { AttemptFailure } from './failure.ts'
-import { nodeChatEvents } from './node-events.ts'
-import type { OrderDraft } from './order.ts'
-import { inputBound, outputBound } from './quote.ts'
+import { GatewayError } from '../core/errors.ts'
+import { choiceBound, given, nodeParameters, textBound, type TextDraft } from './text-draft.ts'
+import { inputBound } from './quote.ts'
 
-export interface ChatAnswer {
-  readonly finishReason: FinishReason
-  readonly receipt: string | null
-}
-
-export interface WholeChatAnswer extends ChatAnswer {
-  readonly content: string
-}
-
-/** What a chat request orders. The prompt's bytes are those of the messages' JSON: an upper bound whatever the template does. */
-export function chatDraft(request: ChatRequest): OrderDraft {
+/**
+ * What a chat request orders. The prompt's bytes are those of the messages' JSON: an upper bound whatever the template does.
+ * @throws GatewayError invalid_request for alternatives to log probabilities that were not asked for
+ */
+export function chatDraft(request: ChatRequest): TextDraft {
+  const { top_logprobs, response_format } = request
+  if (top_logprobs && !request.logprobs) {
+    const detail = 'top_logprobs: only together with "logprobs": true'
+    throw new GatewayError('invalid_request', { param: 'top_logprobs', detail })
+  }
   const messages = request.messages.map(({ role, content }) => ({
     role: role === 'developer' ? 'system' : role,
     content,
   }))
   const bytes = new TextEncoder().encode(JSON.stringify(messages)).byteLength
-  const asked = request.max_completion_tokens ?? request.max_tokens
+  const bounds = {
+    stream: request.stream ?? false,
+    choices: request.n ?? 1,
+    logprobs: request.logprobs ? (top_logprobs ?? 0) : null,
+    asked: request.max_completion_tokens ?? request.max_tokens,
+  }
   return {
     task: 'chat',
     path: NODE_PATHS.chat,
-    stream: request.stream ?? false,
+    stream: bounds.stream,
+    choices: bounds.choices,
+    logprobs: bounds.logprobs,
     most: (model) => ({
       inputTokens: inputBound(bytes, messages.length, model),
-      outputTokens: outputBound(asked, model),
+      outputTokens: textBound(bounds, model),
     }),
+    longestTokens: (model) => inputBound(bytes, messages.length, model) + BigInt(choiceBound(bounds, model)),
     bodyFor: (model, offer) =>
       JSON.stringify({
         model: model.id,
         messages,
-        stream: true,
-        max_tokens: Math.min(Number(outputBound(asked, model)), offer.outputTokensMax),
-        ...sampling(request),
+        ...nodeParameters(request, bounds, model, offer),
+        ...given({ top_logprobs, response_format }),
       }),
   }
-}
-
-/** Reads a node's chat stream. @param deliver gives text to the caller and waits until it was taken */
-export function serveChat(
-  timeouts: CallTimeouts,
-  deliver: (text: string, nodeId: string) => Promise<void>,
-): Serve<ChatAnswer> {
-  return async (response, { offer, meter, watch, background, noteFirstOutput, reportProgress }) => {
-    let finishReason: FinishReason | null = null
-    let receipt: string | null = null
-    for await (const event of nodeChatEvents(response, watch, background, Number(meter.order.most.outputTokens))) {
-      const [choice] = event.choices
-      meter.noteClaim(event.usage)
-      receipt = event.receipt ?? receipt
-      finishReason = choice?.finish_reason ?? finishReason
-      const text = choice?.delta.content ?? ''
-      if (text === '') continue
-      // While the caller takes its bytes the node owes nothing: its clock stands still.
-      watch.disarm()
-      meter.noteOutput(text)
-      noteFirstOutput()
-      await watch.race(deliver(text, offer.nodeId))
-      if (meter.isOverOrder) return { finishReason: 'length', receipt }
-      reportProgress()
-      watch.arm(timeouts.gapMs)
-    }
-    if (finishReason === null) throw new AttemptFailure('provider_broke_off', 'node')
-    return { finishReason, receipt }
-  }
-}
-
-/** For who wants the answer in one piece. Its text belongs to the attempt: of a broken one nothing is left over. */
-export function serveWholeChat(timeouts: CallTimeouts): Serve<WholeChatAnswer> {
-  return async (response, context) => {
-    const parts: string[] = []
-    let length = 0
-    const collect = async (text: string) => {
-      length += text.length
-      if (length > LIMITS.nodeAnswerBytes)
-        throw new AttemptFailure('provider_failed', 'node', { cause: new Error('more text than can be collected') })
-      parts.push(text)
-    }
-    const answer = await serveChat(timeouts, collect)(response, context)
-    return { ...answer, content: parts.join('') }
-  }
-}
-
-function sampling(request: ChatRequest) {
-  const { temperature, top_p, seed } = request
-  const stop = typeof request.stop === 'string' ? [request.stop] : request.stop
-  return Object.fromEntries(
-    Object.entries({ temperature, top_p, seed, stop }).filter(([, value]) => value !== undefined && value !== null),
-  )
 }

@@ -12,6 +12,8 @@ export interface Observed {
   readonly bytesPerTokenMin: number
   /** the most this call can use: see quote.ts */
   readonly most: Units
+  /** answers the call may have; absent: one */
+  readonly choices?: number
 }
 
 /** Few tokens of any vocabulary are longer: so many bytes are at least one token, and a caller is never charged for more than it got. */

@@ -3,7 +3,7 @@
 import type { NodeUsageClaim } from '../../protocol/node.ts'
 import { relayedBound, type Observed } from './count.ts'
 
-/** Tokens an honest node may have counted that no byte has come of: an end mark, and the first bytes of a character that is not whole yet. */
+/** Tokens of a choice that an honest node may have counted though no byte has come of them: an end mark, and the first bytes of a character that is not whole yet. */
 const TOKENS_WITHOUT_TEXT = 4
 
 /**
@@ -21,7 +21,7 @@ export function driftPpm(observed: Observed, receipt: NodeUsageClaim | null): nu
 
 function beyondBounds({ prompt_tokens, completion_tokens }: NodeUsageClaim, observed: Observed): number {
   const input = Math.max(0, prompt_tokens - Number(observed.most.inputTokens))
-  const output = Math.max(0, completion_tokens - relayedBound(observed) - TOKENS_WITHOUT_TEXT)
+  const output = Math.max(0, completion_tokens - relayedBound(observed) - TOKENS_WITHOUT_TEXT * (observed.choices ?? 1))
   return input + output
 }
 

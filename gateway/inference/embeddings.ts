@@ -3,13 +3,16 @@ import { NODE_PATHS, NodeEmbeddingReply } from '../../protocol/node.ts'
 import type { EmbeddingReply, EmbeddingRequest } from '../../protocol/openai.ts'
 import { vectorBytes } from '../../protocol/receipt.ts'
 import { toUsd, tokens } from '../../protocol/units.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Model } from '../market/market-port.ts'
 import type { Serve } from './attempt.ts'
 import type { CapturedCall } from './call.ts'
-import { trailer } from './chat-reply.ts'
 import { AttemptFailure } from './failure.ts'
 import { nodeJson } from './node-events.ts'
 import type { Order, OrderDraft } from './order.ts'
 import { inputBound } from './quote.ts'
+import { given } from './text-draft.ts'
+import { trailer } from './text-words.ts'
 
 export interface EmbeddingAnswer {
   readonly vectors: readonly (readonly number[])[]
@@ -24,18 +27,31 @@ export function embeddingDraft(request: EmbeddingRequest): OrderDraft {
     path: NODE_PATHS.embeddings,
     stream: false,
     most: (model) => ({ inputTokens: inputBound(bytes, input.length, model, input.length), outputTokens: tokens(0) }),
-    bodyFor: (model) => JSON.stringify({ model: model.id, input }),
+    check: (model) => checkDimensions(request.dimensions ?? null, model),
+    bodyFor: (model) => JSON.stringify({ model: model.id, input, ...given({ dimensions: request.dimensions }) }),
   }
 }
 
-/** @throws AttemptFailure unless there is one vector of the model's length for each input, in order */
+/** Cutting a vector keeps its meaning only where the model was made for it, and only as far as its author says. */
+function checkDimensions(asked: number | null, { manifest }: Model): void {
+  if (asked === null) return
+  const { dimensions = 0, dimensionsMin = dimensions } = manifest
+  if (asked >= dimensionsMin && asked <= dimensions) return
+  const served = dimensionsMin < dimensions ? `of ${dimensionsMin} to ${dimensions} dimensions` : 'of one length only'
+  throw new GatewayError('invalid_request', { param: 'dimensions', detail: `dimensions: its vectors are ${served}` })
+}
+
+/**
+ * @param dimensions of the model
+ * @throws AttemptFailure unless there is one vector of the length asked for, or of the model's, for each input, in order
+ */
 export function serveEmbeddings(request: EmbeddingRequest, dimensions: number | undefined): Serve<EmbeddingAnswer> {
   const wanted = inputsOf(request).length
   return async (response, { meter, watch, noteFirstOutput }) => {
     const parsed = NodeEmbeddingReply.safeParse(await nodeJson(response, watch))
     if (!parsed.success) throw new AttemptFailure('provider_failed', 'node', { cause: parsed.error })
     const vectors = [...parsed.data.data].sort((a, b) => a.index - b.index)
-    const length = dimensions ?? vectors[0]?.embedding.length
+    const length = request.dimensions ?? dimensions ?? vectors[0]?.embedding.length
     const isWhole = vectors.length === wanted && vectors.every((v, i) => v.index === i && v.embedding.length === length)
     if (!isWhole)
       throw new AttemptFailure('provider_failed', 'node', {

@@ -34,6 +34,8 @@ export function refusalOf(status: number, body: unknown, mayExceedContext: boole
   if (code === 'context_length_exceeded' && mayExceedContext) return new AttemptFailure(code, 'caller')
   // We checked and built that body ourselves, so the word of one node does not end the call; nor does it mark the node, for it may be right.
   if (code === 'bad_request') return new AttemptFailure('provider_failed', 'none')
+  // Its engine cannot, another's may: no fault of anybody, and told to the caller only when nobody can.
+  if (code === 'unsupported_parameter') return new AttemptFailure(code, 'none')
   if (code === 'busy' || status === 429) return new AttemptFailure('provider_busy', 'none')
   if (code === 'draining') return new AttemptFailure('no_provider', 'none')
   return new AttemptFailure('provider_failed', 'node', {
@@ -45,6 +47,12 @@ export function refusalOf(status: number, body: unknown, mayExceedContext: boole
 export function verdict(failures: readonly AttemptFailure[]): AttemptFailure {
   const last = failures.at(-1) ?? new AttemptFailure('no_provider', 'none')
   if (last.fault === 'caller' || last.fault === 'gateway') return last
-  const rank: ErrorCode[] = ['provider_failed', 'provider_timeout', 'provider_busy', 'no_provider']
+  const rank: ErrorCode[] = [
+    'provider_failed',
+    'provider_timeout',
+    'provider_busy',
+    'no_provider',
+    'unsupported_parameter',
+  ]
   return [...failures].sort((a, b) => rank.indexOf(a.code) - rank.indexOf(b.code))[0] ?? last
 }

@@ -25,8 +25,8 @@ export class Meter {
   #claim: NodeUsageClaim | null = null
   #receipt: NodeUsageClaim | null = null
   #outputBytes = 0
-  /** the text so far ends between the two halves of a character */
-  #endsInHalf = false
+  /** choices whose text so far ends between the two halves of a character */
+  readonly #endInHalf = new Set<number>()
   #reportedAt: Instant
   #reportedNanos: Nanos = nanos(0n)
   /** frozen with the price: a node that leaves probation meanwhile is paid as it was asked */
@@ -54,12 +54,14 @@ export class Meter {
     this.#receipt = { prompt_tokens: inputTokens, completion_tokens: outputTokens }
   }
 
-  noteOutput(text: string): void {
+  /** @param choice whose text it is: those of several come in any order */
+  noteOutput(text: string, choice = 0): void {
     if (text === '') return
     // A half of a character is three bytes by itself, and both together are four: cutting there must not add to the bill.
-    const joins = this.#endsInHalf && /^[\udc00-\udfff]/.test(text)
+    const joins = this.#endInHalf.has(choice) && /^[\udc00-\udfff]/.test(text)
     this.#outputBytes += encoder.encode(text).byteLength - (joins ? 2 : 0)
-    this.#endsInHalf = /[\ud800-\udbff]$/.test(text)
+    if (/[\ud800-\udbff]$/.test(text)) this.#endInHalf.add(choice)
+    else this.#endInHalf.delete(choice)
   }
 
   /** Output that is no text: counted by its bytes. */
@@ -137,6 +139,7 @@ export class Meter {
       outputBytes: this.#outputBytes,
       bytesPerTokenMin: this.order.model.manifest.bytesPerTokenMin,
       most: this.order.most,
+      choices: this.order.choices,
     }
   }
 }

@@ -8,16 +8,17 @@ import type { Watch } from './watch.ts'
 
 /**
  * Yields a node's events until `[DONE]` or the end of its answer; whether the answer was complete is the reader's to judge.
+ * @param bytesOrdered what an answer of all that was ordered may have; a short one may have as much as any other answer
  * @throws AttemptFailure when the connection breaks, the answer overflows or is nonsense; the watch's reason when that fired
  */
 export async function* nodeChatEvents(
   response: Response,
   watch: Watch,
   background: Background,
-  outputTokensMax: number,
+  bytesOrdered: number,
 ): AsyncGenerator<NodeChatEvent> {
   const decoder = new SseDecoder(LIMITS.nodeEventBytes)
-  const bytesMax = Math.max(LIMITS.nodeAnswerBytes, outputTokensMax * LIMITS.nodeTokenBytes)
+  const bytesMax = Math.max(LIMITS.nodeAnswerBytes, bytesOrdered)
   for await (const bytes of boundedBody(response, watch, bytesMax, background)) {
     for (const event of decode(decoder, bytes)) {
       if (event.data === '[DONE]') return

@@ -32,6 +32,10 @@ export interface Order {
   readonly path: string
   readonly bodyFor: (offer: Offer) => string | Uint8Array
   readonly most: Units
+  /** of the longest sequence alone, input and output: what must fit a context */
+  readonly longestTokens: bigint
+  /** answers asked for: each may end in tokens without text */
+  readonly choices: number
   readonly stream: boolean
   readonly holdNanos: Nanos
   readonly startedAt: Instant
@@ -45,6 +49,12 @@ export interface OrderDraft {
   readonly path: string
   readonly stream: boolean
   readonly most: (model: Model) => Units
+  /** tokens of the longest sequence alone; absent: all of `most` is one */
+  readonly longestTokens?: (model: Model) => bigint
+  /** absent: one */
+  readonly choices?: number
+  /** what only the model can tell of the request. @throws GatewayError with the field's name */
+  readonly check?: (model: Model) => void
   readonly bodyFor: (model: Model, offer: Offer) => string | Uint8Array
   readonly once?: Once | null
 }
@@ -106,6 +116,7 @@ export async function prepareOrder(
   const now = needs.clock()
   const snapshot = await findModel(needs.market, modelId, draft.task, background)
   const { model } = snapshot
+  draft.check?.(model)
   const most = draft.most(model)
   const seed = base64url(needs.random(12))
   const permitted = only ? snapshot.offers.filter(({ nodeId }) => only.nodes.has(nodeId)) : snapshot.offers
@@ -127,6 +138,8 @@ export async function prepareOrder(
     path: draft.path,
     bodyFor: (offer) => draft.bodyFor(model, offer),
     most,
+    longestTokens: draft.longestTokens?.(model) ?? most.inputTokens + most.outputTokens,
+    choices: draft.choices ?? 1,
     stream: draft.stream,
     holdNanos: quote(most, offers),
     startedAt: now,

@@ -15,7 +15,12 @@ export function inputBound(bytes: number, messages: number, model: Model, contex
   return tokens(Math.min(bound, contextTokens * contexts))
 }
 
-/** What the node may produce at most: what was asked for, clamped to what the model can. */
+/** The same for texts without a template, each a context of its own. @param bytes of each. @example [100, 10] with 4 fixed // 118n */
+export function promptsBound(bytes: readonly number[], model: Model): Tokens {
+  return tokens(bytes.reduce((sum, each) => sum + Number(inputBound(each, 0, model)), 0))
+}
+
+/** What the node may produce at most of one choice: what was asked for, clamped to what the model can. */
 export function outputBound(asked: number | null | undefined, model: Model): Tokens {
   const { outputTokensMax } = model.manifest
   return tokens(Math.min(asked ?? outputTokensMax, outputTokensMax))

@@ -150,7 +150,15 @@ describe('the shape', () => {
   it.each([
     ['an unknown field', { temprature: 1 }, 'invalid_request', 'temprature'],
     ['a field that OpenAI has and we have not', { tools: [] }, 'unsupported_parameter', 'tools'],
-    ['a value that we do not serve', { n: 2 }, 'unsupported_parameter', 'n'],
+    ['a value that we do not serve', { presence_penalty: 1 }, 'unsupported_parameter', 'presence_penalty'],
+    ['more than we serve', { n: 9 }, 'invalid_request', 'n'],
+    [
+      'a part that we do not serve',
+      { response_format: { type: 'json_schema' } },
+      'unsupported_parameter',
+      'response_format',
+    ],
+    ['a part in another shape', { response_format: 'json' }, 'unsupported_parameter', 'response_format'],
     ['a wrong type', { temperature: 'hot' }, 'invalid_request', 'temperature'],
     [
       'a wrong field deep inside',
@@ -174,6 +182,10 @@ describe('the shape', () => {
   ])('names the field of %s', async (_, over, code, param) => {
     const refusal = await refusalOf(readJson(chat(over), ChatRequest))
     expect([refusal.code, refusal.param]).toEqual([code, param])
+  })
+  it('says what is served instead of a JSON schema', async () => {
+    const refusal = await refusalOf(readJson(chat({ response_format: { type: 'json_schema' } }), ChatRequest))
+    expect(refusal.detail).toMatch(/json_object.*describe a schema in a message/)
   })
   it('says that the whole body is wrong when it is', async () => {
     for (const body of ['null', '[]', '5', '"x"']) {

@@ -222,7 +222,15 @@ describe('refused before any node is asked', () => {
     ['a wrong type', chat({ messages: 'hi' }), 400, 'invalid_request', 'messages'],
     ['an unknown field', chat({ temprature: 1 }), 400, 'invalid_request', 'temprature'],
     ['a field we do not serve', chat({ tools: [] }), 400, 'unsupported_parameter', 'tools'],
-    ['more than one choice', chat({ n: 2 }), 400, 'unsupported_parameter', 'n'],
+    ['more choices than eight', chat({ n: 9 }), 400, 'invalid_request', 'n'],
+    ['alternatives without log probabilities', chat({ top_logprobs: 2 }), 400, 'invalid_request', 'top_logprobs'],
+    [
+      'a JSON schema',
+      chat({ response_format: { type: 'json_schema', json_schema: { name: 'a' } } }),
+      400,
+      'unsupported_parameter',
+      'response_format',
+    ],
   ])('%s', async (_, body, status, code, param) => {
     const h = await house()
     const { response } = await h.call('/v1/chat/completions', body)

@@ -24,6 +24,11 @@ const INFERENCE: Readonly<Record<string, readonly object[]>> = {
     { ...CHAT, stream: true },
     { ...CHAT, stream: true, stream_options: { include_usage: true } },
   ],
+  '/v1/completions': [
+    { model: 'test/chat', prompt: 'hi' },
+    { model: 'test/chat', prompt: ['hi'], stream: true },
+    { model: 'test/chat', prompt: 'hi', stream: true, stream_options: { include_usage: true } },
+  ],
   '/v1/embeddings': [
     { model: 'test/vectors', input: 'hi' },
     { model: 'test/vectors', input: ['hi', 'ho'], encoding_format: 'base64' },

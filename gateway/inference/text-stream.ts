@@ -1,50 +1,61 @@
-// A streamed chat: one pump that reads the node and writes the caller, kept alive by waitUntil beyond the response. The response begins with
+// A streamed text: one pump that reads the node and writes the caller, kept alive by waitUntil beyond the response. The response begins with
 // the first output, so that until then a failure still is an honest HTTP status; if the node is silent for long it begins with a comment.
-import type { ChatRequest } from '../../protocol/openai.ts'
 import { errorBody } from '../../protocol/errors.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { CallerStream } from './caller-stream.ts'
 import { callMs, runCall, type CallNeeds, type CapturedCall } from './call.ts'
-import { deltaChunk, finalChunks } from './chat-reply.ts'
-import { serveChat, type ChatAnswer } from './chat.ts'
+import type { TextAsked, TextPiece } from './choices.ts'
 import { CallerGone } from './failure.ts'
 import { keptHeaders } from './idempotent.ts'
 import type { Caller, Order } from './order.ts'
-import { DeliveredText } from './replay.ts'
+import { DeliveredText, type KeptAnswer } from './replay.ts'
+import { serveText, type TextAnswer } from './text.ts'
+import { lastChunks, type TextWords } from './text-words.ts'
 
-export interface StreamedChat {
+export interface StreamedText {
   readonly body: ReadableStream<Uint8Array>
   /** null when the response had to begin before any node spoke */
   readonly nodeId: string | null
 }
 
+/** What is streamed, and how it is worded. */
+export interface TextStream {
+  readonly asked: TextAsked
+  readonly words: TextWords
+  readonly includeUsage: boolean
+}
+
 /** @throws GatewayError while nothing has reached the caller */
-export async function streamChat(
+export async function streamText(
   needs: CallNeeds,
   order: Order,
-  request: ChatRequest,
+  { asked, words, includeUsage }: TextStream,
   caller: Caller,
-): Promise<StreamedChat> {
+): Promise<StreamedText> {
   const { callerStallMs, keepAliveMs } = needs.timeouts
   const waitMaxMs = callMs(needs) / 2
   const out = new CallerStream({ stallMs: callerStallMs, waitMaxMs, keepAliveMs, clock: needs.clock })
   const signal = AbortSignal.any([caller.signal, out.gone])
   const head = new Head()
-  let isFirst = true
+  const begun = new Set<number>()
   const delivered = order.once && new DeliveredText()
-  const deliver = async (text: string, nodeId: string) => {
+  const deliver = async (piece: TextPiece, nodeId: string) => {
     head.begin(nodeId)
-    const chunk = deltaChunk(order, text, isFirst)
-    isFirst = false
-    delivered?.add(text)
+    const chunk = words.piece(piece, !begun.has(piece.choice))
+    begun.add(piece.choice)
+    delivered?.add(piece)
     await out.send(chunk)
+  }
+  const last = (call: CapturedCall<TextAnswer>) => lastChunks(words, order, call, begun, includeUsage)
+  const keep = (call: CapturedCall<TextAnswer>): KeptAnswer | null => {
+    const pieces = delivered?.joined()
+    if (!pieces) return null
+    const chunks = [...pieces.map((piece) => words.piece(piece, true)), ...last(call)]
+    return { headers: keptHeaders(call), chunks: chunks.map((chunk) => ({ ...chunk })) }
   }
   const pump = async () => {
     try {
-      const last = (call: CapturedCall<ChatAnswer>) =>
-        finalChunks(order, call, request.stream_options?.include_usage ?? false)
-      const keep = (call: CapturedCall<ChatAnswer>) => delivered?.kept(keptHeaders(call), last(call)) ?? null
-      const call = await runCall(needs, order, serveChat(needs.timeouts, deliver), { ...caller, signal }, keep)
+      const call = await runCall(needs, order, serveText(needs.timeouts, asked, deliver), { ...caller, signal }, keep)
       for (const chunk of last(call)) await out.send(chunk)
       await out.send('[DONE]')
       await out.close()

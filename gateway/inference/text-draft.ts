@@ -1,0 +1,50 @@
+// What chat and completions order alike: how many tokens at most, and the caller's own parameters as they go on to the node.
+import type { ChatRequest, CompletionRequest } from '../../protocol/openai.ts'
+import { tokens, type Tokens } from '../../protocol/units.ts'
+import { LIMITS } from '../core/limits.ts'
+import type { Model, Offer } from '../market/market-port.ts'
+import type { TextAsked } from './choices.ts'
+import type { OrderDraft } from './order.ts'
+import { outputBound } from './quote.ts'
+
+/** A draft whose answer is text: of so many choices, each with so many tokens at most. */
+export interface TextDraft extends OrderDraft, TextAsked {
+  readonly choices: number
+}
+
+interface TextBounds extends TextAsked {
+  readonly stream: boolean
+  /** tokens asked for of each choice */
+  readonly asked: number | null | undefined
+}
+
+/** Tokens of one choice at most. Who does not stream gets no more log probabilities than can be collected: its answer ends before, as `length`. */
+export function choiceBound({ stream, choices, logprobs, asked }: TextBounds, model: Model): number {
+  const bound = Number(outputBound(asked, model))
+  if (stream || logprobs === null) return bound
+  return Math.min(bound, Math.floor(LIMITS.collectedChances / (choices * (1 + logprobs))))
+}
+
+/** Tokens of all choices at most: what is held, and what the ticket allows. */
+export const textBound = (bounds: TextBounds, model: Model): Tokens =>
+  tokens(bounds.choices * choiceBound(bounds, model))
+
+/** What a node is told beside the prompt. It always streams, and `max_tokens` is that of one choice. */
+export function nodeParameters(
+  request: ChatRequest | CompletionRequest,
+  bounds: TextBounds,
+  model: Model,
+  offer: Offer,
+): Record<string, unknown> {
+  const { temperature, top_p, top_k, seed, n, logprobs } = request
+  const stop = typeof request.stop === 'string' ? [request.stop] : request.stop
+  return {
+    stream: true,
+    max_tokens: Math.min(choiceBound(bounds, model), offer.outputTokensMax),
+    ...given({ temperature, top_p, top_k, seed, stop, n, logprobs }),
+  }
+}
+
+/** Without what the caller left out: the node's own defaults hold there. */
+export const given = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))

@@ -1,0 +1,63 @@
+// How a text surface words an answer: the chunks of a stream, and the whole reply. What all surfaces say alike stands here: whose answer it is,
+// what it cost, who gave it, and the proof.
+import type { PricedUsage, SoukTrailer } from '../../protocol/openai.ts'
+import { toUsd } from '../../protocol/units.ts'
+import type { CapturedCall } from './call.ts'
+import type { ChoiceEnd, TextPiece } from './choices.ts'
+import type { Order } from './order.ts'
+import type { TextAnswer, WholeTextAnswer } from './text.ts'
+
+export interface TextWords<Chunk extends object = object, Whole extends object = object> {
+  /** @param isFirst of its choice */
+  piece(piece: TextPiece, isFirst: boolean): Chunk
+  finish(end: ChoiceEnd): Chunk
+  /** a chunk without choices */
+  empty(): Chunk
+  whole(call: CapturedCall<WholeTextAnswer>): Whole
+}
+
+/**
+ * The last chunks of a stream: the end of every choice, told only now that the call is captured, so that a cut answer never looks whole.
+ * Callers that asked for `include_usage` sum or wait for the chunk without choices, so usage stands there and only there; for all others it
+ * stands in the last finish chunk.
+ * @param begun choices of which the caller has a piece; the others get an empty one, for what only a first piece says
+ */
+export function lastChunks(
+  words: TextWords,
+  order: Order,
+  call: CapturedCall<TextAnswer>,
+  begun: ReadonlySet<number>,
+  includeUsage: boolean,
+): object[] {
+  const { ends } = call.answer
+  const mute = ends.map(({ rest }) => rest).filter(({ choice }) => !begun.has(choice))
+  const chunks = [
+    ...mute.map((rest) => words.piece({ ...rest, text: '', logprobs: rest.logprobs && [] }, true)),
+    ...ends.map((end) => words.finish(end)),
+    ...(includeUsage ? [words.empty()] : []),
+  ]
+  return [...chunks.slice(0, -1), { ...chunks.at(-1), ...lastWord(order, call) }]
+}
+
+/** What every answer says besides its text. */
+export const lastWord = (order: Order, call: CapturedCall<unknown>) => ({
+  usage: pricedUsage(call),
+  provider: call.offer.nodeId,
+  souk: trailer(order, call),
+})
+
+export function trailer(order: Order, call: CapturedCall<unknown>): SoukTrailer {
+  return { callId: order.callId, node: call.offer.nodeId, receipt: call.receipt, salt: call.salt }
+}
+
+function pricedUsage({ units, chargeNanos }: CapturedCall<unknown>): PricedUsage {
+  const input = Number(units.inputTokens)
+  const output = Number(units.outputTokens)
+  return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output, cost: toUsd(chargeNanos) }
+}
+
+export const identity = (order: Order) => ({
+  id: order.callId,
+  created: Math.floor(order.startedAt / 1000),
+  model: order.model.id,
+})

@@ -1,0 +1,85 @@
+// Reading a node's text, for chat and for completions alike: every event is parsed and re-made; nothing of the node's bytes is passed on.
+import type { FinishReason, TokenLogprob } from '../../protocol/openai.ts'
+import { LIMITS, type CallTimeouts } from '../core/limits.ts'
+import type { Serve } from './attempt.ts'
+import { Choices, type ChoiceEnd, type TextAsked, type TextPiece } from './choices.ts'
+import { AttemptFailure } from './failure.ts'
+import { nodeChatEvents } from './node-events.ts'
+
+export interface TextAnswer {
+  /** in the order of their index */
+  readonly ends: readonly ChoiceEnd[]
+  readonly receipt: string | null
+}
+
+export interface WholeChoice {
+  readonly text: string
+  /** null unless asked for */
+  readonly logprobs: readonly TokenLogprob[] | null
+  readonly finishReason: FinishReason
+}
+
+export interface WholeTextAnswer extends TextAnswer {
+  readonly choices: readonly WholeChoice[]
+}
+
+/** Reads a node's text stream. @param deliver gives a piece to the caller and waits until it was taken */
+export function serveText(
+  timeouts: CallTimeouts,
+  asked: TextAsked,
+  deliver: (piece: TextPiece, nodeId: string) => Promise<void>,
+): Serve<TextAnswer> {
+  return async (response, { offer, meter, watch, background, noteFirstOutput, reportProgress }) => {
+    const tokensMax = Number(meter.order.most.outputTokens)
+    const choices = new Choices(asked, tokensMax / asked.choices)
+    let receipt: string | null = null
+    for await (const event of nodeChatEvents(response, watch, background, tokensMax * tokenBytes(asked))) {
+      const [said] = event.choices
+      meter.noteClaim(event.usage)
+      receipt = event.receipt ?? receipt
+      const piece = said ? choices.take(said) : null
+      if (!piece) continue
+      // While the caller takes its bytes the node owes nothing: its clock stands still.
+      watch.disarm()
+      meter.noteOutput(piece.text, piece.choice)
+      noteFirstOutput()
+      await watch.race(deliver(piece, offer.nodeId))
+      if (meter.isOverOrder) return { ends: choices.cut(), receipt }
+      reportProgress()
+      watch.arm(timeouts.gapMs)
+    }
+    return { ends: choices.ends(), receipt }
+  }
+}
+
+/** For who wants the answer in one piece. Its text belongs to the attempt: of a broken one nothing is left over. */
+export function serveWholeText(timeouts: CallTimeouts, asked: TextAsked): Serve<WholeTextAnswer> {
+  return async (response, context) => {
+    const pieces: TextPiece[][] = Array.from({ length: asked.choices }, () => [])
+    let size = 0
+    const collect = async (piece: TextPiece) => {
+      size += sizeOf(piece)
+      if (size > LIMITS.nodeAnswerBytes)
+        throw new AttemptFailure('provider_failed', 'node', { cause: new Error('more text than can be collected') })
+      pieces[piece.choice]?.push(piece)
+    }
+    const answer = await serveText(timeouts, asked, collect)(response, context)
+    return { ...answer, choices: answer.ends.map((end, index) => whole([...(pieces[index] ?? []), end.rest], end)) }
+  }
+}
+
+const whole = (pieces: readonly TextPiece[], { finishReason, rest }: ChoiceEnd): WholeChoice => ({
+  text: pieces.map(({ text }) => text).join(''),
+  logprobs: rest.logprobs && pieces.flatMap(({ logprobs }) => logprobs ?? []),
+  finishReason,
+})
+
+/** bytes a node's stream may have for each token ordered */
+const tokenBytes = ({ logprobs }: TextAsked): number =>
+  LIMITS.nodeTokenBytes + (logprobs === null ? 0 : (1 + logprobs) * LIMITS.nodeChanceBytes)
+
+/** What a piece takes while it waits: characters, and four bytes for each number of a token's bytes. */
+const sizeOf = ({ text, logprobs }: TextPiece): number =>
+  [...(logprobs ?? [])]
+    .flatMap((token) => [token, ...token.top_logprobs])
+    .reduce((sum, { token, bytes }) => sum + token.length + 4 * (bytes?.length ?? 0), text.length)
