@@ -103,7 +103,7 @@ function tensorsOf(headers: readonly z.infer<typeof Described>[], data: Uint8Arr
 
 function parsed(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
   } catch {
     return null
   }

@@ -11,6 +11,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { Model } from './market-port.ts'
+import { requireSense } from './model-sense.ts'
 import { toModel } from './rows.ts'
 
 /** The house's own models. */
@@ -108,16 +109,3 @@ const royaltyRose = (bps: number) =>
     param: 'royaltyBps',
     detail: `The royalty of this model is ${bps} basis points; it may fall and never rise.`,
   })
-
-/** What the schema cannot say: without files there is nothing to pin, without an answer there is nothing to probe. */
-function requireSense(manifest: ModelManifest): void {
-  if (Object.keys(manifest.files).length === 0)
-    throw new GatewayError('invalid_request', { param: 'files', detail: 'A model has files.' })
-  if (manifest.task === 'embeddings' && manifest.dimensions === undefined)
-    throw new GatewayError('invalid_request', { param: 'dimensions', detail: 'An embedding model states its length.' })
-  if (manifest.task === 'chat' && manifest.probes.some((probe) => !('contains' in probe)))
-    throw new GatewayError('invalid_request', {
-      param: 'probes',
-      detail: 'A chat probe states what its answer contains.',
-    })
-}
