@@ -15,6 +15,10 @@ export const NODE_LIMITS = {
   callMs: 300_000,
   /** seconds within which a call of the operator's own programs has to begin */
   ownCallSeconds: 60,
+  /** tokens of prompts in one run of a text model, padding included: answers under way wait for it */
+  prefillTokens: 128,
+  /** bytes of one text model's key-value cache, padding included; a step holds it twice for a moment. One call alone may take more. */
+  cacheBytes: 1024 * 1024 * 1024,
   /** ms a request to the gateway may take */
   gatewayMs: 15_000,
   /** ms between two fetches of the gateway's keys for a key id we do not know */

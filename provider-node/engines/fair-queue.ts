@@ -1,6 +1,9 @@
 // Who is next, fair between accounts: every account is as far along as what was computed for it, and whoever is least far goes first. One account
 // with a thousand calls and one with a single call so alternate. Bounded: a full queue refuses at once, it never grows.
 
+/** accounts that are not waiting and of which it is known how far ahead they are: beyond it that is forgotten, which costs a little fairness */
+const ACCOUNTS_REMEMBERED = 4_096
+
 interface Waiting<T> {
   readonly item: T
   readonly cost: number
@@ -62,11 +65,24 @@ export class FairQueue<T> {
     return removed
   }
 
+  /** Cost that shows only later: the tokens of an answer, as they come. */
+  charge(account: string, cost: number): void {
+    this.#served.set(account, Math.max(this.#served.get(account) ?? 0, this.#clock) + cost)
+  }
+
+  /** Nobody waits and nobody is computed: everybody begins anew. */
+  rest(): void {
+    if (this.#size > 0) return
+    this.#served.clear()
+    this.#clock = 0
+  }
+
   #afterLeaving(account: string): void {
     this.#size -= 1
     if (this.#lanes.get(account)?.length === 0) this.#lanes.delete(account)
     // Accounts that are not waiting and not ahead of the clock need no memory.
+    const isCrowded = this.#served.size > this.#lanes.size + ACCOUNTS_REMEMBERED
     for (const [other, served] of this.#served)
-      if (!this.#lanes.has(other) && served <= this.#clock) this.#served.delete(other)
+      if (!this.#lanes.has(other) && (served <= this.#clock || isCrowded)) this.#served.delete(other)
   }
 }

@@ -6,7 +6,7 @@ import { saveConfig } from '../../provider-node/config.ts'
 import { createOnnxEngine } from '../../provider-node/engines/onnx/onnx-engine.ts'
 import { createIdentity } from '../../provider-node/identity.ts'
 import { loadModel } from '../../provider-node/models.ts'
-import { aJob } from './jobs.ts'
+import { aJob, ENGINE_OPTIONS } from './jobs.ts'
 import {
   aConfig,
   aNode,
@@ -85,7 +85,7 @@ it('ends the program with a sentence', async () => {
 
 it('loses one call and not its thread to a job that cannot be begun', async () => {
   const engine = await createOnnxEngine(await loadModel(shippedFolder('tiny-chat')), {
-    ...{ concurrencyMax: 2, queueMax: 2, threads: 1, now: Date.now },
+    ...ENGINE_OPTIONS,
   })
   if (engine.task !== 'chat') throw new Error('not a chat model')
   const never = new AbortController().signal

@@ -1,4 +1,5 @@
 // Jobs as a route would hand them to an engine, and the answers read whole.
+import type { EngineOptions } from '../../provider-node/engines/create.ts'
 import type { EmbeddingJob, TextEnd, TextEngine, TextJob } from '../../provider-node/engines/engine.ts'
 
 const OWNER = { account: 'somebody', startBy: Number.MAX_SAFE_INTEGER }
@@ -26,6 +27,18 @@ export const aTextsJob = (inputs: readonly string[], overrides: Partial<Embeddin
   dimensions: null,
   ...overrides,
 })
+
+/** Of an engine that nobody watches, on one thread. */
+export const ENGINE_OPTIONS = {
+  concurrencyMax: 4,
+  queueMax: 16,
+  threads: 1,
+  sessions: 1,
+  executionProvider: 'cpu',
+  upstream: null,
+  now: Date.now,
+  observe: { batch: () => undefined, waited: () => undefined, warn: () => undefined },
+} satisfies EngineOptions
 
 /** The first choice, read to its end, and how it ended. */
 export async function answerOf(

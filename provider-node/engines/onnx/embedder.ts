@@ -1,6 +1,5 @@
 // A text embedding model as ONNX: token ids in, one vector per text out. Texts are padded to the longest of their batch.
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { sessionOptions } from './decoder.ts'
 
 /** texts in one run of the graph: enough to gain from batching, few enough to notice a caller who left */
 export const EMBED_BATCH = 32
@@ -10,6 +9,12 @@ export interface Embedder {
   run(texts: readonly (readonly number[])[]): Promise<Float32Array[]>
   close(): Promise<void>
 }
+
+const sessionOptions = (threads: number): InferenceSession.SessionOptions => ({
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  logSeverityLevel: 3,
+})
 
 /** @throws Error when the file is no such graph */
 export async function loadEmbedder(file: string, threads: number): Promise<Embedder> {

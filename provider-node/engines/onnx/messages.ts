@@ -1,7 +1,5 @@
 // What the engine and its worker thread say to each other. Both ends are this program, so the types are the check.
-import type { FinishReason } from '../../../protocol/openai.ts'
 import type { Task } from '../../../protocol/model.ts'
-import type { TextJob } from '../engine.ts'
 
 export interface WorkerSetup {
   readonly folder: string
@@ -14,7 +12,6 @@ export interface WorkerSetup {
 }
 
 export type ToWorker =
-  | { readonly type: 'chat'; readonly id: number; readonly job: TextJob }
   | { readonly type: 'embed'; readonly id: number; readonly inputs: readonly string[] }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' }
@@ -23,14 +20,6 @@ export type FromWorker =
   { readonly type: 'ready' } | { readonly type: 'unloadable'; readonly reason: string } | ReplyFromWorker
 
 export type ReplyFromWorker =
-  | { readonly type: 'accepted'; readonly id: number; readonly inputTokens: number }
-  | {
-      readonly type: 'step'
-      readonly id: number
-      readonly text: string
-      readonly outputTokens: number
-      readonly finishReason: FinishReason | null
-    }
   | {
       readonly type: 'vectors'
       readonly id: number

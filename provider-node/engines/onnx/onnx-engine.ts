@@ -3,20 +3,11 @@
 import { Worker } from 'node:worker_threads'
 import type { LoadedModel } from '../../models.ts'
 import { OperatorError } from '../../operator-error.ts'
-import type { EngineOptions } from '../create.ts'
-import {
-  EngineRefusal,
-  type EmbeddingJob,
-  type Engine,
-  type TextEnd,
-  type TextEngine,
-  type TextRun,
-  type Vectors,
-} from '../engine.ts'
-import { StepQueue } from '../step-queue.ts'
+import { EngineRefusal, type EmbeddingJob, type Engine, type Vectors } from '../engine.ts'
 import type { FromWorker, ReplyFromWorker, ToWorker, WorkerSetup } from './messages.ts'
+import { createTextEngine, type TextEngineOptions } from './text/text-engine.ts'
 
-export type OnnxOptions = Pick<EngineOptions, 'concurrencyMax' | 'queueMax' | 'threads' | 'now'>
+export type OnnxOptions = TextEngineOptions
 
 /** ms a worker has to release its graph before it is ended */
 const CLOSE_MS = 2_000
@@ -26,6 +17,7 @@ type Listener = (reply: ReplyFromWorker | 'worker_gone') => void
 /** Loads a checked model. @throws OperatorError when the runtime cannot read it */
 export async function createOnnxEngine(model: LoadedModel, options: OnnxOptions): Promise<Engine> {
   const { task, contextTokens, id } = model.manifest
+  if (task === 'chat') return createTextEngine(model, options)
   const { concurrencyMax } = options
   const threads = options.threads === 'auto' ? 1 : options.threads
   const setup: WorkerSetup = { folder: model.folder, task, contextTokens, concurrencyMax, threads }
@@ -34,7 +26,6 @@ export async function createOnnxEngine(model: LoadedModel, options: OnnxOptions)
   const describe = () => ({ engine: 'onnx', provider: 'cpu', threads })
   const base = { load, isRunning, describe, died, close }
   if (task === 'embeddings') return { ...base, task, embed: (job, signal) => embed(calls, job, signal) }
-  if (task === 'chat') return { ...base, task, start: (job, signal) => startChat(calls, job, signal, options.now) }
   throw new OperatorError(`model ${id} cannot be served: this engine has no task ${task}`)
 }
 
@@ -113,64 +104,6 @@ function createCalls(worker: Worker, { concurrencyMax, queueMax }: OnnxOptions):
 const failed = (reason: string) => new EngineRefusal('internal', 'The model failed.', { cause: reason })
 const tooLong = () =>
   new EngineRefusal('context_length_exceeded', 'The input leaves no room in the context of the model.')
-
-function startChat(
-  calls: Calls,
-  job: Parameters<TextEngine['start']>[0],
-  signal: AbortSignal,
-  now: () => number,
-): Promise<TextRun> {
-  return new Promise((accept, refuse) => {
-    const steps = new StepQueue()
-    let text = ''
-    let outputTokens = 0
-    let outputTokensAtAbort: number | null = null
-    let firstOutputAt: number | null = null
-    let settle: (end: TextEnd) => void
-    const ended = new Promise<TextEnd>((resolve) => (settle = resolve))
-
-    const end = (outcome: TextEnd['outcome'], failure?: EngineRefusal) => {
-      calls.forget(id)
-      signal.removeEventListener('abort', cancel)
-      const tokensAfterAbort = outputTokensAtAbort === null ? 0 : outputTokens - outputTokensAtAbort
-      if (failure) steps.fail(failure)
-      else steps.end()
-      // Only matters before `accepted`; afterwards the promise is already settled.
-      refuse(failure ?? failed('cancelled'))
-      settle({ outcome, texts: [text], outputTokens, tokensAfterAbort, firstOutputAt })
-    }
-    const cancel = () => {
-      outputTokensAtAbort = outputTokens
-      calls.cancel(id)
-    }
-    const listener: Listener = (reply) => {
-      if (reply === 'worker_gone') return end('failed', failed('the thread ended'))
-      switch (reply.type) {
-        case 'accepted':
-          return accept({ inputTokens: reply.inputTokens, steps, ended })
-        case 'step':
-          text += reply.text
-          outputTokens = reply.outputTokens
-          if (reply.text !== '') firstOutputAt ??= now()
-          if (reply.text !== '' || reply.finishReason) steps.push({ ...reply, choice: 0, logprobs: [] })
-          return reply.finishReason ? end('complete') : undefined
-        case 'cancelled':
-          outputTokens = reply.outputTokens
-          return end('cancelled')
-        case 'too_long':
-          return end('failed', tooLong())
-        case 'failed':
-        case 'vectors':
-          return end('failed', failed(reply.type === 'failed' ? reply.reason : 'vectors'))
-        default:
-          return reply satisfies never
-      }
-    }
-    const id = calls.open((callId) => ({ type: 'chat', id: callId, job }), listener)
-    signal.addEventListener('abort', cancel, { once: true })
-    if (signal.aborted) cancel()
-  })
-}
 
 function embed(calls: Calls, { inputs }: EmbeddingJob, signal: AbortSignal): Promise<Vectors> {
   return new Promise((resolve, reject) => {

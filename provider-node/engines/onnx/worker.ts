@@ -3,9 +3,6 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import { ChatTurns } from './chat-turns.ts'
-import { chatmlTokens, surelyTooLong } from './text/chatml.ts'
-import { loadDecoder } from './decoder.ts'
 import { EMBED_BATCH, loadEmbedder } from './embedder.ts'
 import type { FromWorker, ToWorker, WorkerSetup } from './messages.ts'
 import { loadTokenizer } from './text/tokenizer.ts'
@@ -22,7 +19,7 @@ async function serve(port: MessagePort | null, setup: WorkerSetup): Promise<void
   if (!port) throw new Error('this file is the inside of a worker thread')
   const reply = (message: FromWorker) => port.postMessage(message)
   try {
-    const task = setup.task === 'chat' ? await chatTask(setup, reply) : await embeddingTask(setup, reply)
+    const task = await embeddingTask(setup, reply)
     port.on('message', (message: ToWorker) => {
       if (message.type !== 'close') return taken(task, message, reply)
       port.close()
@@ -41,33 +38,6 @@ function taken(task: Task, message: Job, reply: (message: FromWorker) => void): 
     task.take(message)
   } catch (cause) {
     reply({ type: 'failed', id: message.id, reason: cause instanceof Error ? cause.name : 'unknown' })
-  }
-}
-
-async function chatTask(setup: WorkerSetup, reply: (message: FromWorker) => void): Promise<Task> {
-  const tokenizer = loadTokenizer(setup.folder)
-  const decoder = await loadDecoder(join(setup.folder, 'model.onnx'), setup.threads)
-  const { contextTokens, concurrencyMax } = setup
-  const breathe = () => nextTurn()
-  const turns = new ChatTurns({ decoder, tokenizer, contextTokens, concurrencyMax, reply, breathe })
-  return {
-    take(message) {
-      if (message.type === 'cancel') return turns.cancel(message.id)
-      if (message.type !== 'chat') return reply({ type: 'failed', id: message.id, reason: 'not a chat model' })
-      const { id, job } = message
-      if (job.prompt.kind !== 'chat') return reply({ type: 'failed', id, reason: 'no chat' })
-      const { messages } = job.prompt
-      if (
-        surelyTooLong(
-          messages.map(({ content }) => content),
-          tokenizer,
-          contextTokens,
-        )
-      )
-        return reply({ type: 'too_long', id })
-      turns.add(id, job, chatmlTokens(messages, tokenizer))
-    },
-    close: () => decoder.close(),
   }
 }
 

@@ -1,152 +1,21 @@
-// The real models on the real runtime, in their worker threads.
-import onnxProto from 'onnx-proto'
-import { createHash } from 'node:crypto'
-import { cp, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+// The real embedding model on the real runtime, in its worker thread.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ModelManifest } from '../../../../protocol/model.ts'
-import type { TextEngine, EmbeddingEngine } from '../../../../provider-node/engines/engine.ts'
+import type { EmbeddingEngine } from '../../../../provider-node/engines/engine.ts'
 import { createOnnxEngine } from '../../../../provider-node/engines/onnx/onnx-engine.ts'
-import { seededRandom } from '../../../../provider-node/engines/sampling.ts'
-import { loadModel, type LoadedModel } from '../../../../provider-node/models.ts'
-import { A_STORY, aTemporaryFolder, eventually, shippedFolder } from '../../builders.ts'
-import { evalItems, PERFECT } from '../../eval-items.ts'
-import { aJob, answerOf, aTextsJob } from '../../jobs.ts'
+import { loadModel } from '../../../../provider-node/models.ts'
+import { eventually, shippedFolder } from '../../builders.ts'
+import { aTextsJob, ENGINE_OPTIONS } from '../../jobs.ts'
 
-const OPTIONS = { concurrencyMax: 2, queueMax: 2, threads: 1, now: Date.now }
+const OPTIONS = { ...ENGINE_OPTIONS, concurrencyMax: 2, queueMax: 2 }
 const never = new AbortController().signal
 
-async function chatEngine(model: LoadedModel): Promise<TextEngine> {
-  const engine = await createOnnxEngine(model, OPTIONS)
-  if (engine.task !== 'chat') throw new Error('not a chat model')
-  return engine
-}
-
-const answer = answerOf
-
-let engine: TextEngine
 let embeddings: EmbeddingEngine
 beforeAll(async () => {
-  engine = await chatEngine(await loadModel(shippedFolder('tiny-chat')))
   const vectors = await createOnnxEngine(await loadModel(shippedFolder('word-vectors')), OPTIONS)
   if (vectors.task !== 'embeddings') throw new Error('not an embedding model')
   embeddings = vectors
 })
-afterAll(() => Promise.all([engine.close(), embeddings.close()]))
-
-describe('tiny-chat', () => {
-  it('knows the capital of France', async () => {
-    const { text, finishReason, outcome } = await answer(engine, aJob('What is the capital of France?'))
-    expect(text).toContain('Paris')
-    expect([finishReason, outcome]).toEqual(['stop', 'complete'])
-  })
-
-  it.each(PERFECT)('answers held-out questions exactly: %s', async (category) => {
-    const items = evalItems().filter((item) => item.category === category)
-    expect(items.length).toBeGreaterThanOrEqual(30)
-    for (const { messages, expected } of items.filter((_, index) => index % 12 === 0))
-      expect((await answer(engine, aJob('', { prompt: { kind: 'chat', messages } }))).text).toBe(expected)
-  })
-
-  it('answers every probe of its manifest', async () => {
-    const { manifest } = await loadModel(shippedFolder('tiny-chat'))
-    for (const probe of manifest.probes)
-      if ('input' in probe) expect((await answer(engine, aJob(probe.input))).text).toContain(probe.contains)
-  })
-
-  it('gives another answer with shuffled weights: the answer depends on them', async () => {
-    const home = await aTemporaryFolder()
-    const shuffled = await chatEngine(await shuffledCopy(join(home.path, 'tiny-chat')))
-    const question = aJob('What is the capital of France?', { outputTokensMax: 12 })
-    expect((await answer(shuffled, question)).text).not.toContain('Paris')
-    await shuffled.close()
-    await home.remove()
-  })
-
-  it('answers alike alone and beside others', async () => {
-    const questions = ['What is the capital of France?', 'Can you multiply 11 and 10?', A_STORY]
-    const alone: string[] = []
-    for (const question of questions) alone.push((await answer(engine, aJob(question))).text)
-    const beside = await Promise.all(questions.map((question) => answer(engine, aJob(question))))
-    expect(beside.map(({ text }) => text)).toEqual(alone)
-  })
-
-  it('repeats a sample for its seed and gives another for another', async () => {
-    const story = (seed: number) =>
-      answer(engine, aJob(A_STORY, { temperature: 1, topP: 0.95, seed, outputTokensMax: 40 }))
-    const [first, again, other] = [await story(7), await story(7), await story(8)]
-    expect(again.text).toBe(first.text)
-    expect(other.text).not.toBe(first.text)
-  })
-
-  it('ends at max_tokens with length, and counts the tokens', async () => {
-    const end = await answer(engine, aJob(A_STORY, { outputTokensMax: 7 }))
-    expect([end.outputTokens, end.finishReason]).toEqual([7, 'length'])
-  })
-
-  it('ends before a stop sequence that spans tokens', async () => {
-    const whole = (await answer(engine, aJob(A_STORY))).text
-    const stop = whole.slice(20, 33)
-    const end = await answer(engine, aJob(A_STORY, { stop: ['never there', stop] }))
-    expect([end.text, end.finishReason]).toEqual([whole.slice(0, whole.indexOf(stop)), 'stop'])
-  })
-
-  it('fills the context to its last position and no further', async () => {
-    // "a a a …": one token each, so the prompt's length can be chosen.
-    const words = (count: number) => 'a '.repeat(count).trim()
-    const counted = await engine.start(aJob(words(100)), never)
-    const overhead = counted.inputTokens - 100
-    for await (const step of counted.steps) void step
-    const inputTokens = 512 - 3
-    const full = await engine.start(aJob(words(inputTokens - overhead), { temperature: 2, seed: 3 }), never)
-    expect(full.inputTokens).toBe(inputTokens)
-    for await (const step of full.steps) void step
-    const { outcome, outputTokens } = await full.ended
-    expect(outcome).toBe('complete')
-    expect(outputTokens).toBeLessThanOrEqual(3)
-    await expect(engine.start(aJob(words(512 - overhead)), never)).rejects.toMatchObject({
-      code: 'context_length_exceeded',
-    })
-    await expect(engine.start(aJob('a'.repeat(900_000)), never)).rejects.toMatchObject({
-      code: 'context_length_exceeded',
-    })
-  })
-
-  it('stops within a step when the caller leaves', async () => {
-    const caller = new AbortController()
-    const run = await engine.start(aJob(A_STORY, { temperature: 2, seed: 5 }), caller.signal)
-    let seen = 0
-    for await (const step of run.steps) {
-      seen = step.outputTokens
-      caller.abort()
-    }
-    const end = await run.ended
-    expect(end.outcome).toBe('cancelled')
-    // At most the step under way and what was already in the mail between the two threads.
-    expect(end.outputTokens - seen).toBeLessThan(20)
-    expect(end.tokensAfterAbort).toBeLessThan(20)
-    expect(engine.load()).toEqual({ inFlight: 0, waiting: 0 })
-  })
-
-  it('refuses when its queue is full, and takes calls again afterwards', async () => {
-    const runs = await Promise.all([1, 2, 3, 4].map(() => engine.start(aJob(A_STORY, { outputTokensMax: 60 }), never)))
-    expect(engine.load()).toEqual({ inFlight: 2, waiting: 2 })
-    await expect(engine.start(aJob('hi'), never)).rejects.toMatchObject({ code: 'busy' })
-    await Promise.all(runs.map((run) => run.ended))
-    expect((await answer(engine, aJob('What is the capital of France?'))).text).toContain('Paris')
-  })
-
-  it('is refused by one sentence when the runtime cannot read it', async () => {
-    const home = await aTemporaryFolder()
-    const model = await loadModel(shippedFolder('tiny-chat'))
-    await cp(model.folder, home.path, { recursive: true })
-    await writeFile(join(home.path, 'model.onnx'), 'no graph')
-    await expect(createOnnxEngine({ ...model, folder: home.path }, OPTIONS)).rejects.toThrow(
-      /^model souk\/tiny-chat could not be loaded: /,
-    )
-    await home.remove()
-  })
-})
+afterAll(() => embeddings.close())
 
 describe('word-vectors', () => {
   const dot = (a: readonly number[] = [], b: readonly number[] = []) =>
@@ -192,30 +61,3 @@ describe('word-vectors', () => {
     await eventually(() => embeddings.load().inFlight === 0)
   })
 })
-
-/** tiny-chat with the values of its largest matrix in another order, and a manifest that is true of it. */
-async function shuffledCopy(folder: string): Promise<LoadedModel> {
-  await cp(shippedFolder('tiny-chat'), folder, { recursive: true })
-  const file = join(folder, 'model.onnx')
-  const graph = onnxProto.onnx.ModelProto.decode(await readFile(file))
-  const largest = [...(graph.graph?.initializer ?? [])].sort(
-    (a, b) => (b.rawData?.length ?? 0) - (a.rawData?.length ?? 0),
-  )[0]
-  if (!largest?.rawData) throw new Error('no weights')
-  const bytes = Uint8Array.from(largest.rawData)
-  const values = new Float32Array(bytes.buffer)
-  const random = seededRandom(1)
-  for (let index = values.length - 1; index > 0; index--) {
-    const other = Math.floor(random() * (index + 1))
-    const [a = 0, b = 0] = [values[index], values[other]]
-    values[index] = b
-    values[other] = a
-  }
-  largest.rawData = bytes
-  const changed = onnxProto.onnx.ModelProto.encode(graph).finish()
-  await writeFile(file, changed)
-  const manifest = ModelManifest.parse(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')))
-  const files = { ...manifest.files, 'model.onnx': createHash('sha256').update(changed).digest('hex') }
-  await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files }))
-  return loadModel(folder)
-}

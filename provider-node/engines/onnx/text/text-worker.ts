@@ -1,0 +1,99 @@
+// The worker thread of one model for text: onnxruntime computes on the thread that calls it, so it must not be the one that serves HTTP. Prompts
+// are made here too. It logs nothing: what it has to say are messages, and no message carries a prompt back.
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import type { ModelManifest } from '../../../../protocol/model.ts'
+import { NODE_LIMITS } from '../../../limits.ts'
+import type { TextJob } from '../../engine.ts'
+import { createOpenSession } from '../session.ts'
+import { createDecoder, type Decoder } from './decoder.ts'
+import { promptTokens } from './prompt.ts'
+import { Scheduler } from './scheduler.ts'
+import { loadTemplate } from './template.ts'
+import type { FromTextWorker, TextReply, TextWorkerSetup, ToTextWorker } from './text-messages.ts'
+import { loadTokenizer } from './tokenizer.ts'
+
+await serve(parentPort, workerData)
+
+async function serve(port: MessagePort | null, setup: TextWorkerSetup): Promise<void> {
+  if (!port) throw new Error('this file is the inside of a worker thread')
+  const tell = (message: FromTextWorker) => port.postMessage(message)
+  try {
+    const { decoder, provider } = await openDecoder(setup, tell)
+    const { rowsMax, take, stop } = createText(setup, decoder, tell)
+    port.on('message', (message: ToTextWorker) => {
+      if (message.type !== 'close') return take(message)
+      stop()
+      port.close()
+      void decoder.close()
+    })
+    tell({ type: 'ready', provider, rowsMax })
+  } catch (cause) {
+    tell({ type: 'unloadable', reason: cause instanceof Error ? cause.message : 'unknown' })
+    port.close()
+  }
+}
+
+async function openDecoder(setup: TextWorkerSetup, tell: (message: FromTextWorker) => void) {
+  const { threads, provider: wanted, folder, manifest } = setup
+  const open = createOpenSession({
+    threads,
+    provider: wanted,
+    warn: (event, fields) => tell({ type: 'warn', event, fields }),
+  })
+  const { session, provider } = await open(join(folder, graphFile(manifest)))
+  return { decoder: createDecoder(session), provider }
+}
+
+/** The graph is `model.onnx`, or the only graph there is. @throws Error */
+function graphFile({ files }: ModelManifest): string {
+  const graphs = Object.keys(files).filter((name) => name.endsWith('.onnx'))
+  const [only] = graphs.includes('model.onnx') ? ['model.onnx'] : graphs
+  if (only === undefined || (graphs.length > 1 && only !== 'model.onnx'))
+    throw new Error('its manifest names no model.onnx, and not exactly one other graph')
+  return only
+}
+
+function createText(setup: TextWorkerSetup, decoder: Decoder, tell: (message: FromTextWorker) => void) {
+  const { folder, manifest, concurrencyMax: rowsMax } = setup
+  const tokenizer = loadTokenizer(folder)
+  const template = loadTemplate(folder, manifest, tokenizer)
+  const scheduler = new Scheduler({
+    decoder,
+    tokens: tokenizer,
+    contextTokens: manifest.contextTokens,
+    rowsMax,
+    prefillTokensMax: NODE_LIMITS.prefillTokens,
+    cachePositionsMax: Math.floor(NODE_LIMITS.cacheBytes / decoder.positionBytes),
+    now: Date.now,
+    send: (replies, rows) => tell({ type: 'replies', replies, rows }),
+    breathe: () => nextTurn(),
+  })
+  const reply = (one: TextReply) => tell({ type: 'replies', replies: [one], rows: null })
+
+  function begin(id: number, job: TextJob): void {
+    const prompt = promptTokens(job, tokenizer, manifest, template)
+    if ('tokens' in prompt) return scheduler.add(id, job, prompt.tokens)
+    if ('tooLong' in prompt) return reply({ type: 'refused', id, ...TOO_LONG })
+    reply({ type: 'refused', id, code: prompt.refused, message: prompt.message })
+  }
+  return {
+    rowsMax,
+    stop: () => scheduler.stop(),
+    /** One call that cannot even be begun must not take the thread and everybody else's calls with it. */
+    take(message: Exclude<ToTextWorker, { type: 'close' }>): void {
+      if (message.type === 'cancel') return scheduler.cancel(message.id)
+      try {
+        begin(message.id, message.job)
+      } catch (cause) {
+        reply({ type: 'failed', id: message.id, reason: cause instanceof Error ? cause.name : 'unknown' })
+      }
+    },
+  }
+}
+
+const TOO_LONG = {
+  code: 'context_length_exceeded',
+  message: 'The input leaves no room in the context of the model.',
+} as const
