@@ -19,6 +19,8 @@ export const NODE_LIMITS = {
   prefillTokens: 128,
   /** bytes of one text model's key-value cache, padding included; a step holds it twice for a moment. One call alone may take more. */
   cacheBytes: 1024 * 1024 * 1024,
+  /** log probabilities in one event, for a reader so slow that more wait: 20 alternatives each, they are 100 kB, a tenth of what is read */
+  eventTokens: 64,
   /** ms a request to the gateway may take */
   gatewayMs: 15_000,
   /** ms between two fetches of the gateway's keys for a key id we do not know */

@@ -16,6 +16,8 @@ export interface Work {
   readonly outputTokens: number
   /** of tensors, in and out; absent: none */
   readonly tensorBytes?: number
+  /** of a delivered prefix that was continued; absent: none */
+  readonly continuedCharacters?: number
   /** ms since the Unix epoch */
   readonly startedAt: number
   readonly firstOutputAt: number | null
@@ -52,7 +54,7 @@ export function createReceipts(identity: { nodeKey: string; signingKey: CryptoKe
           startedAt: iso(startedAt),
           firstOutputAt: firstOutputAt === null ? null : iso(firstOutputAt),
           endedAt: iso(endedAt),
-          continuedCharacters: 0,
+          continuedCharacters: work.continuedCharacters ?? 0,
         },
         identity.signingKey,
       )

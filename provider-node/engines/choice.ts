@@ -6,6 +6,7 @@ import { JsonMask } from './json-mask.ts'
 import { choiceSeed, sampleToken, seededRandom } from './sampling.ts'
 import { TextStream, type TextPart } from './text-stream.ts'
 import { tokenLogprob } from './token-logprobs.ts'
+import { ToldTokens } from './told-tokens.ts'
 import type { TokenTable } from './token-table.ts'
 
 export interface ChoiceNeeds {
@@ -21,7 +22,7 @@ export interface Taken {
   readonly next: number | null
   /** what can be given out now */
   readonly text: string
-  /** of the tokens whose text was given out whole by now; empty unless asked for. A token that a stop sequence cut has none. */
+  /** of the tokens whose text was given out by now; empty unless asked for. A token of which only a part is given out has only that part's bytes. */
   readonly logprobs: readonly TokenLogprob[]
   readonly finishReason: FinishReason | null
 }
@@ -36,17 +37,17 @@ export class Choice {
   /** null: any text */
   readonly #json: JsonMask | null
   #outputTokens = 0
-  /** of tokens that are not given out whole */
-  #logprobs: TokenLogprob[] = []
-  #logprobsGiven = 0
+  /** null: nobody asked */
+  readonly #told: ToldTokens | null
 
   constructor(needs: ChoiceNeeds) {
-    const { seed, stop, prefix, isJson } = needs.job
+    const { seed, stop, prefix, isJson, logprobs } = needs.job
     this.#needs = needs
     this.#random = seededRandom(choiceSeed(seed, needs.index))
     this.#text = new TextStream(stop, prefix)
     this.#json = isJson ? new JsonMask() : null
     this.#json?.push(new TextEncoder().encode(prefix))
+    this.#told = logprobs === null ? null : new ToldTokens()
   }
 
   /** tokens produced until now, the end token not among them */
@@ -67,7 +68,7 @@ export class Choice {
     const bytes = tokens.bytes(token)
     this.#outputTokens += 1
     this.#json?.push(bytes)
-    if (job.logprobs !== null) this.#logprobs.push(tokenLogprob(known, token, job.logprobs, tokens))
+    this.#told?.hold(tokenLogprob(known, token, job.logprobs ?? 0, tokens))
     const part = this.#text.push(bytes)
     if (part.stopped) return this.#taken(null, part, 'stop')
     if (this.#json?.isComplete) return this.#over('stop', part.text)
@@ -103,9 +104,7 @@ export class Choice {
     return this.#taken(null, { ...part, text: text + part.text }, finishReason)
   }
 
-  #taken(next: number | null, { text, wholeParts }: TextPart, finishReason: FinishReason | null): Taken {
-    const logprobs = this.#logprobs.splice(0, wholeParts - this.#logprobsGiven)
-    this.#logprobsGiven = wholeParts
-    return { next, text, logprobs, finishReason }
+  #taken(next: number | null, part: TextPart, finishReason: FinishReason | null): Taken {
+    return { next, text: part.text, logprobs: this.#told?.release(part, next === null) ?? [], finishReason }
   }
 }

@@ -120,15 +120,35 @@ describe('a choice', () => {
           // A token is told of with the text that completes it, never before.
           expect(bytes).toBeLessThanOrEqual(shown)
         }
+        // Put together they are the text, to the byte: a token that a stop sequence cuts has only what stands before it.
         const told = taken.flatMap(({ logprobs }) => logprobs.flatMap((one) => one.bytes ?? []))
-        expect(Buffer.from(told).equals(Buffer.from(utf8(whole)).subarray(0, told.length))).toBe(true)
-        // All that are whole: the next one would pass the end of what was given out.
-        let end = 0
-        const lengths = parts.map((part) => (end += part.length)).filter((length) => length <= utf8(whole).length)
-        expect(told.length).toBe(lengths.at(-1) ?? 0)
+        expect(Buffer.from(told).toString()).toBe(whole)
       }),
       { numRuns: 800 },
     )
+  })
+
+  it('cuts a token with its stop sequence also where it stands among its own alternatives', () => {
+    const [step] = said([utf8('Hi END')], { stop: ['END'], logprobs: 2 })
+    expect(step?.text).toBe('Hi ')
+    const [token] = step?.logprobs ?? []
+    expect(token).toMatchObject({ token: 'Hi ', bytes: [...Buffer.from('Hi ')] })
+    expect(token?.top_logprobs.map((one) => one.token)).toEqual(['Hi ', ''])
+  })
+
+  it('tells of the part of a token that is given out, where the bound cuts the character behind it', () => {
+    const taken = said([Uint8Array.of(0x61, 0xf0, 0x9f), Uint8Array.of(0x98, 0x80)], {
+      outputTokensMax: 1,
+      logprobs: 0,
+    })
+    expect(textOf(taken)).toBe('a')
+    expect(taken.flatMap(({ logprobs }) => logprobs.map((one) => one.bytes))).toEqual([[0x61]])
+  })
+
+  it('tells of no token at a cut that it cannot find, in text that was no UTF-8', () => {
+    const taken = said([Uint8Array.of(0xff), utf8('a END')], { stop: ['END'], logprobs: 0 })
+    expect(textOf(taken)).toBe('\uFFFDa ')
+    expect(taken.flatMap(({ logprobs }) => logprobs.map((one) => one.bytes))).toEqual([[0xff]])
   })
 
   it('goes on from a prefix as if it had said it: the same text, the same end', () => {
