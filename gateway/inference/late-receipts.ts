@@ -57,7 +57,7 @@ async function takeReceipt(needs: LateReceiptNeeds, item: Item, requestId: strin
     callId: ticket.callId,
     attempt: ticket.attempt,
     nodeId: ref.nodeId,
-    ...unitsOf(receipt),
+    ...unitsOf(receipt, ticket),
     receipt: item.receipt,
     ticket: item.ticket,
   }
@@ -85,11 +85,18 @@ async function verify(needs: LateReceiptNeeds, item: Item): Promise<{ ticket: Ti
   return { ticket: ticket.value, receipt: receipt.value }
 }
 
-/** What the node says it is owed for. Of an attempt that failed, as it says itself, nobody owes anything. */
-function unitsOf({ outcome, inputTokens, outputTokens, tensorBytes = 0 }: Receipt): Units {
-  if (outcome === 'failed') return { inputTokens: tokens(0), outputTokens: tokens(0) }
-  const words = { inputTokens: tokens(inputTokens), outputTokens: tokens(outputTokens) }
-  return tensorBytes === 0 ? words : { ...words, tensorBytes: bytes(tensorBytes) }
+/**
+ * What the node says it is owed for, up to what it was asked for: an absurd count must be no number that the guard cannot price. Of an attempt
+ * that failed, as it says itself, nobody owes anything.
+ */
+function unitsOf(receipt: Receipt, ticket: Ticket): Units {
+  if (receipt.outcome === 'failed') return { inputTokens: tokens(0), outputTokens: tokens(0) }
+  const tensorBytes = Math.min(receipt.tensorBytes ?? 0, ticket.tensorBytesMax ?? 0)
+  return {
+    inputTokens: tokens(Math.min(receipt.inputTokens, ticket.inputTokensMax)),
+    outputTokens: tokens(Math.min(receipt.outputTokens, ticket.outputTokensMax)),
+    ...(tensorBytes > 0 && { tensorBytes: bytes(tensorBytes) }),
+  }
 }
 
 const TAKEN: ReceiptAnswer = { outcome: 'taken' }

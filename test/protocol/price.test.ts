@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OfferPrices } from '../../protocol/node.ts'
-import { costOf, type Price } from '../../protocol/price.ts'
-import { fromUsd, nanos, tokens } from '../../protocol/units.ts'
+import { costOf, isNoUnits, type Price } from '../../protocol/price.ts'
+import { bytes, fromUsd, nanos, tokens } from '../../protocol/units.ts'
 
 const price = (input: bigint, output: bigint, perCall = 0n): Price => ({
   inputPerMillion: nanos(input),
@@ -25,6 +25,20 @@ describe('costOf', () => {
   ])('charges %s', (_, input, output, at, cost) => {
     expect(costOf(units(input, output), at)).toBe(cost)
   })
+  it.each([
+    ['a million bytes at their price', 1_000_000n, 7n, 7n],
+    ['the smallest fraction as a nano', 1n, 1n, 1n],
+    ['no bytes as nothing', 0n, 7n, 0n],
+    ['a fraction more as one nano more', 1_000_001n, 7n, 8n],
+  ])('counts %s', (_, count, rate, cost) => {
+    const at = { ...price(0n, 0n), bytesPerMillion: nanos(rate) }
+    expect(costOf({ ...units(0n, 0n), tensorBytes: bytes(count) }, at)).toBe(cost)
+  })
+  it('rounds words and bytes up once, together', () => {
+    const at = { ...price(400_000n, 0n), bytesPerMillion: nanos(600_000n) }
+    expect(costOf({ ...units(1n, 0n), tensorBytes: bytes(1n) }, at)).toBe(1n)
+    expect(costOf({ ...units(1n, 0n), tensorBytes: bytes(2n) }, at)).toBe(2n)
+  })
   it('never falls when a unit is added', () => {
     const count = fc.bigInt({ min: 0n, max: 10_000_000n })
     const rate = fc.bigInt({ min: 0n, max: 10n ** 12n })
@@ -46,5 +60,17 @@ describe('costOf', () => {
     const at = price(fromUsd(dearest.inputPerMillion), fromUsd(dearest.outputPerMillion), fromUsd(dearest.perCall))
     expect(costOf(units(12_000_000n, 1_000_000n), at)).toBeLessThan(2n ** 53n)
     expect(OfferPrices.safeParse({ inputPerMillion: '100000', outputPerMillion: '0' }).success).toBe(false)
+  })
+})
+
+describe('isNoUnits', () => {
+  it.each([
+    [units(0n, 0n), true],
+    [{ ...units(0n, 0n), tensorBytes: bytes(0n) }, true],
+    [units(1n, 0n), false],
+    [units(0n, 1n), false],
+    [{ ...units(0n, 0n), tensorBytes: bytes(1n) }, false],
+  ])('of %o is %s', (counted, isNone) => {
+    expect(isNoUnits(counted)).toBe(isNone)
   })
 })

@@ -13,8 +13,8 @@ import {
   type HashedLine,
 } from '../../protocol/statement.ts'
 import { statementCsv } from '../../protocol/statement-csv.ts'
-import { instant } from '../../protocol/units.ts'
-import { ACCOUNT, aLife, aSigningKey, chain, START } from '../support/journal.ts'
+import { instant, type ModelId } from '../../protocol/units.ts'
+import { ACCOUNT, aCall, aLife, aSigningKey, chain, grant, START } from '../support/journal.ts'
 
 const signers = { gateway: await aSigningKey(), node: await aSigningKey() }
 const lines: HashedLine[] = chain(await aLife(signers)).map(({ body, hash }) => ({ line: parseLine(body), hash }))
@@ -105,5 +105,40 @@ describe('a statement', () => {
     expect(rows).toContain('model,test/echo,3,36,300,0.000002163,0')
     expect(new Set(rows.map((row) => row.split(',').length))).toEqual(new Set([7]))
     expect(rows.filter((row) => /(^|,)[=+@]/.test(row))).toEqual([])
+  })
+})
+
+describe('a statement of a month with tensors', () => {
+  const of = async (...bytes: (bigint | undefined)[]) => {
+    const calls = bytes.map((tensorBytes, index) =>
+      aCall(signers, START + 1 + index, index + 1, {
+        ...(tensorBytes === undefined ? {} : { inputTokens: 0n, outputTokens: 0n, tensorBytes }),
+        model: (tensorBytes === undefined ? 'test/words' : 'test/graph') as ModelId,
+      }),
+    )
+    const entries = [{ draft: grant(START, 'grant:1', 10_000_000n) }, ...(await Promise.all(calls))]
+    const hashed = chain(entries).map(({ body, hash }) => ({ line: parseLine(body), hash }))
+    return statementOf(firstOpening(ACCOUNT, START), hashed)
+  }
+
+  it('adds up their bytes, of all calls and by model; models of words have none', async () => {
+    const statement = await of(1_000_000n, 24n, undefined)
+    expect(Statement.parse(statement)).toEqual(statement)
+    expect(statement.calls).toMatchObject({ count: 3, inputTokens: 12, outputTokens: 100, tensorBytes: 1_000_024 })
+    expect(statement.models).toEqual([
+      { model: 'test/graph', calls: 2, inputTokens: 0, outputTokens: 0, tensorBytes: 1_000_024, charge: '0.000250012' },
+      { model: 'test/words', calls: 1, inputTokens: 12, outputTokens: 100, charge: '0.000000721' },
+    ])
+    const rows = statementCsv(statement).split('\r\n')
+    expect(rows).toContain('calls,all,3,12,100,0.000250733,1000024')
+    expect(rows).toContain('model,test/graph,2,0,0,0.000250012,1000024')
+    expect(rows).toContain('model,test/words,1,12,100,0.000000721,0')
+  })
+
+  it('reads the statements of before, and writes those of words as they always were', () => {
+    const text = statementText(first)
+    expect(text).not.toContain('tensor')
+    expect(Statement.parse(JSON.parse(text))).toEqual(first)
+    expect(Statement.safeParse({ ...first, calls: { ...first.calls, tensorBytes: -1 } }).success).toBe(false)
   })
 })

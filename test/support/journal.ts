@@ -16,6 +16,7 @@ import { costOf } from '../../protocol/price.ts'
 import { signReceipt, type Receipt } from '../../protocol/receipt.ts'
 import { signClaims, signTicket, type Ticket } from '../../protocol/ticket.ts'
 import {
+  bytes,
   HOUSE,
   instant,
   nanos,
@@ -34,12 +35,12 @@ export const OPERATOR = 'bbbbbbbbbbbbbbbb' as AccountId
 export const AUTHOR = 'cccccccccccccccc' as AccountId
 export const MODEL = 'test/echo' as ModelId
 const DIGEST = 'd1'.repeat(32)
-const PRICES = { input: '1500000', output: '7000001', cachedInput: '0', bytes: '0', perCall: '2' }
+const PRICES = { input: '1500000', output: '7000001', cachedInput: '0', bytes: '250001', perCall: '2' }
 const PRICE = {
   inputPerMillion: nanos(1_500_000n),
   outputPerMillion: nanos(7_000_001n),
   cachedInputPerMillion: nanos(0n),
-  bytesPerMillion: nanos(0n),
+  bytesPerMillion: nanos(250_001n),
   perCall: nanos(2n),
 }
 /** A Saturday, 10:00 UTC. */
@@ -168,6 +169,8 @@ export const note = (at: number, id: string, kind: 'freeze' | 'unfreeze'): LineD
 export interface CallOptions {
   readonly inputTokens?: bigint
   readonly outputTokens?: bigint
+  /** absent: a call of words */
+  readonly tensorBytes?: bigint
   readonly operator?: AccountId
   readonly model?: ModelId
   readonly ticket?: Partial<Ticket>
@@ -187,7 +190,12 @@ export interface Signers {
 /** A charged call with its proofs. */
 export async function aCall(signers: Signers, at: number, n: number, options: CallOptions = {}): Promise<Entry> {
   const { inputTokens = 12n, outputTokens = 100n, operator = OPERATOR, model = MODEL } = options
-  const units = { inputTokens: tokens(inputTokens), outputTokens: tokens(outputTokens) }
+  const { tensorBytes } = options
+  const units = {
+    inputTokens: tokens(inputTokens),
+    outputTokens: tokens(outputTokens),
+    ...(tensorBytes !== undefined && { tensorBytes: bytes(tensorBytes) }),
+  }
   const charge = costOf(units, PRICE)
   const { ticket, receipt, salt } = await proofsOf(signers, at, n, { ...options, inputTokens, outputTokens, model })
   const fee = charge / 20n
@@ -238,7 +246,7 @@ export async function aLateReceipt(signers: Signers, at: number, n: number, opti
 }
 
 async function proofsOf({ gateway, node }: Signers, at: number, n: number, options: CallOptions) {
-  const { inputTokens = 12n, outputTokens = 100n, model = MODEL } = options
+  const { inputTokens = 12n, outputTokens = 100n, tensorBytes, model = MODEL } = options
   const salt = Buffer.from(String(n).padStart(16, '0')).toString('base64url')
   const ids = { jti: `jti-${n}`, callId: callIdOf(n), attempt: 0 }
   // Deterministic, so that a late receipt has the very ticket of its call.
@@ -253,6 +261,7 @@ async function proofsOf({ gateway, node }: Signers, at: number, n: number, optio
     modelDigest: DIGEST,
     inputTokensMax: 1_000,
     outputTokensMax: 1_000,
+    ...(tensorBytes !== undefined && { tensorBytesMax: 1_000_000 }),
     prices: PRICES,
     bodySha256: 'ab'.repeat(32),
     salt,
@@ -269,6 +278,7 @@ async function proofsOf({ gateway, node }: Signers, at: number, n: number, optio
     outputs: ['cd'.repeat(32)],
     inputTokens: Number(inputTokens),
     outputTokens: Number(outputTokens),
+    ...(tensorBytes !== undefined && { tensorBytes: Number(tensorBytes) }),
     startedAt: time,
     firstOutputAt: time,
     endedAt: time,

@@ -8,6 +8,7 @@ import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
 import type { LateReceiptNeeds } from '../../../gateway/inference/late-receipts.ts'
 import { createReceiptRoutes } from '../../../gateway/inference/receipt-routes.ts'
+import type { AccountPort, LateReceipt } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import { issueTicket, newTicketIds } from '../../../gateway/market/ticket-order.ts'
 import { sealRef, type TicketRef } from '../../../gateway/market/ticket-ref.ts'
@@ -61,7 +62,12 @@ async function aServedCall(signer: Signer, node = silent) {
 }
 
 /** A ticket as any gateway with this key would sign it. */
-async function aTicket(signer: Signer, ref: Partial<TicketRef> & { sealed?: string } = {}, signingKey?: string) {
+async function aTicket(
+  signer: Signer,
+  ref: Partial<TicketRef> & { sealed?: string } = {},
+  signingKey?: string,
+  tensorBytesMax?: number,
+) {
   const ids = newTicketIds(systemRandom)
   const whose = { accountId: newAccountId(systemRandom), nodeId: nodeIdOf(0), ...ref }
   const { jws } = await issueTicket({
@@ -74,8 +80,9 @@ async function aTicket(signer: Signer, ref: Partial<TicketRef> & { sealed?: stri
     attempt: 0,
     path: '/',
     body: '{}',
-    inputTokensMax: 1,
-    outputTokensMax: 1,
+    inputTokensMax: 10,
+    outputTokensMax: 10,
+    tensorBytesMax,
     pseudonym: 'p',
     ref: ref.sealed ?? (await sealRef(env.SOUK_KEY_SECRET, ids.jti, whose, systemRandom)),
     nowSeconds: 1_000,
@@ -101,6 +108,29 @@ describe('a receipt handed in late', () => {
     expect(await answer(ticket, receipt)).toEqual({ outcome: 'taken' })
     expect(await record()).toMatchObject({ chargeNanos: HONEST_COST, outputTokens: 2n })
     expect((await house.account.balance()).availableNanos).toBe(START - HONEST_COST)
+  })
+
+  it.each([
+    ['what it says', { inputTokens: 1, outputTokens: 1, tensorBytes: 1 }, 100, [1n, 1n, 1n]],
+    ['at most what it ordered', { inputTokens: 11, outputTokens: 99, tensorBytes: 101 }, 100, [10n, 10n, 100n]],
+    [
+      'of absurd counts no more than it ordered',
+      { tensorBytes: 2 ** 53 - 1, outputTokens: 2 ** 53 - 1 },
+      100,
+      [1n, 10n, 100n],
+    ],
+    ['no bytes where no tensors were ordered', { tensorBytes: 7 }, undefined, [1n, 1n, undefined]],
+    ['nothing of an attempt that failed', { outcome: 'failed', tensorBytes: 7 }, 100, [0n, 0n, undefined]],
+  ] as const)('tells the guard of its ticket %s', async (_, said, tensorBytesMax, [input, output, bytes]) => {
+    const signer = await aSigner()
+    const taken: LateReceipt[] = []
+    const port = { lateReceipt: (late: LateReceipt) => (taken.push(late), Promise.resolve({ outcome: 'noted' })) }
+    const ticket = await aTicket(signer, {}, undefined, tensorBytesMax)
+    const receipt = await signer.receiptFor(ticket, { inputTokens: 1, outputTokens: 1, ...said })
+    const accounts = () => port as unknown as AccountPort // all that is asked of it
+    expect(await answer(ticket, receipt, { accounts })).toEqual({ outcome: 'taken' })
+    expect(taken).toMatchObject([{ inputTokens: input, outputTokens: output }])
+    expect(taken[0]?.tensorBytes).toBe(bytes)
   })
 
   it('after one that came with the answer changes nothing', async () => {

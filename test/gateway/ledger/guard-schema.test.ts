@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { Account } from '../../../gateway/ledger/account.ts'
 import { AccountGuard } from '../../../gateway/ledger/account-guard.ts'
+import { expire } from '../../../gateway/ledger/call-flow.ts'
 import { migrateGuard } from '../../../gateway/ledger/guard-schema.ts'
+import { openStores } from '../../../gateway/ledger/stores.ts'
 import { chainLine, findBreak, GENESIS_HASH } from '../../../protocol/journal.ts'
 import { HOUSE, instant, nanos, newAccountId, newCallId, newKeyId } from '../../../protocol/units.ts'
 import { aClock, aHold, anEnd, legsOf, MODEL, NODE, SECRET_HASH, START } from './ledger-house.ts'
@@ -165,6 +167,28 @@ describe('a guard of the first release', () => {
       // What was under way stays as it was sent; what is earned now gathers behind it.
       const credits = sql.exec('SELECT state, sum_nanos FROM credits_out ORDER BY state').toArray()
       expect(credits).toMatchObject([{ state: 'gathering' }, { state: 'sending', sum_nanos: 95 }])
+    }))
+
+  it('ends a hold by the progress and the receipt that were stored before there were tensor bytes', () =>
+    withOldGuard(async (account, sql) => {
+      const units = { callId: OPEN, attempt: 0, nodeId: NODE, inputTokens: 1, outputTokens: 30 }
+      const price = {
+        inputPerMillion: '0',
+        outputPerMillion: '1000000',
+        cachedInputPerMillion: '0',
+        bytesPerMillion: '9',
+        perCall: '0',
+      }
+      const terms = { price, operator: OPERATOR, author: OPERATOR, royaltyBps: 0, feeBps: 500, vesting: null }
+      const receipt = { ...units, outputTokens: 29, receipt: 'receipt.jws', ticket: 'ticket.jws' }
+      sql.exec(
+        'UPDATE holds SET progress = ?, receipt = ?',
+        JSON.stringify({ ...units, terms }),
+        JSON.stringify(receipt),
+      )
+      expire(openStores(sql), OPEN, instant(START + 60_000))
+      expect(await account.call(OPEN)).toMatchObject({ outcome: 'expired', chargeNanos: 29n, outputTokens: 29n })
+      expect((await account.call(OPEN))?.tensorBytes).toBeUndefined()
     }))
 
   it('is migrated once: opening it again changes nothing', () =>

@@ -13,9 +13,9 @@ import { chargeLegs } from '../../../gateway/ledger/split.ts'
 import { createStatementRoutes } from '../../../gateway/ledger/statement-routes.ts'
 import { issueTicket, newTicketIds } from '../../../gateway/market/ticket-order.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
-import { costOf } from '../../../protocol/price.ts'
+import { costOf, type Units } from '../../../protocol/price.ts'
 import { signReceipt } from '../../../protocol/receipt.ts'
-import { nanos, tokens, type AccountId, type CallId } from '../../../protocol/units.ts'
+import { bytes, nanos, tokens, type AccountId, type CallId } from '../../../protocol/units.ts'
 import { accounts, aHold, anEnd, FEE_BPS, MODEL, ROYALTY_BPS, type aPayer, type TestClock } from './ledger-house.ts'
 
 export const key = await loadGatewayKey(env.SOUK_SIGNING_KEY)
@@ -23,7 +23,7 @@ const PRICE = {
   inputPerMillion: nanos(1_500_000n),
   outputPerMillion: nanos(7_000_001n),
   cachedInputPerMillion: nanos(0n),
-  bytesPerMillion: nanos(0n),
+  bytesPerMillion: nanos(250_001n),
   perCall: nanos(2n),
 }
 const DIGEST = 'd1'.repeat(32)
@@ -33,6 +33,7 @@ type Payer = Awaited<ReturnType<typeof aPayer>>
 export interface ProvenOptions {
   readonly inputTokens?: bigint
   readonly outputTokens?: bigint
+  readonly tensorBytes?: bigint
   /** the receipt comes after the call's end */
   readonly late?: boolean
   readonly end?: Partial<CallEnd>
@@ -48,8 +49,12 @@ async function aNode() {
 
 /** Holds, signs, captures one call. @returns what was charged, and the proofs */
 export async function provenCall(payer: Payer, operator: AccountId, options: ProvenOptions = {}) {
-  const { inputTokens = 12n, outputTokens = 100n, late = false, end = {} } = options
-  const units = { inputTokens: tokens(inputTokens), outputTokens: tokens(outputTokens) }
+  const { inputTokens = 12n, outputTokens = 100n, tensorBytes, late = false, end = {} } = options
+  const units: Units = {
+    inputTokens: tokens(inputTokens),
+    outputTokens: tokens(outputTokens),
+    ...(tensorBytes !== undefined && { tensorBytes: bytes(tensorBytes) }),
+  }
   const chargeNanos = costOf(units, PRICE)
   const request = aHold(payer, chargeNanos + 10n)
   const held = await payer.port.hold(request)
@@ -84,7 +89,7 @@ export async function provenCall(payer: Payer, operator: AccountId, options: Pro
   return { callId: request.callId, chargeNanos, units, ...proofs }
 }
 
-async function proofsOf(payer: Payer, callId: CallId, units: { inputTokens: bigint; outputTokens: bigint }) {
+async function proofsOf(payer: Payer, callId: CallId, units: Units) {
   node ??= aNode()
   const { x, privateKey } = await node
   const { jws, ticket } = await issueTicket({
@@ -98,6 +103,7 @@ async function proofsOf(payer: Payer, callId: CallId, units: { inputTokens: bigi
     body: '{}',
     inputTokensMax: 1_000,
     outputTokensMax: 1_000,
+    tensorBytesMax: units.tensorBytes === undefined ? undefined : 1_000_000,
     pseudonym: 'p',
     ref: 'r',
     ...newTicketIds(systemRandom),
@@ -116,6 +122,7 @@ async function proofsOf(payer: Payer, callId: CallId, units: { inputTokens: bigi
       outputs: [],
       inputTokens: Number(units.inputTokens),
       outputTokens: Number(units.outputTokens),
+      ...(units.tensorBytes !== undefined && { tensorBytes: Number(units.tensorBytes) }),
       startedAt: at,
       firstOutputAt: at,
       endedAt: at,

@@ -265,6 +265,17 @@ const PLANTED: [string, (story: Calm) => Promise<unknown>, readonly number[], st
     'book',
   ],
   [
+    'tensor bytes that were never charged',
+    ({ people: [, two] }) =>
+      inBook(
+        1,
+        'UPDATE calls SET tensor_bytes = tensor_bytes + 1 WHERE id = (SELECT min(id) FROM calls WHERE account_id = ?)',
+        two.id,
+      ),
+    [1],
+    'book',
+  ],
+  [
     'an hourly sum',
     ({ people: [one] }) =>
       inBook(0, 'UPDATE rollups_hour SET charge_nanos = charge_nanos + 1 WHERE account_id = ?', one.id),
