@@ -9,6 +9,7 @@ import { OIP_LIMITS, tensorBytes, type InferRequest } from '../protocol/oip.ts'
 import { decodeRequest } from '../protocol/oip-canonical.ts'
 import type { Ticket } from '../protocol/ticket.ts'
 import { parseJson, readBody } from './body.ts'
+import { tellEnd } from './call-log.ts'
 import type { JobOwner } from './engines/engine.ts'
 import { NODE_LIMITS } from './limits.ts'
 import type { ServedModel } from './node-metrics.ts'
@@ -99,7 +100,9 @@ async function accept<Body>(
   const requestHash = asked.hash(ticket.salt)
   if (requestHash === null) throw new NodeRefusal('bad_request', 'The body has no canonical form.')
   if (given) needs.tickets.spend(given, createHash('sha256').update(bytes).digest('hex'))
-  return { ticket, isOwn, body: asked.body, requestHash, model, startedAt: needs.now(), signal }
+  const call = { ticket, isOwn, body: asked.body, requestHash, model, startedAt: needs.now(), signal }
+  c.set('call', call)
+  return call
 }
 
 /** Signs the receipt, then counts: a call that the metrics show has its receipt. @returns null for the operator's own call */
@@ -108,15 +111,11 @@ export async function finishCall(
   call: Call<unknown>,
   result: Omit<Work, 'ticket' | 'requestHash' | 'startedAt' | 'endedAt'>,
 ): Promise<string | null> {
-  const { metrics, receipts, now } = needs
-  const { ticket, requestHash, startedAt, model } = call
+  const { receipts, now } = needs
+  const { ticket, requestHash, startedAt } = call
   const work = { ticket, requestHash, startedAt, endedAt: now(), ...result }
   const receipt = call.isOwn ? null : await receipts.issue(work)
-  metrics.calls.add({ task: model.manifest.task, outcome: result.outcome })
-  if (result.outcome === 'cancelled') metrics.cancelled.add()
-  metrics.tokens.add({ direction: 'in' }, result.inputTokens)
-  metrics.tokens.add({ direction: 'out' }, result.outputTokens)
-  if (result.firstOutputAt !== null) metrics.firstTokenSeconds.observe((result.firstOutputAt - startedAt) / 1_000)
+  tellEnd(needs, call, work)
   return receipt
 }
 

@@ -78,7 +78,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export const homeFolder = (flag: string | undefined, env: Environment): string =>
   resolve(flag ?? env.SOUK_NODE_HOME ?? 'souk-node')
 
-const configFile = (home: string): string => join(home, 'config.json')
+export const configFile = (home: string): string => join(home, 'config.json')
 
 /**
  * The file, with SOUK_NODE_NAME, SOUK_NODE_GATEWAY, SOUK_NODE_ENDPOINT, SOUK_NODE_HOST and SOUK_NODE_PORT over it.

@@ -1,14 +1,14 @@
-// Counters, gauges and one histogram in Prometheus' text format 0.0.4. Labels come from fixed sets and from the configuration, never from a
+// Counters, gauges and histograms in Prometheus' text format 0.0.4. Labels come from fixed sets and from the configuration, never from a
 // request, so the number of series is bounded and no prompt can appear.
 
-type Labels = Readonly<Record<string, string>>
+export type Labels = Readonly<Record<string, string>>
 
 export interface Counter {
   add(labels?: Labels, by?: number): void
 }
 
 export interface Histogram {
-  observe(value: number): void
+  observe(value: number, labels?: Labels): void
 }
 
 export interface Metrics {
@@ -22,7 +22,10 @@ export interface Metrics {
 
 export function createMetrics(): Metrics {
   const families: (() => string[])[] = []
-  const head = (name: string, help: string, type: string) => [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
+  const head = (name: string, help: string, type: string) => [
+    `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`,
+    `# TYPE ${name} ${type}`,
+  ]
   return {
     counter(name, help) {
       const values = new Map<string, number>()
@@ -39,23 +42,36 @@ export function createMetrics(): Metrics {
       }
     },
     histogram(name, help, bounds) {
-      const counts = bounds.map(() => 0)
-      let count = 0
-      let sum = 0
-      families.push(() => [
-        ...head(name, help, 'histogram'),
-        ...bounds.map((bound, index) => `${name}_bucket{le="${bound}"} ${counts[index] ?? 0}`),
-        `${name}_bucket{le="+Inf"} ${count}`,
-        `${name}_sum ${sum}`,
-        `${name}_count ${count}`,
-      ])
+      const series = new Map<string, { labels: Labels; counts: number[]; count: number; sum: number }>()
+      families.push(() => [...head(name, help, 'histogram'), ...[...series.values()].flatMap(seriesText)])
+      const seriesText = ({
+        labels,
+        counts,
+        count,
+        sum,
+      }: {
+        labels: Labels
+        counts: number[]
+        count: number
+        sum: number
+      }) => [
+        ...bounds.map(
+          (bound, index) => `${name}_bucket${labelText({ ...labels, le: String(bound) })} ${counts[index] ?? 0}`,
+        ),
+        `${name}_bucket${labelText({ ...labels, le: '+Inf' })} ${count}`,
+        `${name}_sum${labelText(labels)} ${sum}`,
+        `${name}_count${labelText(labels)} ${count}`,
+      ]
       return {
-        observe(value) {
+        observe(value, labels = {}) {
+          const key = labelText(labels)
+          const seen = series.get(key) ?? { labels, counts: bounds.map(() => 0), count: 0, sum: 0 }
+          series.set(key, seen)
           bounds.forEach((bound, index) => {
-            if (value <= bound) counts[index] = (counts[index] ?? 0) + 1
+            if (value <= bound) seen.counts[index] = (seen.counts[index] ?? 0) + 1
           })
-          count += 1
-          sum += value
+          seen.count += 1
+          seen.sum += value
         },
       }
     },
@@ -69,7 +85,11 @@ export function createMetrics(): Metrics {
   }
 }
 
+const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' }
+
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, '\\$&')}"`)
+  const pairs = Object.entries(labels).map(
+    ([name, value]) => `${name}="${value.replace(/[\\"\n]/g, (character) => ESCAPED[character] ?? '')}"`,
+  )
   return pairs.length > 0 ? `{${pairs.join(',')}}` : ''
 }

@@ -3,14 +3,13 @@
 import { setMaxListeners } from 'node:events'
 import { serve, type ServerType } from '@hono/node-server'
 import type { NodeConfig } from './config.ts'
-import { createEngine } from './engines/create.ts'
 import { createGatewayKeys } from './gateway-keys.ts'
 import { keepGreeting } from './hello.ts'
 import type { Identity } from './identity.ts'
 import { NODE_LIMITS } from './limits.ts'
 import { silentLog, type Log } from './log.ts'
-import { loadModel, modelFolder } from './models.ts'
-import { createNodeMetrics, type ServedModel } from './node-metrics.ts'
+import { createModelHost, type ModelHost, type ModelStatus } from './model-store/host.ts'
+import { createNodeMetrics } from './node-metrics.ts'
 import { OperatorError } from './operator-error.ts'
 import { createOwnAccess } from './own-access.ts'
 import { createReceipts } from './receipts.ts'
@@ -22,6 +21,8 @@ export interface NodeOptions {
   readonly identity: Identity
   /** the state folder: where relative model folders begin */
   readonly home: string
+  /** absent: that of this process; engines and downloads read it */
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** looks up the id after a registration by another process; without it `config.nodeId` holds, and without both nobody is greeted */
   readonly nodeId?: () => Promise<string | null>
   readonly log?: Log
@@ -38,6 +39,8 @@ export interface RunningNode {
   readonly died: Promise<string>
   /** newest receipts, oldest first: compact JWS */
   receipts(): readonly string[]
+  /** Brings the models in line with a changed configuration; resolves when they are. Whatever else has changed waits for the next start. */
+  apply(config: NodeConfig): Promise<void>
   /** Drains and ends; may be called twice. */
   stop(): Promise<void>
 }
@@ -45,8 +48,15 @@ export interface RunningNode {
 /** @throws OperatorError for a model that is missing, changed or unreadable, or a port in use */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { config, identity, log = silentLog, now = Date.now } = options
-  const models = await loadModels(options, log, now)
   let isDraining = false
+  let host: ModelHost | null = null
+  const metrics = createNodeMetrics(
+    () => host,
+    () => isDraining,
+  )
+  const { home, env = process.env } = options
+  const models = await createModelHost(config, { home, env, log, now, metrics: metrics.models })
+  host = models
   const stopNow = new AbortController()
   // One listener per call, and calls are bounded elsewhere.
   setMaxListeners(0, stopNow.signal)
@@ -57,14 +67,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const app = createServer({
     identity,
     endpoint: () => endpoint,
-    models: () => models,
+    models: () => models.models(),
+    health: () => models.status().map(healthOf),
     isOwner: createOwnAccess(config.ownKey),
     tickets: createTicketCheck({ nodeKey: identity.nodeKey, keys, now }),
     receipts,
-    metrics: createNodeMetrics(
-      () => models,
-      () => isDraining,
-    ),
+    metrics,
     isDraining: () => isDraining,
     stopNow: stopNow.signal,
     now,
@@ -72,7 +80,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   })
   const { server, url } = await listen(app.fetch, config, options.requestMs ?? NODE_LIMITS.requestMs).catch(
     async (cause: unknown) => {
-      await closeEngines(models)
+      await models.close()
       throw cause
     },
   )
@@ -92,41 +100,35 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await idle(models, stopNow.signal)
     clearTimeout(late)
     await endConnections(server)
-    await closeEngines(models)
+    await models.close()
     log('info', 'stopped')
   }
   let stopping: Promise<void> | null = null
-  const died = Promise.race(
-    models.map(({ manifest, engine }) => engine.died.then((why) => `the model ${manifest.id} died: ${why}`)),
-  )
-  return { url, died, receipts: () => receipts.recent(), stop: () => (stopping ??= drain()) }
-}
-
-async function loadModels({ config, home }: NodeOptions, log: Log, now: () => number): Promise<ServedModel[]> {
-  const served: ServedModel[] = []
-  try {
-    for (const entry of config.models) {
-      const startedAt = now()
-      const model = await loadModel(modelFolder(entry.folder, home))
-      const { id } = model.manifest
-      log('info', 'model_loading', { model: id, digest: model.digest })
-      if (served.some(({ manifest }) => manifest.id === id))
-        throw new OperatorError(`the model ${id} is configured twice: one node serves it once`)
-      served.push({ ...model, engine: await createEngine(model, entry, process.env, { now, observe: UNOBSERVED }) })
-      log('info', 'model_loaded', { model: id, ms: now() - startedAt })
-    }
-    return served
-  } catch (cause) {
-    await closeEngines(served)
-    throw cause
+  let applied = config
+  async function apply(changed: NodeConfig): Promise<void> {
+    if (isDraining) return
+    const fields = AT_START.filter((field) => changed[field] !== applied[field])
+    if (fields.length > 0) log('warn', 'config_needs_restart', { fields: fields.join(', ') })
+    applied = changed
+    await models.apply(changed)
   }
+  const stop = () => (stopping ??= drain())
+  return { url, died: models.died, receipts: () => receipts.recent(), apply, stop }
 }
 
-const UNOBSERVED = { batch: () => undefined, waited: () => undefined, warn: () => undefined }
+/** Fields of the configuration that are read once. */
+const AT_START = ['name', 'gateway', 'endpoint', 'host', 'port', 'ownKey', 'drainMs'] as const
 
-async function closeEngines(models: readonly ServedModel[]): Promise<void> {
-  await Promise.all(models.map(({ engine }) => engine.close()))
-}
+/** Why a model failed is in the log: a reason can name folders, and this page is open. */
+const healthOf = ({ model, digest, state, bytes, engine }: ModelStatus) => ({
+  model,
+  digest,
+  state,
+  running: engine?.isRunning() ?? false,
+  ...(engine?.load() ?? { inFlight: 0, waiting: 0 }),
+  memoryBytes: bytes,
+  ...engine?.describe(),
+})
 
 function listen(
   fetch: Parameters<typeof serve>[0]['fetch'],
@@ -152,8 +154,8 @@ const DRAIN_LOOK_MS = 20
 const LAST_BYTES_MS = 1_000
 
 /** Resolves when no engine has work, or at once when the time is up. */
-async function idle(models: readonly ServedModel[], signal: AbortSignal): Promise<void> {
-  const isBusy = () => models.some(({ engine }) => engine.load().inFlight > 0)
+async function idle(models: ModelHost, signal: AbortSignal): Promise<void> {
+  const isBusy = () => models.status().some(({ engine }) => engine !== null && engine.load().inFlight > 0)
   while (isBusy() && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS))
 }
 

@@ -12,7 +12,10 @@ import {
 } from '../protocol/node.ts'
 import { signClaims } from '../protocol/ticket.ts'
 import { BodyTooLarge, parseJson, readBody } from './body.ts'
+import type { Call } from './call.ts'
+import { tellRefusal } from './call-log.ts'
 import { createChatRoute } from './chat-route.ts'
+import { createCompletionsRoute } from './completions-route.ts'
 import { createEmbeddingsRoute } from './embeddings-route.ts'
 import { createInferRoute } from './infer-route.ts'
 import { EngineRefusal } from './engines/engine.ts'
@@ -24,7 +27,8 @@ import type { Receipts } from './receipts.ts'
 import { NodeRefusal, REFUSAL_STATUS } from './refusal.ts'
 import type { TicketCheck } from './ticket-check.ts'
 
-export type NodeEnv = { Bindings: HttpBindings }
+/** `call`: the order that was accepted, so that its refusal can be told with its model */
+export type NodeEnv = { Bindings: HttpBindings; Variables: { call?: Call<unknown> } }
 
 export interface ServerNeeds {
   readonly identity: Identity
@@ -32,6 +36,8 @@ export interface ServerNeeds {
   readonly endpoint: () => string
   /** read at each request: models come and go while the node runs */
   readonly models: () => readonly ServedModel[]
+  /** what `/healthz` says of each model, also of those that come or go */
+  readonly health: () => readonly object[]
   readonly tickets: TicketCheck
   /** whether an `authorization` is that of the operator's own programs */
   readonly isOwner: (authorization: string | undefined) => boolean
@@ -64,12 +70,7 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
       {
         status: status(),
         nodeKey: identity.nodeKey,
-        models: models().map(({ manifest, digest, engine }) => ({
-          model: manifest.id,
-          digest,
-          running: engine.isRunning(),
-          ...engine.load(),
-        })),
+        models: needs.health(),
       },
       status() === 'ok' ? 200 : 503,
     ),
@@ -99,6 +100,7 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
   app.use('/v1/*', work)
   app.use(NODE_PATHS.infer, work)
   app.post(NODE_PATHS.chat, createChatRoute(needs))
+  app.post(NODE_PATHS.completions, createCompletionsRoute(needs))
   app.post(NODE_PATHS.embeddings, createEmbeddingsRoute(needs))
   app.post(NODE_PATHS.infer, createInferRoute(needs))
   app.route('/v2', createOipRoutes(needs))
@@ -119,7 +121,7 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
 
   app.onError((error, c) => {
     const refusal = asRefusal(error)
-    metrics.refused.add({ code: refusal.code })
+    tellRefusal(needs, c.get('call'), refusal.code, needs.now())
     if (refusal.code === 'internal') log('error', 'call_failed', { cause: error.name, path: c.req.routePath })
     const isTooLarge = error instanceof BodyTooLarge
     if (refusal.code === 'busy') c.header('retry-after', String(refusal.retryAfterSeconds))

@@ -26,6 +26,12 @@ export const initSpec: CommandSpec = {
       value: 'FOLDER',
       help: 'a model to serve, by path or shipped name; may be repeated (tiny-chat, word-vectors)',
     },
+    'accept-licence': {
+      type: 'string',
+      multiple: true,
+      value: 'SPDX',
+      help: 'a licence you have read and accept; may be repeated (models shipped with the program need none)',
+    },
   },
 }
 
@@ -48,6 +54,7 @@ const startSpec: CommandSpec = {
   summary: 'serves the models until it is stopped',
   details: [
     'Prints progress while models load, then "ready URL". SIGTERM or Ctrl-C stops: running calls may finish first.',
+    'Follows config.json while it runs: models that are added, changed or removed come and go. SIGHUP reads it at once.',
     'SOUK_NODE_NAME, SOUK_NODE_GATEWAY, SOUK_NODE_ENDPOINT, SOUK_NODE_HOST and SOUK_NODE_PORT override config.json.',
   ],
   options: { ...SHARED_OPTIONS, json: { type: 'boolean', help: 'print one JSON object per line' } },

@@ -3,7 +3,8 @@ import { hostname } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { DEFAULT_PRICES, hasConfig, homeFolder, parseConfig, saveConfig, type ModelConfig } from '../config.ts'
 import { createIdentity } from '../identity.ts'
-import { modelFolder, readManifest } from '../models.ts'
+import { needsAcceptance } from '../model-store/licence.ts'
+import { modelFolder, readManifest } from '../model-store/manifest.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
 import { DEFAULTS } from './commands.ts'
 import type { ParsedOptions, Terminal } from './options.ts'
@@ -14,7 +15,9 @@ export async function runInit(options: ParsedOptions, { print, env }: Terminal):
   const port = readPort(options.text('port'))
   const endpoint = options.text('endpoint') ?? (port === 0 ? null : `http://127.0.0.1:${port}`)
   const named = options.all('model')
-  const models = await Promise.all((named.length > 0 ? named : DEFAULTS.models).map(modelEntry))
+  const accepted = options.all('accept-licence')
+  const asked = named.length > 0 ? named : DEFAULTS.models
+  const models = await Promise.all(asked.map((model) => modelEntry(model, accepted)))
   const config = parseConfig(
     {
       version: 1,
@@ -24,7 +27,7 @@ export async function runInit(options: ParsedOptions, { print, env }: Terminal):
       host: options.text('host') ?? '127.0.0.1',
       port,
       nodeId: null,
-      models,
+      models: models.map(({ entry }) => entry),
     },
     'what was asked for',
   )
@@ -33,10 +36,18 @@ export async function runInit(options: ParsedOptions, { print, env }: Terminal):
   print(`node key        ${identity.nodeKey}`)
   print(`settlement key  ${identity.settlementAddress}`)
   print(`state folder    ${home}  (back up keys.json: a node without its keys is another node)`)
-  print(`models          ${config.models.map((model) => model.folder).join(', ')}`)
+  for (const [index, { entry, licence, isOpen }] of models.entries())
+    print(
+      `${(index === 0 ? 'models' : '').padEnd(16)}${entry.folder}  (licence: ${licence}${isOpen ? ', not accepted yet' : ''})`,
+    )
   print('')
   print('Next:')
   print('  1. look at config.json: prices, endpoint, models')
+  for (const { entry, licence, isOpen } of models)
+    if (isOpen)
+      print(
+        `     read the licence of ${entry.folder}; if you accept it, add "licence": ${JSON.stringify(licence)} to its entry`,
+      )
   print('  2. souk-node start                                  serves, and greets the gateway')
   print("  3. SOUK_OPERATOR_KEY=0x... souk-node register       once, with your wallet's key")
 }
@@ -47,9 +58,20 @@ function readPort(text: string | undefined): number {
   return Number(text)
 }
 
+interface NewEntry {
+  readonly entry: Pick<ModelConfig, 'folder' | 'prices' | 'licence'>
+  readonly licence: string
+  /** it must be accepted before the model can be served, and was not */
+  readonly isOpen: boolean
+}
+
 /** Paths are relative to where the operator stands now, and kept absolute; prices start from the model's task. */
-async function modelEntry(named: string): Promise<Pick<ModelConfig, 'folder' | 'prices'>> {
+async function modelEntry(named: string, accepted: readonly string[]): Promise<NewEntry> {
   const folder = /^[A-Za-z0-9_-]+$/.test(named) || isAbsolute(named) ? named : resolve(named)
   const manifest = await readManifest(modelFolder(folder, '.'))
-  return { folder, prices: DEFAULT_PRICES[manifest.task] }
+  const { task, licence } = manifest
+  const isNeeded = await needsAcceptance(manifest)
+  const isAccepted = isNeeded && accepted.includes(licence)
+  const entry = { folder, prices: DEFAULT_PRICES[task], ...(isAccepted ? { licence } : {}) }
+  return { entry, licence, isOpen: isNeeded && !isAccepted }
 }

@@ -18,7 +18,9 @@ import { homeFolder, loadConfig, saveNodeId, type NodeConfig } from '../config.t
 import { concurrencyOf } from '../engines/create.ts'
 import { loadIdentity, type Identity } from '../identity.ts'
 import { NODE_LIMITS } from '../limits.ts'
-import { loadModel, modelFolder } from '../models.ts'
+import { silentLog } from '../log.ts'
+import { checkFiles } from '../model-store/check.ts'
+import { prepareModel } from '../model-store/prepare.ts'
 import { OperatorError } from '../operator-error.ts'
 import type { ParsedOptions, Terminal } from './options.ts'
 
@@ -30,7 +32,12 @@ export async function runRegister(options: ParsedOptions, { print, env }: Termin
   const config = await loadConfig(home, env)
   const identity = await loadIdentity(home)
   const operator = await operatorAccount(options.text('wallet-key-file'), env.SOUK_OPERATOR_KEY)
-  const node = await register(config, identity, operator, await offersOf(config, home)).catch((cause: unknown) => {
+  const node = await register(
+    config,
+    identity,
+    operator,
+    await offersOf(config, home, env.SOUK_NODE_MODEL_MIRROR),
+  ).catch((cause: unknown) => {
     throw asOperatorError(cause, config.gateway)
   })
   await saveNodeId(home, node.id)
@@ -71,11 +78,13 @@ async function register(
   return client.registerNode({ ...agreed, name, nodeKey, signature, nodeProof, offers })
 }
 
-/** Every configured model, its files checked: nobody should offer what they cannot serve. */
-async function offersOf(config: NodeConfig, home: string): Promise<OfferRequest[]> {
+/** Every configured model, its files fetched and checked: nobody should offer what they cannot serve. */
+async function offersOf(config: NodeConfig, home: string, mirror: string | undefined): Promise<OfferRequest[]> {
   const offers: OfferRequest[] = []
+  const { signal } = new AbortController()
   for (const entry of config.models) {
-    const loaded = await loadModel(modelFolder(entry.folder, home))
+    const loaded = await prepareModel(entry, home, { log: silentLog, now: Date.now, signal, mirror })
+    if (entry.engine === 'onnx') await checkFiles(loaded)
     const { id: model, contextTokens, outputTokensMax } = loaded.manifest
     const limits = { contextTokens, outputTokensMax, concurrencyMax: concurrencyOf(entry, loaded) }
     const assurance = entry.engine === 'onnx' ? 'pinned' : 'declared'

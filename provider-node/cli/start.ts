@@ -1,7 +1,8 @@
-// `souk-node start`: loads, listens, greets, and runs until it is told to stop. With --json every line on standard output is one JSON object.
-import { homeFolder, loadConfig } from '../config.ts'
+// `souk-node start`: loads, listens, greets, and runs until it is told to stop. While it runs it follows config.json: models come and go. With --json every line on standard output is one JSON object.
+import { configFile, homeFolder, loadConfig } from '../config.ts'
 import { loadIdentity } from '../identity.ts'
 import { createLog, type Log } from '../log.ts'
+import { watchConfig } from '../model-store/config-watch.ts'
 import { startNode } from '../node.ts'
 import { OperatorError } from '../operator-error.ts'
 import type { ParsedOptions, Terminal } from './options.ts'
@@ -17,13 +18,19 @@ export async function runStart(
   const identity = await loadIdentity(home)
   const isJson = options.flag('json')
   const log: Log = isJson ? createLog((line) => print(line.trimEnd()), Date.now) : humanLog(print)
-  const nodeId = async () => (await loadConfig(home, env)).nodeId
+  const read = () => loadConfig(home, env)
+  const nodeId = async () => (await read()).nodeId
   // From now on a signal is heard, also while models load.
   const stopped = stop()
-  const node = await startNode({ config, identity, home, nodeId, log })
+  const node = await startNode({ config, identity, home, env, nodeId, log })
+  const watch = watchConfig({ file: configFile(home), read, log, changed: (changed) => void node.apply(changed) })
+  const reload = () => void watch.reload()
+  process.on('SIGHUP', reload)
   if (isJson) log('info', 'ready', { url: node.url })
   else print(`ready ${node.url}`)
   const failure = await Promise.race([stopped.then(() => null), node.died])
+  watch.stop()
+  process.off('SIGHUP', reload)
   await node.stop()
   if (failure !== null) throw new OperatorError(failure)
 }

@@ -22,7 +22,9 @@ export async function checkFiles({ manifest, folder }: Pick<LoadedModel, 'manife
       throw sentenceFor(`${label} cannot be read`, cause)
     })
     if (actual === null) throw new OperatorError(`${label} is missing`)
-    if (actual !== expected) throw new OperatorError(`${label} is not the file of its manifest (its sha256 differs)`)
+    const advice = manifest.sources ? ': delete it to have it fetched again' : ''
+    if (actual !== expected)
+      throw new OperatorError(`${label} is not the file of its manifest (its sha256 differs)${advice}`)
   }
 }
 

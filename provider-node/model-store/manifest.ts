@@ -33,7 +33,9 @@ export async function shippedModels(): Promise<{ manifest: ModelManifest; digest
   const models = await Promise.all(
     folders.map(async (folder) => {
       const manifest = await readManifest(folder)
-      return (await missingFiles(folder, manifest)).length > 0 ? [] : [{ manifest, digest: modelDigest(manifest.files) }]
+      return (await missingFiles(folder, manifest)).length > 0
+        ? []
+        : [{ manifest, digest: modelDigest(manifest.files) }]
     }),
   )
   return models.flat()

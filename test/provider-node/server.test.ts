@@ -240,16 +240,10 @@ describe('the rest of the node', () => {
       ],
     })
     const page = await (await fetch(`${node.url}/metrics`)).text()
-    for (const name of [
-      'model_loaded',
-      'in_flight',
-      'queue_depth',
-      'calls_total',
-      'tokens_total',
-      'first_token_seconds_count',
-    ])
+    for (const name of ['model_loaded', 'in_flight', 'queue_depth', 'calls_total', 'tokens_total'])
       expect(page).toContain(`souk_node_${name}`)
-    expect(page).toContain('souk_node_calls_total{task="chat",outcome="complete"}')
+    expect(page).toContain('gen_ai_server_time_to_first_token_seconds_count')
+    expect(page).toContain('souk_node_calls_total{model="souk/tiny-chat",task="chat",outcome="complete"}')
     expect(page).not.toContain('zanzibarprompt')
   })
 })
