@@ -4,13 +4,19 @@ import { tokens } from '../../../protocol/units.ts'
 
 const says = (prompt_tokens: number, completion_tokens: number) => ({ prompt_tokens, completion_tokens })
 /** 20 bytes arrived, at most 50 tokens went in and 100 were ordered. */
-const drift = (claim: ReturnType<typeof says> | null, receipt: ReturnType<typeof says> | null = null, bytes = 20) =>
+const drift = (
+  claim: ReturnType<typeof says> | null,
+  receipt: ReturnType<typeof says> | null = null,
+  bytes = 20,
+  choices?: number,
+) =>
   driftPpm(
     {
       claim,
       outputBytes: bytes,
       bytesPerTokenMin: 1,
       most: { inputTokens: tokens(50), outputTokens: tokens(100) },
+      ...(choices === undefined ? {} : { choices }),
     },
     receipt,
   )
@@ -24,6 +30,8 @@ describe('drift', () => {
     ['every byte a token', drift(says(50, 20)), 0],
     ['four tokens without text', drift(says(0, 24)), 0],
     ['the fifth', drift(says(0, 25)), 40_000],
+    ['twelve of three choices', drift(says(0, 32), null, 20, 3), 0],
+    ['the thirteenth of three choices', drift(says(0, 33), null, 20, 3), 30_303],
     ['input at its bound', drift(says(50, 0)), 0],
     ['input one above', drift(says(51, 0)), 19_607],
     ['output ordered, in many bytes', drift(says(0, 104), null, 5_000), 0],

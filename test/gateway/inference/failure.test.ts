@@ -5,6 +5,7 @@ describe("a node's refusal", () => {
   it.each([
     [400, { error: { code: 'context_length_exceeded' } }, 'context_length_exceeded', 'caller'],
     [400, { error: { code: 'bad_request' } }, 'provider_failed', 'none'],
+    [400, { error: { code: 'unsupported_parameter' } }, 'unsupported_parameter', 'none'],
     [429, { error: { code: 'busy' } }, 'provider_busy', 'none'],
     [429, null, 'provider_busy', 'none'],
     [503, { error: { code: 'draining' } }, 'no_provider', 'none'],
@@ -32,12 +33,16 @@ describe('a refusal that cannot be true', () => {
 describe('the verdict over all attempts', () => {
   const failed = new AttemptFailure('provider_failed', 'node')
   const busy = new AttemptFailure('provider_busy', 'none')
+  const unable = new AttemptFailure('unsupported_parameter', 'none')
   const wrong = new AttemptFailure('context_length_exceeded', 'caller')
   it.each([
     [[busy, busy], 'provider_busy'],
     [[busy, failed], 'provider_failed'],
     [[timedOut(), busy], 'provider_timeout'],
     [[failed, wrong], 'context_length_exceeded'],
+    [[unable, unable], 'unsupported_parameter'],
+    [[busy, unable], 'provider_busy'],
+    [[unable, failed, unable], 'provider_failed'],
     [[], 'no_provider'],
   ])('of %j is %s', (failures, code) => expect(verdict(failures).code).toBe(code))
 })

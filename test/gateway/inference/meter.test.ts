@@ -81,4 +81,12 @@ describe('bytes', () => {
     expect(bytesOf(texts)).toBe(bytes)
     expect(bytesOf([texts.join('')])).toBe(bytes)
   })
+
+  it('of several choices are counted each for itself: a half of one never joins a half of another', () => {
+    const meter = aMeter()
+    const said = ['a\ud83d', 'b\ud83d', '\ude00', '\ude00']
+    for (const [index, text] of said.entries()) meter.noteOutput(text, index % 2)
+    meter.noteClaim({ prompt_tokens: 0, completion_tokens: 10 ** 6 })
+    expect(meter.units().outputTokens).toBe(10n)
+  })
 })
