@@ -61,6 +61,7 @@ const ethersStandIn: Plugin = {
 
 /** workerd has no file system: what its tests read comes as a binding. */
 const siweVectors = openVectors('siwe')
+const oipVectors = openVectors('kserve-oip')
 const SIWE_FILES = [
   'parsing_positive',
   'parsing_negative',
@@ -91,6 +92,7 @@ export default defineConfig({
                   JSON.stringify(Object.fromEntries(SIWE_FILES.map((f) => [f, siweVectors.json(`${f}.json`)]))),
                 TEST_CI: vectorsAreRequired ? '1' : '0',
                 TEST_JSON_SUITE: jsonSuite(),
+                TEST_OIP_YAML: oipVectors?.text('specification/protocol/open_inference_rest.yaml') ?? null,
               },
             },
           }),

@@ -2,11 +2,13 @@
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
+import { HEADER_LENGTH } from '../protocol/oip-framing.ts'
 import { createAuthenticate } from './auth/authenticate.ts'
 import { createAuthRoutes } from './auth/routes.ts'
 import { GatewayError, toResponse } from './core/errors.ts'
 import type { AppEnv } from './core/principal.ts'
 import { newRequestId } from './core/request-id.ts'
+import { createOipRoutes } from './inference/oip-routes.ts'
 import { createReceiptRoutes } from './inference/receipt-routes.ts'
 import { createInferenceRoutes } from './inference/routes.ts'
 import { createFreezeRoutes } from './ledger/freeze-routes.ts'
@@ -27,8 +29,8 @@ export function createApp(services: Services) {
   const { config } = services
   const auth = createAuthRoutes(services)
   const app = new Hono<AppEnv>()
-  app.onError((error, c) => withId(toResponse(error, c.var.requestId), c.var.requestId))
-  app.notFound((c) => withId(toResponse(new GatewayError('not_found'), c.var.requestId), c.var.requestId))
+  app.onError((error, c) => withId(toResponse(error, c.var.requestId, c.req.path), c.var.requestId))
+  app.notFound((c) => withId(toResponse(new GatewayError('not_found'), c.var.requestId, c.req.path), c.var.requestId))
   app.use(async (c, next) => {
     c.set('requestId', newRequestId(services.random))
     await next()
@@ -36,8 +38,10 @@ export function createApp(services: Services) {
   })
   app.use(secureHeaders())
   // Keys travel in a header and never in a cookie there, so any page may call with its user's own key.
-  app.use('/v1/*', cors({ origin: '*', exposeHeaders: EXPOSED_HEADERS, maxAge: 86_400 }))
+  for (const surface of ['/v1/*', '/v2/*'])
+    app.use(surface, cors({ origin: '*', exposeHeaders: EXPOSED_HEADERS, maxAge: 86_400 }))
   app.use(createAuthenticate(services))
+  const inference = { ...services, feeBps: config.feeBps, holdDeadlineMs: config.holdDeadlineMs }
   return app
     .get('/healthz', (c) => c.json({ ok: true }))
     .get('/.well-known/jwks.json', (c) => c.json(services.key.jwks, 200, { 'cache-control': 'public, max-age=300' }))
@@ -54,17 +58,12 @@ export function createApp(services: Services) {
     .route('/api', createMarketRoutes(services))
     .route('/api', createReceiptRoutes(services))
     .route('/api', createNotifyRoutes(services))
-    .route(
-      '/v1',
-      createInferenceRoutes({
-        ...services,
-        feeBps: config.feeBps,
-        holdDeadlineMs: config.holdDeadlineMs,
-      }),
-    )
+    .route('/v1', createInferenceRoutes(inference))
+    .route('/', createOipRoutes(inference))
 }
 
 const EXPOSED_HEADERS = [
+  HEADER_LENGTH,
   'x-souk-call-id',
   'x-souk-node',
   'x-souk-hold',

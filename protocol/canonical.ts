@@ -1,4 +1,5 @@
-// Bytes that two parties must agree on: canonical JSON (RFC 8785), SHA-256, base64url. Synchronous, so that guards can use them.
+// Bytes that two parties must agree on: canonical JSON (RFC 8785), SHA-256, base64url. Synchronous, so that guards can use them; only for megabytes
+// there is a hash that is waited for.
 import canonicalize from 'canonicalize'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
@@ -14,6 +15,12 @@ export function jcs(value: unknown): string {
 
 export function sha256Hex(...parts: (string | Uint8Array)[]): string {
   return bytesToHex(sha256(concatBytes(...parts.map((part) => (typeof part === 'string' ? utf8ToBytes(part) : part)))))
+}
+
+/** The same of tensors, by Web Crypto: a hash in JavaScript takes 16 MiB the better part of a second. */
+export async function longSha256Hex(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>) // no body is shared memory
+  return bytesToHex(new Uint8Array(digest))
 }
 
 /** RFC 4648 section 5, without padding. */

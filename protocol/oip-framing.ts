@@ -140,7 +140,7 @@ function bytesOf(texts: readonly Iterable<string>[]): number {
 
 function parsed(bytes: Uint8Array): Result<unknown, 'malformed'> {
   try {
-    return parseOipJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return parseOipJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes))
   } catch {
     return { ok: false, code: 'malformed', detail: 'It is not UTF-8.' }
   }

@@ -41,18 +41,30 @@ export class GatewayError extends Error {
   body(requestId: string | null): ErrorBody {
     return errorBody(this.code, requestId, this.param, this.detail)
   }
+
+  /** The protocol's `{ error }` is the sentence alone; what else we know stands beside it, as its schema allows. */
+  openInferenceBody(requestId: string | null) {
+    const { message, code, param } = this.body(requestId).error
+    return { error: message, code, param, requestId }
+  }
 }
 
-/** Anything thrown -> the answer. A bug becomes `internal_error`, and its message stays inside. */
-export function toResponse(error: unknown, requestId: string): Response {
+/**
+ * Anything thrown -> the answer. A bug becomes `internal_error`, and its message stays inside.
+ * @param path of the request: each surface has the shape its clients read, OpenAI's or the Open Inference Protocol's
+ */
+export function toResponse(error: unknown, requestId: string, path = ''): Response {
   const refusal = error instanceof GatewayError ? error : new GatewayError('internal_error', { cause: error })
   if (refusal.status >= 500) logError(refusal, requestId)
   const headers = new Headers({ 'content-type': 'application/json', ...refusal.headers })
   // OpenAI's clients would repeat a 409 otherwise, and it would be one again.
   if (refusal.status === 409) headers.set('x-should-retry', 'false')
   if (refusal.retryAfterSeconds !== null) headers.set('retry-after', String(refusal.retryAfterSeconds))
-  return new Response(JSON.stringify(refusal.body(requestId)), { status: refusal.status, headers })
+  const body = OPEN_INFERENCE.test(path) ? refusal.openInferenceBody(requestId) : refusal.body(requestId)
+  return new Response(JSON.stringify(body), { status: refusal.status, headers })
 }
+
+const OPEN_INFERENCE = /^\/v2(\/|$)/
 
 /** One structured line. Prompts and answers are never in an error; keys and tokens are cut out of what a library may have quoted. */
 export function logError(error: unknown, requestId: string | null): void {

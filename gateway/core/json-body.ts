@@ -70,14 +70,15 @@ function closestIssue(issue: Issue): Issue {
 /** A field's name is the caller's own text and could be megabytes long. */
 const shorten = (param: string): string => (param.length > 200 ? `${param.slice(0, 200)}…` : param)
 
-async function readBytes(request: Request): Promise<Uint8Array> {
-  if (Number(request.headers.get('content-length') ?? 0) > LIMITS.bodyBytes) throw tooLarge()
+/** @throws GatewayError body_too_large, having read no more than that */
+export async function readBytes(request: Request, bytesMax: number = LIMITS.bodyBytes): Promise<Uint8Array> {
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax)
   const parts: Uint8Array[] = []
   let size = 0
   for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength
     // Leaving the loop cancels the body: what is too large is not read to its end.
-    if (size > LIMITS.bodyBytes) throw tooLarge()
+    if (size > bytesMax) throw tooLarge(bytesMax)
     parts.push(chunk)
   }
   if (parts.length === 1 && parts[0]) return parts[0]
@@ -98,7 +99,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-const tooLarge = () => new GatewayError('body_too_large', { detail: `At most ${LIMITS.bodyBytes} bytes.` })
+const tooLarge = (bytesMax: number) => new GatewayError('body_too_large', { detail: `At most ${bytesMax} bytes.` })
 
 /**
  * Deepest nesting of brackets outside strings, counted without recursion. Exact as far as the text is valid JSON, which is

@@ -59,6 +59,8 @@ export const CALL_TIMEOUTS = {
 export type CallTimeouts = typeof CALL_TIMEOUTS
 
 export const firstTokenMsPerInputToken = 2
+/** the same for tensors: a home's line takes about a megabyte a second */
+export const firstTokenMsPerByte = 0.001
 
 /** ms a hold outlives the longest call, so that the relay always settles first */
 export const HOLD_GRACE_MS = 30_000

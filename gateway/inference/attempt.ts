@@ -2,7 +2,7 @@
 // market learns of it and the node's request is closed.
 import type { Ticket } from '../../protocol/ticket.ts'
 import type { Clock } from '../core/clock.ts'
-import { firstTokenMsPerInputToken, type CallTimeouts } from '../core/limits.ts'
+import { firstTokenMsPerByte, firstTokenMsPerInputToken, type CallTimeouts } from '../core/limits.ts'
 import type { AttemptRecord } from '../ledger/account-port.ts'
 import type { NodeLink, NodeRequest } from '../link/node-link.ts'
 import type { Market, Offer } from '../market/market-port.ts'
@@ -103,9 +103,12 @@ export async function runAttempt<Answer extends Answered>(
     const body = order.bodyFor(offer)
     const { jws, ticket } = await needs.issueTicket(order, offer, attempt, body).catch(ourOwnFault)
     ticketJws = jws
-    const response = await send(needs, { endpoint: offer.endpoint, path: order.path, body, ticket: jws }, watch, caller)
+    const request = { endpoint: offer.endpoint, path: order.path, body, ticket: jws }
+    const firstMs = firstOutputMs(needs.timeouts, order, body)
+    // A node says no word about tensors before it has computed them: its head comes with its answer.
+    const response = await send(needs, request, watch, caller, typeof body === 'string' ? 0 : firstMs)
     if (!response.ok) throw await refusal(response, order, offer, watch)
-    watch.arm(needs.timeouts.firstTokenMs + firstTokenMsPerInputToken * Number(order.most.inputTokens))
+    watch.arm(firstMs)
     const noteFirstOutput = () => (firstOutputAt ??= needs.clock())
     const reportProgress = () => progress(needs, meter, call, background)
     const answer = await serve(response, { offer, meter, watch, ticket, background, noteFirstOutput, reportProgress })
@@ -136,15 +139,22 @@ function progress(needs: AttemptNeeds, meter: Meter, call: AbortController, back
   background(sent.then(stopIfGone))
 }
 
+/** ms a node has until its first output: more for a longer input, which it has to receive and to walk through. */
+function firstOutputMs({ firstTokenMs }: CallTimeouts, { most }: Order, body: string | Uint8Array): number {
+  const tensorBytes = typeof body === 'string' ? 0 : body.byteLength
+  return firstTokenMs + firstTokenMsPerInputToken * Number(most.inputTokens) + firstTokenMsPerByte * tensorBytes
+}
+
 async function send(
   needs: AttemptNeeds,
   request: Omit<NodeRequest, 'signal'>,
   watch: Watch,
   caller: Caller,
+  waitMs: number,
 ): Promise<Response> {
   // Nobody is asked to work for a call that is over.
   watch.signal.throwIfAborted()
-  watch.arm(needs.timeouts.connectMs)
+  watch.arm(needs.timeouts.connectMs + waitMs)
   caller.noteSent()
   return watch.race(needs.link.send({ ...request, signal: watch.signal }))
 }

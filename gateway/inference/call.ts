@@ -202,10 +202,11 @@ const GUARD_TRIES = 4
 const GUARD_PAUSE_MS = 50
 
 /** What the caller is told of it: when to come back, or what to leave out. */
-function refusedWith({ code, cause }: AttemptFailure): GatewayError {
+function refusedWith({ code, cause, options: { detail } }: AttemptFailure): GatewayError {
   if (code === 'unsupported_parameter') return new GatewayError(code, { cause, detail: UNSUPPORTED })
   const mayComeBack = code === 'provider_busy' || code === 'no_provider'
-  return new GatewayError(code, { cause, ...(mayComeBack ? { retryAfterSeconds: 1 } : {}) })
+  const told = { ...(mayComeBack ? { retryAfterSeconds: 1 } : {}), ...(detail === undefined ? {} : { detail }) }
+  return new GatewayError(code, { cause, ...told })
 }
 
 const UNSUPPORTED =

@@ -19,6 +19,10 @@ export function driftPpm(observed: Observed, receipt: NodeUsageClaim | null): nu
   return Math.max(...gaps, claim && receipt ? contradiction(claim, receipt) : 0)
 }
 
+/** The same of a receipt's count of tensor bytes, which we know ourselves. @example tensorDriftPpm(100, 150) // 333_333 */
+export const tensorDriftPpm = (counted: number, stated: number): number =>
+  ppm(Math.abs(counted - stated), Math.max(counted, stated))
+
 function beyondBounds({ prompt_tokens, completion_tokens }: NodeUsageClaim, observed: Observed): number {
   const input = Math.max(0, prompt_tokens - Number(observed.most.inputTokens))
   const output = Math.max(0, completion_tokens - relayedBound(observed) - TOKENS_WITHOUT_TEXT * (observed.choices ?? 1))

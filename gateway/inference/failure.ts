@@ -7,9 +7,10 @@ export class AttemptFailure extends Error {
   constructor(
     readonly code: ErrorCode,
     readonly fault: 'none' | 'node' | 'caller' | 'gateway',
-    options?: { cause?: unknown },
+    /** `detail`: told to the caller, so in the caller's own terms */
+    readonly options: { readonly cause?: unknown; readonly detail?: string } = {},
   ) {
-    super(code, options)
+    super(code, 'cause' in options ? { cause: options.cause } : undefined)
   }
 
   /** Another node may do better, unless the request itself is wrong or the time is up. */

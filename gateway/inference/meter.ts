@@ -3,14 +3,14 @@
 import { NodeUsageClaim } from '../../protocol/node.ts'
 import { costOf, type Units } from '../../protocol/price.ts'
 import type { Receipt } from '../../protocol/receipt.ts'
-import { nanos, type Instant, type Nanos } from '../../protocol/units.ts'
+import { bytes, nanos, type Instant, type Nanos } from '../../protocol/units.ts'
 import type { Leg } from '../../protocol/journal.ts'
 import type { AccountPort, ChargeTerms } from '../ledger/account-port.ts'
 import { legsFor } from '../ledger/split.ts'
 import type { Offer } from '../market/market-port.ts'
 import { vestingOf } from '../market/vesting.ts'
 import { countUnits, isOverOrder, type Observed } from './count.ts'
-import { driftPpm } from './drift.ts'
+import { driftPpm, tensorDriftPpm } from './drift.ts'
 import type { Order } from './order.ts'
 
 interface MeterNeeds {
@@ -24,7 +24,10 @@ const encoder = new TextEncoder()
 export class Meter {
   #claim: NodeUsageClaim | null = null
   #receipt: NodeUsageClaim | null = null
+  #receiptTensorBytes = 0
   #outputBytes = 0
+  /** bytes of tensors, in and out, of an answer that came; null for words */
+  #tensorBytes: number | null = null
   /** choices whose text so far ends between the two halves of a character */
   readonly #endInHalf = new Set<number>()
   #reportedAt: Instant
@@ -50,8 +53,18 @@ export class Meter {
   }
 
   /** The counts of the receipt that came with the answer. They are compared, never charged. */
-  noteReceipt({ inputTokens, outputTokens }: Pick<Receipt, 'inputTokens' | 'outputTokens'>): void {
+  noteReceipt({
+    inputTokens,
+    outputTokens,
+    tensorBytes,
+  }: Pick<Receipt, 'inputTokens' | 'outputTokens' | 'tensorBytes'>) {
     this.#receipt = { prompt_tokens: inputTokens, completion_tokens: outputTokens }
+    this.#receiptTensorBytes = tensorBytes ?? 0
+  }
+
+  /** A whole answer of tensors came: their bytes, in and out, as we have them ourselves. An empty one is an answer too. */
+  noteTensors(tensorBytes: number): void {
+    this.#tensorBytes = tensorBytes
   }
 
   /** @param choice whose text it is: those of several come in any order */
@@ -70,7 +83,7 @@ export class Meter {
   }
 
   get hasOutput(): boolean {
-    return this.#outputBytes > 0
+    return this.#outputBytes > 0 || this.#tensorBytes !== null
   }
 
   get isOverOrder(): boolean {
@@ -78,7 +91,10 @@ export class Meter {
   }
 
   units(): Units {
-    return countUnits(this.#observed())
+    const words = countUnits(this.#observed())
+    if (this.#tensorBytes === null) return words
+    const most = Number(this.order.most.tensorBytes ?? 0n)
+    return { ...words, tensorBytes: bytes(Math.min(this.#tensorBytes, most)) }
   }
 
   /** What these units cost, or nothing while nothing was delivered. Never above the hold: units are bounded by the order. */
@@ -98,6 +114,7 @@ export class Meter {
 
   /** How far the node's counts are from what can be; null when it gave none. */
   driftPpm(): number | null {
+    if (this.#tensorBytes !== null && this.#receipt) return tensorDriftPpm(this.#tensorBytes, this.#receiptTensorBytes)
     return driftPpm(this.#observed(), this.#receipt)
   }
 

@@ -1,4 +1,5 @@
 // Reading a node's answer: bounded in size, time and shape. Nothing of it is passed on as it came; everything is parsed first.
+import { concatBytes } from '../../protocol/canonical.ts'
 import { NodeChatEvent } from '../../protocol/node.ts'
 import { SseDecoder, SseOverflow } from '../../protocol/sse.ts'
 import { LIMITS } from '../core/limits.ts'
@@ -34,6 +35,22 @@ export async function nodeJson(response: Response, watch: Watch): Promise<unknow
   for await (const bytes of boundedBody(response, watch, LIMITS.nodeAnswerBytes))
     text += decoder.decode(bytes, { stream: true })
   return parseJson(text + decoder.decode())
+}
+
+/** A whole answer in bytes. @param gapMs between two pieces of it: once it comes, it keeps coming. @throws AttemptFailure as above */
+export async function nodeBytes(
+  response: Response,
+  watch: Watch,
+  bytesMax: number,
+  gapMs: number,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const bytes of boundedBody(response, watch, bytesMax)) {
+    watch.arm(gapMs)
+    parts.push(bytes)
+  }
+  const [only, ...others] = parts
+  return only && others.length === 0 ? only : concatBytes(...parts)
 }
 
 async function* boundedBody(

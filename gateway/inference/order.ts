@@ -1,5 +1,6 @@
 // An order is a request made ready: the model and its offers, the choice among them, the exact bodies for the nodes, the highest cost.
 // Everything in it is frozen before money is held; whatever happens later is measured against it.
+import type { Task } from '../../protocol/model.ts'
 import type { Units } from '../../protocol/price.ts'
 import {
   isModelId,
@@ -45,7 +46,8 @@ export interface Order {
 
 /** What differs between tasks: which units at most, which path, which body. */
 export interface OrderDraft {
-  readonly task: Model['manifest']['task']
+  /** of the model, or one of these */
+  readonly task: Task | ReadonlySet<Task>
   readonly path: string
   readonly stream: boolean
   readonly most: (model: Model) => Units
@@ -74,12 +76,9 @@ export async function findModel(
 ): Promise<Snapshot> {
   const snapshot = isModelId(id) ? await market.snapshot(id, background) : null
   if (!snapshot) throw new GatewayError('model_not_found', { param: 'model', detail: 'See GET /v1/models.' })
-  if (snapshot.model.manifest.task !== task) {
-    throw new GatewayError('unsupported_model_task', {
-      param: 'model',
-      detail: `It serves ${snapshot.model.manifest.task}.`,
-    })
-  }
+  const { task: served } = snapshot.model.manifest
+  const isServed = typeof task === 'string' ? served === task : task.has(served)
+  if (!isServed) throw new GatewayError('unsupported_model_task', { param: 'model', detail: `It serves ${served}.` })
   return snapshot
 }
 

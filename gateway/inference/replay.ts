@@ -1,6 +1,7 @@
 // What is kept of a call's answer, and the same answer again: JSON word for word; a stream with each choice's text in one piece and then its own
 // last chunks. Only whole answers are kept: a cut one must never look complete, whoever asks how often.
 import { z } from 'zod'
+import { fromBase64url } from '../../protocol/canonical.ts'
 import { encodeSse } from '../../protocol/sse.ts'
 import { IDEMPOTENCY } from '../core/limits.ts'
 import type { TextPiece } from './choices.ts'
@@ -10,6 +11,8 @@ const Headers = z.record(z.string(), z.string())
 export const KeptAnswer = z.union([
   z.object({ headers: Headers, reply: z.looseObject({}) }),
   z.object({ headers: Headers, chunks: z.array(z.looseObject({})).min(1) }),
+  /** tensors, whose bytes are the answer also where they are JSON: as a parsed object, its 64-bit integers would be others */
+  z.object({ headers: Headers, type: z.string(), bytes: z.base64url() }),
 ])
 export type KeptAnswer = z.infer<typeof KeptAnswer>
 
@@ -47,7 +50,8 @@ const leastBytes = ({ text, logprobs }: TextPiece): number => text.length + (log
 const TOKEN_BYTES = 7
 
 /** The body of an answer that is given again, and its media type. */
-export function bodyOf(kept: KeptAnswer): { readonly type: string; readonly body: string } {
+export function bodyOf(kept: KeptAnswer): { readonly type: string; readonly body: string | Uint8Array } {
+  if ('bytes' in kept) return { type: kept.type, body: fromBase64url(kept.bytes) }
   if ('reply' in kept) return { type: 'application/json', body: JSON.stringify(kept.reply) }
   const events = [...kept.chunks.map((chunk) => JSON.stringify(chunk)), '[DONE]']
   return { type: 'text/event-stream; charset=utf-8', body: events.map((event) => encodeSse(event)).join('') }

@@ -2,7 +2,7 @@
 // cannot tell them apart by their form.
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { base64url, sha256Hex, utf8ToBytes } from '../../protocol/canonical.ts'
+import { base64url, longSha256Hex, sha256Hex, utf8ToBytes } from '../../protocol/canonical.ts'
 import type { Price } from '../../protocol/price.ts'
 import { TICKET_SECONDS, type Ticket } from '../../protocol/ticket.ts'
 import type { AccountId, CallId, ModelId, NodeId, RandomBytes } from '../../protocol/units.ts'
@@ -57,7 +57,7 @@ export async function issueTicket(order: TicketOrder): Promise<{ jws: string; ti
       bytes: String(price.bytesPerMillion),
       perCall: String(price.perCall),
     },
-    bodySha256: sha256Hex(order.body),
+    bodySha256: await (typeof order.body === 'string' ? sha256Hex(order.body) : longSha256Hex(order.body)),
     salt: order.salt,
     pseudonym: order.pseudonym,
     ref: order.ref,

@@ -7,6 +7,8 @@ import { toResponse } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
 import { Secret } from '../../../gateway/core/sealed.ts'
+import type { InferenceNeeds } from '../../../gateway/inference/call-route.ts'
+import { createOipRoutes } from '../../../gateway/inference/oip-routes.ts'
 import { createInferenceRoutes } from '../../../gateway/inference/routes.ts'
 import type { AccountPort } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
@@ -97,7 +99,7 @@ export async function aHouse(options: HouseOptions) {
     },
   }
   const app = new Hono<AppEnv>()
-  app.onError((error, c) => toResponse(error, c.var.requestId))
+  app.onError((error, c) => toResponse(error, c.var.requestId, c.req.path))
   app.use(async (c, next) => {
     c.set('requestId', 'req_test')
     // `Bearer x` is the key; any other text is another secret of it, good after a reroll.
@@ -107,39 +109,38 @@ export async function aHouse(options: HouseOptions) {
     c.set('principal', said ? { kind: 'key', ...principal } : null)
     await next()
   })
-  app.route(
-    '/v1',
-    createInferenceRoutes({
-      accounts: (id) => (options.accounts ?? ((port) => port))({ ...accounts(id), ...options.guard?.(accounts(id)) }),
-      market: { ...market, snapshot: async (...args) => (isOpen ? market.snapshot(...args) : null) },
-      link,
-      clock: systemClock,
-      random: options.random ?? systemRandom,
-      feeBps: 500,
-      holdDeadlineMs: options.holdDeadlineMs ?? null,
-      timeouts: { ...CALL_TIMEOUTS, ...options.timeouts },
-      issueTicket: async (order, offer, attempt, body) => {
-        if (options.withoutTickets) throw new Error('planned: no key')
-        const ids = newTicketIds(systemRandom)
-        return issueTicket({
-          key,
-          issuer: 'test',
-          offer,
-          model: order.model,
-          callId: order.callId,
-          attempt,
-          path: order.path,
-          body,
-          inputTokensMax: Number(order.most.inputTokens),
-          outputTokensMax: Number(order.most.outputTokens),
-          pseudonym: 'p',
-          ...ids,
-          ref: await sealRef(env.SOUK_KEY_SECRET, ids.jti, { accountId, nodeId: offer.nodeId }, systemRandom),
-          nowSeconds: Date.now() / 1000,
-        })
-      },
-    }),
-  )
+  const needs: InferenceNeeds = {
+    accounts: (id) => (options.accounts ?? ((port) => port))({ ...accounts(id), ...options.guard?.(accounts(id)) }),
+    market: { ...market, snapshot: async (...args) => (isOpen ? market.snapshot(...args) : null) },
+    link,
+    clock: systemClock,
+    random: options.random ?? systemRandom,
+    feeBps: 500,
+    holdDeadlineMs: options.holdDeadlineMs ?? null,
+    timeouts: { ...CALL_TIMEOUTS, ...options.timeouts },
+    issueTicket: async (order, offer, attempt, body) => {
+      if (options.withoutTickets) throw new Error('planned: no key')
+      const ids = newTicketIds(systemRandom)
+      return issueTicket({
+        key,
+        issuer: 'test',
+        offer,
+        model: order.model,
+        callId: order.callId,
+        attempt,
+        path: order.path,
+        body,
+        inputTokensMax: Number(order.most.inputTokens),
+        outputTokensMax: Number(order.most.outputTokens),
+        ...(order.most.tensorBytes === undefined ? {} : { tensorBytesMax: Number(order.most.tensorBytes) }),
+        pseudonym: 'p',
+        ...ids,
+        ref: await sealRef(env.SOUK_KEY_SECRET, ids.jti, { accountId, nodeId: offer.nodeId }, systemRandom),
+        nowSeconds: Date.now() / 1000,
+      })
+    },
+  }
+  app.route('/v1', createInferenceRoutes(needs)).route('/', createOipRoutes(needs))
   return {
     account,
     accountId,
@@ -160,18 +161,14 @@ export async function aHouse(options: HouseOptions) {
     begin(path: string, body: unknown, { signal, ...init }: CallInit = {}) {
       const context = createExecutionContext()
       const headers = { 'content-type': 'application/json', authorization: 'Bearer x', ...init.headers }
-      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      const text = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
       const sent = { method: 'POST', headers, body: text, ...(signal ? { signal } : {}) }
       const request = new Request(`https://gateway.test${path}`, sent)
       const response = Promise.resolve(app.fetch(request, env, context))
       return { response, settled: () => waitOnExecutionContext(context) }
     },
-    async get(path: string) {
-      return app.fetch(
-        new Request(`https://gateway.test${path}`, { headers: { authorization: 'Bearer x' } }),
-        env,
-        createExecutionContext(),
-      )
+    async get(path: string, headers: Record<string, string> = { authorization: 'Bearer x' }) {
+      return app.fetch(new Request(`https://gateway.test${path}`, { headers }), env, createExecutionContext())
     },
   }
 }

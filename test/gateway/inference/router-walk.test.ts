@@ -11,11 +11,19 @@ import type { AccountPort } from '../../../gateway/ledger/account-port.ts'
 import type { NodeRequest } from '../../../gateway/link/node-link.ts'
 import type { Market } from '../../../gateway/market/market-port.ts'
 import { createServices, type Services } from '../../../gateway/services.ts'
+import { NODE_PATHS } from '../../../protocol/node.ts'
 import { fromUsd, instant, nanos, newAccountId, newKeyId } from '../../../protocol/units.ts'
 import { aModel, anOffer, AUTHOR, OPERATOR } from '../../support/workers/builders.ts'
 import { finish, sse, token } from './call-house.ts'
+import { tensorModel, tensorNode } from './tensor-house.ts'
 
 const CHAT = { model: 'test/chat', messages: [{ role: 'user', content: 'hi' }] }
+
+const INPUTS = [
+  { name: 'ids', datatype: 'INT64', shape: [1, 2], data: [1, 2] },
+  { name: 'words', datatype: 'BYTES', shape: [1], data: ['hi'] },
+]
+const TENSORS = [{ inputs: INPUTS }, { inputs: INPUTS, parameters: { binary_data_output: true } }]
 
 /** Known good bodies of every inference route: each kind of answer it can give. A new route needs its line here. */
 const INFERENCE: Readonly<Record<string, readonly object[]>> = {
@@ -33,7 +41,17 @@ const INFERENCE: Readonly<Record<string, readonly object[]>> = {
     { model: 'test/vectors', input: 'hi' },
     { model: 'test/vectors', input: ['hi', 'ho'], encoding_format: 'base64' },
   ],
+  '/v2/models/:author/:name/infer': TENSORS,
+  '/v2/models/:author/:name/versions/:version/infer': TENSORS,
+  '/v2/models/:id{[^/]+%2[Ff][^/]+}/infer': TENSORS,
+  '/v2/models/:id{[^/]+%2[Ff][^/]+}/versions/:version/infer': TENSORS,
 }
+/** A path of that form. */
+const urlOf = (path: string) =>
+  path
+    .replace(':author/:name', 'test/tensors')
+    .replace(':id{[^/]+%2[Ff][^/]+}', 'test%2Ftensors')
+    .replace(':version', '1')
 /** POST routes there that ask no node: with a body, so that this is seen. */
 const WITHOUT_A_NODE: Readonly<Record<string, object>> = {}
 
@@ -47,8 +65,10 @@ const log: string[] = []
 const heard = (account: AccountPort): AccountPort =>
   new Proxy(account, { get: (port, name: keyof AccountPort) => (log.push(name), port[name]) })
 
-function answerOf({ path, body }: NodeRequest): Response {
+function answerOf(request: NodeRequest): Response | Promise<Response> {
+  const { path, body } = request
   log.push('node')
+  if (path === NODE_PATHS.infer) return tensorNode()(request)
   if (!path.endsWith('/embeddings')) return sse([token('one ', 1), token('two', 2), finish(2), '[DONE]'])
   const { input } = JSON.parse(String(body)) as { input: string[] } // what our own room wrote
   const data = input.map((_, index) => ({ index, embedding: [1, 2, 3] }))
@@ -57,9 +77,8 @@ function answerOf({ path, body }: NodeRequest): Response {
 
 const market: Market = {
   snapshot: async (id) => {
-    const model = [aModel({ id: 'test/chat' }), aModel({ id: 'test/vectors', task: 'embeddings', dimensions: 3 })].find(
-      (known) => known.id === id,
-    )
+    const vectors = aModel({ id: 'test/vectors', task: 'embeddings', dimensions: 3 })
+    const model = [aModel({ id: 'test/chat' }), vectors, tensorModel()].find((known) => known.id === id)
     return model ? { model, offers: [anOffer({ modelId: id })], takenAt: instant(0) } : null
   },
   attemptStarted: async () => undefined,
@@ -89,7 +108,11 @@ async function run(app: App, path: string, body: object): Promise<number> {
   log.length = 0
   const context = createExecutionContext()
   const headers = { 'content-type': 'application/json', authorization }
-  const request = new Request(`https://gateway.test${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+  const request = new Request(`https://gateway.test${urlOf(path)}`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  })
   const response = await app.fetch(request, env, context)
   const reader = response.body?.getReader()
   let text = ''

@@ -8,6 +8,8 @@ declare global {
       BOOK_1: D1Database
       TEST_REGISTRY: D1Migration[]
       TEST_BOOK: D1Migration[]
+      /** the schema of the Open Inference Protocol as it was published; null when it is missing */
+      TEST_OIP_YAML: string | null
       /** JSON of the files of vectors/siwe by name; null when they are missing */
       TEST_SIWE_VECTORS: string | null
       /** '1' where missing vectors are a failure */

@@ -1,0 +1,49 @@
+// An answer in tensors on its way out: a short one whole and with its length, of a longer one each piece when it is taken, because the text of
+// its tensors may be more than an isolate can hold. And what of it is kept for who repeats the request.
+import { base64url, concatBytes } from '../../protocol/canonical.ts'
+import { HEADER_LENGTH, type WrittenBody } from '../../protocol/oip-framing.ts'
+import { IDEMPOTENCY } from '../core/limits.ts'
+import type { CapturedCall } from './call.ts'
+import { keptHeaders } from './idempotent.ts'
+import type { KeptAnswer } from './replay.ts'
+
+/** bytes of an answer that is sent in one piece */
+const WHOLE_BYTES = 1024 * 1024
+
+export const bodyOf = ({ pieces }: WrittenBody): BodyInit => wholeUpTo(WHOLE_BYTES, pieces) ?? streamOf(pieces)
+
+export const formHeaders = ({ headerLength }: WrittenBody): Record<string, string> =>
+  headerLength === null
+    ? { 'content-type': 'application/json' }
+    : { 'content-type': 'application/octet-stream', [HEADER_LENGTH]: String(headerLength) }
+
+/** Null when it is too long to be kept. */
+export function keepTensors(call: CapturedCall<unknown>, written: WrittenBody): KeptAnswer | null {
+  const body = wholeUpTo(IDEMPOTENCY.keptBytes, written.pieces)
+  if (!body) return null
+  const { 'content-type': type = '', ...form } = formHeaders(written)
+  return { headers: { ...keptHeaders(call), ...form }, type, bytes: base64url(body) }
+}
+
+/** All of it, or null when there is more than that. */
+function wholeUpTo(bytesMax: number, pieces: Iterable<Uint8Array>): Uint8Array | null {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for (const piece of pieces) {
+    size += piece.byteLength
+    if (size > bytesMax) return null
+    parts.push(piece)
+  }
+  return concatBytes(...parts)
+}
+
+function streamOf(pieces: Iterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const left = pieces[Symbol.iterator]()
+  return new ReadableStream({
+    pull(controller) {
+      const next = left.next()
+      if (next.done) controller.close()
+      else controller.enqueue(next.value)
+    },
+  })
+}
