@@ -3,6 +3,7 @@
 // time is over are dropped before they cost. Pure of any runtime: what computes is an argument, and so is the clock.
 import { EngineRefusal, type EngineObserver } from './engine.ts'
 import { FairQueue } from './fair-queue.ts'
+import { averaged, retryAfterSeconds } from './retry-after.ts'
 
 /** What the queue has to know of a call. */
 export interface Turn {
@@ -47,12 +48,8 @@ interface Call<Job, Answer> extends Seat<Job> {
   begin(): void
 }
 
-/** Seconds a refused caller is told to wait: at least one, and never so long that a short jam empties the node. */
-const RETRY_AFTER_MAX = 60
 /** ms a timer can hold; a later deadline is looked at when the call's turn comes */
 const TIMER_MAX_MS = 2 ** 31 - 1
-/** Weight of the newest batch in the measured pace. */
-const PACE_WEIGHT = 0.2
 
 export class BatchQueue<Job, Answer> {
   readonly #queue: FairQueue<Call<Job, Answer>>
@@ -143,9 +140,10 @@ export class BatchQueue<Job, Answer> {
     }
     await this.#compute(batch)
     const seconds = (this.needs.now() - startedAt) / 1_000 / batch.length
-    this.#pace = this.#pace === null ? seconds : this.#pace + PACE_WEIGHT * (seconds - this.#pace)
+    this.#pace = averaged(this.#pace, seconds)
     this.#idleLanes += 1
     this.#dispatch()
+    if (this.#running === 0) this.#queue.rest()
   }
 
   /** Never rejects. A batch that throws is computed again one by one, so that the guilty call alone fails. */
@@ -172,11 +170,12 @@ export class BatchQueue<Job, Answer> {
       call.settle(this.#busy('did not get to it'))
   }
 
+  /** A lane takes call after call at the measured pace: everybody who is here stands before a newcomer. */
   #busy(why: string): EngineRefusal {
-    const calls = this.#running + this.#queue.size
-    const seconds = Math.ceil((calls * (this.#pace ?? 0)) / this.needs.lanes)
-    const retryAfterSeconds = Math.min(RETRY_AFTER_MAX, Math.max(1, seconds))
-    return new EngineRefusal('busy', `The queue of this model ${why}.`, { retryAfterSeconds })
+    const waiting = this.#running + this.#queue.size
+    const load = { waiting, concurrencyMax: this.needs.lanes, callSeconds: this.#pace }
+    const message = `The queue of this model ${why}.`
+    return new EngineRefusal('busy', message, { retryAfterSeconds: retryAfterSeconds(load) })
   }
 }
 

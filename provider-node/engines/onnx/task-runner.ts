@@ -11,10 +11,13 @@ export interface RunnerRefusal {
 }
 
 export interface TaskRunner<Job, Answer> {
-  /** Jobs are computed in one batch only when their keys are equal: the shapes of tensors, say. */
-  batchKey(job: Job): string
-  /** Answers in the order of the jobs. @throws whatever the runtime throws: then no job of the batch has an answer */
-  run(jobs: readonly Job[]): Promise<readonly (Answer | RunnerRefusal)[]>
+  /** Jobs are computed in one batch only when their keys are equal: the shapes of tensors, say. Null: only alone. */
+  batchKey(job: Job): string | null
+  /**
+   * Answers in the order of the jobs. A runner of many steps may ask between them whether a job's caller has left: what it answers for that one
+   * is read by nobody. @throws whatever the runtime throws: then no job of the batch has an answer
+   */
+  run(jobs: readonly Job[], hasLeft?: (index: number) => boolean): Promise<readonly (Answer | RunnerRefusal)[]>
   close(): Promise<void>
 }
 

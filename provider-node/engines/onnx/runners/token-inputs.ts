@@ -40,7 +40,7 @@ export function loadTextTokens(folder: string, file: string): TextTokens {
   }
 }
 
-/** Feeds for whichever of input_ids, attention_mask and token_type_ids the graph has; int64 [texts, longest]. */
+/** Feeds for whichever of input_ids, attention_mask, token_type_ids and position_ids the graph has; int64 [texts, longest]. */
 export function tokenInputs(
   session: Pick<InferenceSession, 'inputNames'>,
   rows: readonly (readonly number[])[],
@@ -59,6 +59,7 @@ export function tokenInputs(
     input_ids: () => filled((ids, column) => ids[column] ?? padding),
     attention_mask: () => filled((ids, column) => (column < ids.length ? 1 : 0)),
     token_type_ids: () => filled(() => 0),
+    position_ids: () => filled((_, column) => column),
   }
   return Object.fromEntries(session.inputNames.flatMap((name) => (all[name] ? [[name, all[name]()]] : [])))
 }

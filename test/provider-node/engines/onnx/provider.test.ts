@@ -32,7 +32,7 @@ const choose = (configured: string, listed: readonly string[], needs: Partial<Ch
   chooseProvider({ file: 'any', configured, listed, program: drivers, optionsOf: () => ({}), ...needs })
 
 describe('the choice among providers', () => {
-  it.each([
+  it.each<{ of: Record<string, number>; wins: string }>([
     { of: { cpu: 10, fast: 1 }, wins: 'fast' },
     { of: { cpu: 10, fast: 8.9 }, wins: 'fast' },
     { of: { cpu: 10, tie: 9 }, wins: 'cpu' },
