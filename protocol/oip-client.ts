@@ -16,19 +16,23 @@ import {
 /** What the caller wants beside the request itself. */
 interface Form {
   readonly id?: string
-  /** inputs that go in binary, outputs that shall come so */
+  /** inputs that go in binary, outputs that shall come so; asked of '' when all outputs are wanted */
   readonly isBinary: (name: string) => boolean
 }
 
-/** @returns 'not_utf8' for an input that JSON cannot say and that is not to go in binary */
+/**
+ * Of binary tensors nothing is said where there are none: servers without that extension know no such parameters.
+ * @returns 'not_utf8' for an input that JSON cannot say and that is not to go in binary
+ */
 export function writeInferRequest(
   { inputs, outputs, parameters }: Omit<InferRequest, 'modelName'>,
   { id, isBinary }: Form,
 ): Result<WrittenBody, 'not_utf8'> {
-  const wanted = outputs.map((name) => ({ name, parameters: { binary_data: isBinary(name) } }))
+  const wanted = outputs.map((name) => ({ name, ...(isBinary(name) ? { parameters: { binary_data: true } } : {}) }))
+  const allBinary = outputs.length === 0 && isBinary('')
   const head = {
     ...(id === undefined ? {} : { id }),
-    parameters: outputs.length > 0 ? parameters : { ...parameters, binary_data_output: isBinary('') },
+    parameters: allBinary ? { ...parameters, binary_data_output: true } : parameters,
     ...(outputs.length > 0 ? { outputs: wanted } : {}),
   }
   return writeTensors(head, 'inputs', inputs, isBinary)
@@ -36,14 +40,14 @@ export function writeInferRequest(
 
 /** Loose: a server may say more than it must. */
 const AnswerJson = z.object({
-  model_name: z.string().max(1_024),
-  id: z.string().optional(),
-  parameters: z.record(z.string(), z.unknown()).optional(),
+  model_name: z.string().max(1_024).nullish(),
+  id: z.string().nullish(),
+  parameters: z.record(z.string(), z.unknown()).nullish(),
   outputs: z
     .array(
       z.object({
         ...describedFields,
-        parameters: z.looseObject({ binary_data_size: BinarySize.optional() }).optional(),
+        parameters: z.looseObject({ binary_data_size: BinarySize.optional() }).nullish(),
       }),
     )
     .min(1)
@@ -62,7 +66,9 @@ export function readInferAnswer(
 ): { readonly ok: true; readonly value: ReadAnswer } | InferRefusal {
   const read = readHeader(body, headerLength, AnswerJson)
   if (!read.ok) return read
-  const { model_name: modelName, id = null, parameters = {}, outputs: described } = read.value.header
+  const { model_name: modelName, id, parameters, outputs: described } = read.value.header
   const outputs = readTensors(described, read.value.data)
-  return outputs.ok ? { ok: true, value: { modelName, id, parameters, outputs: outputs.value } } : outputs
+  if (!outputs.ok) return outputs
+  const said = { modelName: modelName ?? '', id: id ?? null, parameters: parameters ?? {} }
+  return { ok: true, value: { ...said, outputs: outputs.value } }
 }

@@ -21,7 +21,7 @@ export interface DescribedTensor {
   readonly name: string
   readonly datatype: Datatype
   readonly shape: readonly number[]
-  readonly parameters?: { readonly binary_data_size?: number | undefined } | undefined
+  readonly parameters?: { readonly binary_data_size?: number | undefined } | null | undefined
   readonly data?: unknown
 }
 export const describedFields = { name: TensorName, datatype: Datatype, shape: Shape, data: z.unknown().optional() }

@@ -42,7 +42,29 @@ describe('a request', () => {
   })
 })
 
+describe('a request to a server without the binary extension', () => {
+  it('says no word of it', () => {
+    const inputs: Tensor[] = [{ name: 'x', datatype: 'INT8', shape: [1], data: new Uint8Array([7]) }]
+    const plain = (outputs: string[]) =>
+      new TextDecoder().decode(
+        whole(written(writeInferRequest({ inputs, outputs, parameters: {} }, { isBinary: () => false }))),
+      )
+    expect(plain([]) + plain(['y'])).not.toContain('binary')
+  })
+})
+
 describe('an answer', () => {
+  it('is read from servers that say less of it than ours, and more', () => {
+    const said = {
+      outputs: [{ name: 'y', datatype: 'INT8', shape: [1], data: [7], parameters: null, extra: 1 }],
+      extra: 1,
+    }
+    expect(readInferAnswer(utf8ToBytes(JSON.stringify(said)), null)).toMatchObject({
+      ok: true,
+      value: { modelName: '', id: null, parameters: {}, outputs: [{ name: 'y', data: new Uint8Array([7]) }] },
+    })
+  })
+
   it('is the same in JSON, in binary and mixed, and its pieces can be walked through twice', () => {
     fc.assert(
       fc.property(someTensors, aForm, fc.option(fc.string()), (outputs, wantsBinary, id) => {
