@@ -13,7 +13,7 @@ const HttpUrl = z
   .max(2_048)
   .transform((url) => url.replace(/\/+$/, ''))
 
-const ModelConfig = z.strictObject({
+export const ModelConfig = z.strictObject({
   /** a name shipped with the program, or a path; see models.ts */
   folder: z.string().min(1).max(4_096),
   engine: z.enum(['onnx', 'openai', 'oip']).default('onnx'),
