@@ -21,6 +21,9 @@ export const NODE_LIMITS = {
   cacheBytes: 1024 * 1024 * 1024,
   /** log probabilities in one event, for a reader so slow that more wait: 20 alternatives each, they are 100 kB, a tenth of what is read */
   eventTokens: 64,
+  /** ms a model's own chat template may take for one dialogue, and characters it may say besides the messages: it is a program that came with it */
+  templateMs: 1_000,
+  templateCharacters: 1_000_000,
   /** ms a request to the gateway may take */
   gatewayMs: 15_000,
   /** ms between two fetches of the gateway's keys for a key id we do not know */
