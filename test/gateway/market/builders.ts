@@ -2,6 +2,7 @@
 import type { AttemptReport, Offer } from '../../../gateway/market/market-port.ts'
 import { digestOf } from '../../../gateway/market/models.ts'
 import type { ModelManifest } from '../../../protocol/model.ts'
+import type { OipTensorJson, TensorSpec } from '../../../protocol/oip.ts'
 import { fromUsd, nanos, type AccountId, type CallId, type ModelId, type NodeId } from '../../../protocol/units.ts'
 
 export const OPERATOR = 'aaaaaaaaaaaaaaa1' as AccountId
@@ -69,12 +70,35 @@ export function aVectorManifest(over: Partial<ModelManifest> = {}): ModelManifes
   })
 }
 
+/** A graph that gives its floats back, and its words. */
+export function aTensorManifest(over: Partial<ModelManifest> = {}): ModelManifest {
+  const tensors: TensorSpec[] = [
+    { name: 'x', datatype: 'FP32', shape: [-1, 2] },
+    { name: 'words', datatype: 'BYTES', shape: [-1] },
+  ]
+  const known: OipTensorJson[] = [
+    { name: 'x', datatype: 'FP32', shape: [1, 2], data: [0.5, -2] },
+    { name: 'words', datatype: 'BYTES', shape: [2], data: ['a', 'ü'] },
+  ]
+  return {
+    ...aManifest(),
+    id: 'maker/graph',
+    task: 'tensors',
+    files: { 'graph.onnx': 'ef'.repeat(32) },
+    contextTokens: 1,
+    outputTokensMax: 0,
+    tensors: { inputs: tensors, outputs: tensors, outputBytesMax: 1_000 },
+    probes: [{ inputs: known, outputs: known }],
+    ...over,
+  }
+}
+
 export function anOfferRequest(manifest: ModelManifest = aManifest()) {
   return {
     model: manifest.id,
     digest: digestOf(manifest),
     prices: { inputPerMillion: '0.01', outputPerMillion: '0.02', perCall: '0' },
-    contextTokens: 2_048,
+    contextTokens: Math.min(2_048, manifest.contextTokens),
     outputTokensMax: manifest.outputTokensMax === 0 ? 0 : 512,
     concurrencyMax: 4,
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CHOOSE, rank, replay } from '../../../gateway/market/choose.ts'
-import { instant, tokens, type NodeId } from '../../../protocol/units.ts'
+import { bytes, fromUsd, instant, tokens, type NodeId } from '../../../protocol/units.ts'
 import { anOffer } from './builders.ts'
 
 const now = instant(1_000_000)
@@ -125,6 +125,22 @@ describe('rank', () => {
     const [free, floor] = rank(offers, input).explanation.candidates
     expect(free?.share).toBe(floor?.share)
     expect(free?.price).toBe('0.000002000')
+  })
+
+  it('ranks tensor offers by what their bytes cost, and lets no free one take everything either', () => {
+    const price = { ...anOffer({ usd: '0' }).price }
+    const byBytes = (nodeId: NodeId, usd: string) =>
+      anOffer({ nodeId, price: { ...price, bytesPerMillion: fromUsd(usd) } })
+    const tensors = {
+      ...input,
+      estimate: { inputTokens: tokens(0), outputTokens: tokens(0), tensorBytes: bytes(3_000_000) },
+    }
+    const offers = [byBytes(A, '0'), byBytes(B, '0.0001'), byBytes(C, '0.0002')]
+    const [free, floor, dear] = rank(offers, tensors).explanation.candidates
+    expect([free?.price, floor?.price, dear?.price]).toEqual(['0.000300000', '0.000300000', '0.000600000'])
+    expect(free?.share).toBe(floor?.share)
+    expect(dear?.weight).toBe(0.25)
+    expect(lostOf(rank([...offers.slice(0, 2), byBytes(C, '0.0002001')], tensors))[C]).toBe('price')
   })
 })
 

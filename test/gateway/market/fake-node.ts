@@ -6,7 +6,16 @@ import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
 import { importPublicKey } from '../../../protocol/keys.ts'
 import { challengeClaims, ChallengeRequest, PROOF_TYP } from '../../../protocol/node.ts'
-import { outputHash, requestHash, signReceipt, vectorBytes, type Receipt } from '../../../protocol/receipt.ts'
+import {
+  outputHash,
+  requestHash,
+  signReceipt,
+  tensorRequestHash,
+  vectorBytes,
+  type Receipt,
+} from '../../../protocol/receipt.ts'
+import { decodeRequest, encodeAnswer } from '../../../protocol/oip-canonical.ts'
+import { tensorBytes, type InferAnswer, type InferRequest } from '../../../protocol/oip.ts'
 import { encodeSse } from '../../../protocol/sse.ts'
 import { signClaims, verifyTicket, type Ticket } from '../../../protocol/ticket.ts'
 
@@ -19,6 +28,8 @@ export interface Misbehaviour {
   answer?: (request: NodeRequest) => Response | Promise<Response>
   text?: string
   vector?: number[]
+  /** what it computes; absent: it gives its inputs back as they are */
+  infer?: (request: InferRequest) => InferAnswer
   receipt?: Partial<Receipt>
   receiptKey?: CryptoKey
   withoutReceipt?: boolean
@@ -37,7 +48,9 @@ export async function createFakeNode(now: () => number) {
 
   async function send(request: NodeRequest): Promise<Response> {
     calls.push(request)
-    const body: unknown = JSON.parse(String(request.body))
+    if (typeof request.body !== 'string')
+      return node.bad.answer ? node.bad.answer(request) : infer(request, request.body)
+    const body: unknown = JSON.parse(request.body)
     if (request.path === '/souk/challenge') return challenge(ChallengeRequest.parse(body))
     if (node.bad.answer) return node.bad.answer(request)
     const ticket = await checkedTicket(request)
@@ -45,14 +58,29 @@ export async function createFakeNode(now: () => number) {
     if (request.path === '/v1/embeddings') {
       const embedding = node.bad.vector ?? [0.5, -0.5, 0.25, 0.125]
       const hash = outputHash(ticket.salt, vectorBytes(embedding))
-      return Response.json({ data: [{ index: 0, embedding }], ...(await receiptFor(ticket, body, hash)) })
+      return Response.json({ data: [{ index: 0, embedding }], ...(await receiptForWords(ticket, body, hash)) })
     }
     const text = node.bad.text ?? 'The capital of France is Paris.'
-    const last = { choices: [], ...(await receiptFor(ticket, body, outputHash(ticket.salt, text))) }
+    const last = { choices: [], ...(await receiptForWords(ticket, body, outputHash(ticket.salt, text))) }
     const pieces = [text.slice(0, 5), text.slice(5)].map((content) => ({ choices: [{ index: 0, delta: { content } }] }))
     return new Response(
       [...pieces, last].map((event) => encodeSse(JSON.stringify(event))).join('') + encodeSse('[DONE]'),
     )
+  }
+
+  async function infer(request: NodeRequest, body: Uint8Array): Promise<Response> {
+    const ticket = await checkedTicket(request)
+    tickets.push(ticket)
+    const read = decodeRequest(body)
+    if (!read.ok) throw new Error('a request that no node would accept')
+    const { modelName, inputs } = read.value
+    const answer = node.bad.infer?.(read.value) ?? { modelName, outputs: inputs }
+    const { receipt } = await receiptFor(ticket, {
+      request: tensorRequestHash(ticket.salt, body),
+      outputs: answer.outputs.map(({ data }) => outputHash(ticket.salt, data)),
+      tensorBytes: tensorBytes(inputs) + tensorBytes(answer.outputs),
+    })
+    return new Response(encodeAnswer(answer, receipt ?? null))
   }
 
   async function challenge(request: ChallengeRequest): Promise<Response> {
@@ -71,14 +99,21 @@ export async function createFakeNode(now: () => number) {
     return ticket
   }
 
-  async function receiptFor(ticket: Ticket, body: unknown, output: string): Promise<{ receipt?: string }> {
+  const receiptForWords = (ticket: Ticket, body: unknown, output: string) =>
+    receiptFor(ticket, { request: requestHash(ticket.salt, body), outputs: [output], inputTokens: 9, outputTokens: 7 })
+
+  async function receiptFor(
+    ticket: Ticket,
+    done: Pick<Receipt, 'request' | 'outputs'> & Partial<Receipt>,
+  ): Promise<{ receipt?: string }> {
     if (node.bad.withoutReceipt) return {}
     const at = new Date(now()).toISOString()
-    const { jti, callId, attempt, model, modelDigest, salt } = ticket
+    const { jti, callId, attempt, model, modelDigest } = ticket
     const receipt: Receipt = {
-      ...{ jti, callId, attempt, nodeKey, model, modelDigest, request: requestHash(salt, body), outputs: [output] },
-      ...{ inputTokens: 9, outputTokens: 7, startedAt: at, firstOutputAt: at, endedAt: at },
+      ...{ jti, callId, attempt, nodeKey, model, modelDigest },
+      ...{ inputTokens: 0, outputTokens: 0, startedAt: at, firstOutputAt: at, endedAt: at },
       ...{ outcome: 'complete', continuedCharacters: 0 },
+      ...done,
       ...node.bad.receipt,
     }
     return { receipt: await signReceipt(receipt, node.bad.receiptKey ?? privateKey) }

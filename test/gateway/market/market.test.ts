@@ -161,6 +161,14 @@ describe('snapshot', () => {
     expect(seen).toHaveLength(500)
   })
 
+  it('knows of each offer whether its model is pinned or declared', async () => {
+    expect((await see())?.offers).toMatchObject([{ assurance: 'pinned' }])
+    await env.DB.prepare("UPDATE offers SET assurance = 'declared' WHERE node_id = ?").bind(nodeId).run()
+    time += 30_000
+    expect((await see())?.offers).toMatchObject([{ assurance: 'declared' }])
+    await env.DB.prepare("UPDATE offers SET assurance = 'pinned' WHERE node_id = ?").bind(nodeId).run()
+  })
+
   it.each(['pending', 'draining', 'suspended'])('leaves out a node that is %s', async (state) => {
     await env.DB.prepare('UPDATE nodes SET state = ? WHERE id = ?').bind(state, nodeId).run()
     expect((await see())?.offers).toEqual([])

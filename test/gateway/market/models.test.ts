@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createMarketApp, type MarketApp } from './market-app.ts'
-import { aManifest, aVectorManifest, OPERATOR, STRANGER } from './builders.ts'
+import { aManifest, aTensorManifest, aVectorManifest, OPERATOR, STRANGER } from './builders.ts'
 
 let app: MarketApp
 beforeAll(async () => {
@@ -78,9 +78,56 @@ describe('POST /api/models', () => {
     ['a chat probe without an answer', { probes: [{ input: 'hello' }] }, 'probes'],
     ['an embedding model without a length', { task: 'embeddings' }, 'dimensions'],
     ['a digest of its own', { digest: 'ab'.repeat(32) }, 'digest'],
+    ['a chat probe in tensors', { probes: aTensorManifest().probes }, 'probes'],
+    [
+      'an embedding probe in tensors',
+      { task: 'embeddings', dimensions: 4, probes: aTensorManifest().probes },
+      'probes',
+    ],
+    ['fewest dimensions above all of them', { dimensions: 4, dimensionsMin: 5 }, 'dimensionsMin'],
+    ['a size of a file that it has not', { sizes: { 'model.onnx': 1, 'other.onnx': 1 } }, 'sizes'],
+    ['a path of a file that it has not', { sourcePaths: { toString: 'a' } }, 'sourcePaths'],
+    ['a path that leads out of its source', { sourcePaths: { 'model.onnx': 'a/../../b' } }, 'sourcePaths'],
+    ['a path that does not begin at its source', { sourcePaths: { 'model.onnx': '/b' } }, 'sourcePaths'],
+    ['a source that is not HTTPS', { sources: ['http://files.example'] }, 'sources.0'],
   ])('refuses %s', async (_, over, param) => {
     const refused = await post({ ...aManifest({ id: 'sixth/a', files: files('a9') }), ...over })
     expect(refused).toMatchObject({ status: 400, body: { error: { param } } })
+  })
+
+  const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [0.5, -2] }
+  const probes = (inputs: unknown, outputs: unknown = [x]) => ({ probes: [{ inputs, outputs }] })
+  it.each([
+    ['without its inputs and outputs', { tensors: undefined }, 'tensors'],
+    ['with a probe in words', { probes: [{ input: 'hello', contains: 'hello' }] }, 'probes.0'],
+    ['with a probe of an input it has not', probes([{ ...x, name: 'z' }]), 'probes.0.inputs.0'],
+    ['with a probe of an output it has not', probes([x], [x, { ...x, name: 'z' }]), 'probes.0.outputs.1'],
+    ['with a probe of another type', probes([{ ...x, datatype: 'FP16' }]), 'probes.0.inputs.0'],
+    ['with a probe that says an output twice', probes([x], [x, x]), 'probes.0.outputs.1'],
+    ['with a probe of too few data', probes([{ ...x, data: [1] }]), 'probes.0.inputs.0'],
+    ['with a probe of no numbers', probes([x], [{ ...x, data: ['one', 2] }]), 'probes.0.outputs.0'],
+    [
+      'with known outputs of more bytes than a call may give',
+      { tensors: { ...aTensorManifest().tensors, outputBytesMax: 18 } },
+      'probes.0.outputs',
+    ],
+  ])('refuses a model of tensors %s', async (_, over, param) => {
+    for (const task of ['tensors', 'classification', 'ocr']) {
+      const refused = await post({ ...aTensorManifest({ id: 'seventh/a' }), task, ...over })
+      expect(refused).toMatchObject({ status: 400, body: { error: { param } } })
+    }
+  })
+
+  it('publishes a model of tensors whose known outputs just fit, with sizes, sources and paths', async () => {
+    const { tensors } = aTensorManifest()
+    const published = await post({
+      ...aTensorManifest({ id: 'seventh/b' }),
+      tensors: { ...tensors, outputBytesMax: 19 },
+      sizes: { 'graph.onnx': 7 },
+      sources: ['https://files.example/graphs'],
+      sourcePaths: { 'graph.onnx': 'v1/graph..onnx' },
+    })
+    expect(published.status).toBe(201)
   })
 
   it('is for signed-in accounts', async () => {

@@ -184,6 +184,18 @@ describe('registration', () => {
     expect(withdrawn.body.offers[1]).toMatchObject({ state: 'paused' })
   })
 
+  it('says whether it loads the model’s own files or only declares what it serves; as it says nothing, it loads them', async () => {
+    const first = await register()
+    expect(first.body.offers).toMatchObject([{ assurance: 'pinned' }])
+    const declared = await register({ offers: [{ ...anOfferRequest(), assurance: 'declared' }] })
+    expect(declared.body.offers).toMatchObject([{ assurance: 'declared' }])
+    expect((await app.node(first.body.id)).offers).toMatchObject([{ assurance: 'declared' }])
+    const again = await register()
+    expect(again.body.offers).toMatchObject([{ assurance: 'pinned' }])
+    const unknown = await register({ offers: [{ ...anOfferRequest(), assurance: 'sworn' as 'pinned' }] })
+    expect(unknown.body.error).toMatchObject({ code: 'invalid_request', param: 'offers.0.assurance' })
+  })
+
   it('must prove a changed endpoint again', async () => {
     await register()
     node.bad.challenge = () => new Response('no', { status: 404 })

@@ -47,6 +47,32 @@ describe('issueTicket', () => {
   })
 })
 
+describe('the most tensor bytes of a ticket', () => {
+  const issue = async (tensorBytesMax?: number) =>
+    issueTicket({
+      ...newTicketIds(systemRandom),
+      key: await loadGatewayKey(env.SOUK_SIGNING_KEY),
+      issuer: 'souk',
+      offer: anOffer(),
+      model: { id: CHAT_MODEL, digest: 'ab'.repeat(32) },
+      callId: 'call_00000000000000000000000000' as CallId,
+      attempt: 0,
+      path: '/v2/infer',
+      body: new Uint8Array([1, 2]),
+      inputTokensMax: 0,
+      outputTokensMax: 0,
+      tensorBytesMax,
+      pseudonym: 'p',
+      ref: 'r',
+      nowSeconds: 1_000,
+    })
+  it('stand in it where there are tensors, and in no other ticket', async () => {
+    expect((await issue(7)).ticket.tensorBytesMax).toBe(7)
+    expect((await issue(0)).ticket.tensorBytesMax).toBe(0)
+    expect(Object.keys((await issue()).ticket)).not.toContain('tensorBytesMax')
+  })
+})
+
 describe('pseudonymOf', () => {
   it('names an account the same way at one node, and so that two nodes cannot compare notes', () => {
     const name = pseudonymOf('secret', A, OPERATOR)
