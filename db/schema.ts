@@ -97,7 +97,7 @@ export const models = sqliteTable(
     id: text('id').primaryKey(),
     /** sha256 hex of JCS({ files }) */
     digest: text('digest').notNull(),
-    /** chat | embeddings */
+    /** Task (protocol/model.ts) */
     task: text('task').notNull(),
     /** AccountId: takes the royalty */
     authorAccountId: text('author_account_id').notNull(),
