@@ -3,7 +3,9 @@ import type { ModelConfig } from '../config.ts'
 import type { LoadedModel } from '../models.ts'
 import { OperatorError } from '../operator-error.ts'
 import type { Engine, EngineObserver } from './engine.ts'
+import { createOipEngine } from './oip/oip-engine.ts'
 import { createOnnxEngine } from './onnx/onnx-engine.ts'
+import { createOpenAiEngine } from './openai/openai-engine.ts'
 
 export interface EngineOptions {
   /** calls computed at the same time */
@@ -35,6 +37,8 @@ export function createEngine(
 ): Promise<Engine> {
   const { queueMax, threads, sessions = 1, executionProvider = 'auto', upstream } = config
   const apiKey = upstream?.apiKeyEnv === undefined ? null : (env[upstream.apiKeyEnv] ?? null)
+  if (upstream?.apiKeyEnv !== undefined && apiKey === null)
+    throw new OperatorError(`model ${model.manifest.id}: the environment has no variable ${upstream.apiKeyEnv}`)
   const options: EngineOptions = {
     concurrencyMax: concurrencyOf(config, model),
     queueMax,
@@ -44,6 +48,14 @@ export function createEngine(
     upstream: upstream ? { url: upstream.url, model: upstream.model, apiKey } : null,
     ...needs,
   }
-  if (config.engine === 'onnx') return createOnnxEngine(model, options)
-  throw new OperatorError(`model ${model.manifest.id} cannot be served: there is no engine ${config.engine}`)
+  switch (config.engine) {
+    case 'onnx':
+      return createOnnxEngine(model, options)
+    case 'openai':
+      return createOpenAiEngine(model, options)
+    case 'oip':
+      return createOipEngine(model, options)
+    default:
+      return config.engine satisfies never
+  }
 }
