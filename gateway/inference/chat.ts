@@ -3,7 +3,7 @@ import type { ChatRequest } from '../../protocol/openai.ts'
 import { NODE_PATHS } from '../../protocol/node.ts'
 import { GatewayError } from '../core/errors.ts'
 import { choiceBound, given, nodeParameters, textBound, type TextDraft } from './text-draft.ts'
-import { inputBound } from './quote.ts'
+import { inputBound, lengthBound } from './quote.ts'
 
 /**
  * What a chat request orders. The prompt's bytes are those of the messages' JSON: an upper bound whatever the template does.
@@ -36,7 +36,7 @@ export function chatDraft(request: ChatRequest): TextDraft {
       inputTokens: inputBound(bytes, messages.length, model),
       outputTokens: textBound(bounds, model),
     }),
-    longestTokens: (model) => inputBound(bytes, messages.length, model) + BigInt(choiceBound(bounds, model)),
+    longestTokens: (model) => lengthBound(bytes, messages.length, model) + BigInt(choiceBound(bounds, model)),
     bodyFor: (model, offer) =>
       JSON.stringify({
         model: model.id,

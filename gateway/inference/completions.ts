@@ -2,7 +2,7 @@
 import type { CompletionRequest } from '../../protocol/openai.ts'
 import { NODE_PATHS } from '../../protocol/node.ts'
 import { choiceBound, nodeParameters, textBound, type TextDraft } from './text-draft.ts'
-import { promptsBound } from './quote.ts'
+import { lengthBound, promptsBound } from './quote.ts'
 
 /** OpenAI's default, which clients of this surface rely on */
 const OUTPUT_TOKENS = 16
@@ -24,7 +24,7 @@ export function completionDraft(request: CompletionRequest): TextDraft {
     choices: bounds.choices,
     logprobs: bounds.logprobs,
     most: (model) => ({ inputTokens: promptsBound(bytes, model), outputTokens: textBound(bounds, model) }),
-    longestTokens: (model) => promptsBound([Math.max(...bytes)], model) + BigInt(choiceBound(bounds, model)),
+    longestTokens: (model) => lengthBound(Math.max(...bytes), 0, model) + BigInt(choiceBound(bounds, model)),
     bodyFor: (model, offer) =>
       JSON.stringify({
         model: model.id,

@@ -10,7 +10,7 @@ import type { CapturedCall } from './call.ts'
 import { AttemptFailure } from './failure.ts'
 import { nodeJson } from './node-events.ts'
 import type { Order, OrderDraft } from './order.ts'
-import { inputBound } from './quote.ts'
+import { inputBound, lengthBound } from './quote.ts'
 import { given } from './text-draft.ts'
 import { trailer } from './text-words.ts'
 
@@ -21,12 +21,15 @@ export interface EmbeddingAnswer {
 
 export function embeddingDraft(request: EmbeddingRequest): OrderDraft {
   const input = inputsOf(request)
-  const bytes = new TextEncoder().encode(JSON.stringify(input)).byteLength
+  const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).byteLength
+  const bytes = bytesOf(input)
+  const longest = Math.max(...input.map(bytesOf))
   return {
     task: 'embeddings',
     path: NODE_PATHS.embeddings,
     stream: false,
     most: (model) => ({ inputTokens: inputBound(bytes, input.length, model, input.length), outputTokens: tokens(0) }),
+    longestTokens: (model) => lengthBound(longest, 1, model),
     check: (model) => checkDimensions(request.dimensions ?? null, model),
     bodyFor: (model) => JSON.stringify({ model: model.id, input, ...given({ dimensions: request.dimensions }) }),
   }

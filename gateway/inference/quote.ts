@@ -9,10 +9,14 @@ import type { Model, Offer } from '../market/market-port.ts'
  * @param contexts how many times the model's context may be filled: 1, or the number of separate inputs
  */
 export function inputBound(bytes: number, messages: number, model: Model, contexts = 1): Tokens {
-  const { bytesPerTokenMin, templateTokens, contextTokens } = model.manifest
-  const bound = Math.ceil(bytes / bytesPerTokenMin) + templateTokens.fixed + templateTokens.perMessage * messages
   // A longer input is refused by the node, so the context is a bound as well and keeps the hold small.
-  return tokens(Math.min(bound, contextTokens * contexts))
+  return tokens(Math.min(Number(lengthBound(bytes, messages, model)), model.manifest.contextTokens * contexts))
+}
+
+/** The same for one sequence, whether or not it fits the context: a node that calls it too long may be right only where this is. */
+export function lengthBound(bytes: number, messages: number, { manifest }: Model): bigint {
+  const { bytesPerTokenMin, templateTokens } = manifest
+  return BigInt(Math.ceil(bytes / bytesPerTokenMin) + templateTokens.fixed + templateTokens.perMessage * messages)
 }
 
 /** The same for texts without a template, each a context of its own. @param bytes of each. @example [100, 10] with 4 fixed // 118n */

@@ -91,6 +91,18 @@ describe('shorter vectors', () => {
   )
 })
 
+it('a text is too long by itself, and never because of the others: a node that says so lies', async () => {
+  const refuse: ScriptedNode = () => Response.json({ error: { code: 'context_length_exceeded' } }, { status: 400 })
+  const house = await houseOf({}, refuse)
+  const askFor = async (input: string[]) => {
+    const { response } = await house.call(PATH, embed({ input }))
+    return (await response.json<{ error: { code: string } }>()).error.code
+  }
+  expect(await askFor(Array(9).fill('x'.repeat(100)))).toBe('provider_failed')
+  expect(await askFor(['x', 'x'.repeat(600)])).toBe('context_length_exceeded')
+  expect(await askFor(['x'.repeat(600)])).toBe('context_length_exceeded')
+})
+
 it('one text alone reaches the official client, which asks for base64, as the numbers the node gave', async () => {
   const house = await houseOf({ dimensionsMin: 1 })
   const client = new OpenAI({

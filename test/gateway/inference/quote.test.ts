@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { inputBound, outputBound, quote } from '../../../gateway/inference/quote.ts'
+import { inputBound, lengthBound, outputBound, promptsBound, quote } from '../../../gateway/inference/quote.ts'
 import { nanos, tokens } from '../../../protocol/units.ts'
 import { aModel, anOffer, aPrice } from '../../support/workers/builders.ts'
 
@@ -13,6 +13,16 @@ describe('the bound of the input', () => {
     expect(inputBound(506, 1, aModel())).toBe(512n)
     expect(inputBound(5_000, 1, aModel(), 3)).toBe(1_536n)
   })
+})
+
+it('the length of one sequence is bounded by its bytes alone, whether or not it fits', () => {
+  expect(lengthBound(505, 1, aModel())).toBe(512n)
+  expect(lengthBound(5_000, 2, aModel({ bytesPerTokenMin: 3 }))).toBe(1_667n + 4n + 6n)
+})
+
+it('the bound of several prompts is that of each, none above the context', () => {
+  expect(promptsBound([100, 10], aModel())).toBe(118n)
+  expect(promptsBound([5_000, 0], aModel())).toBe(516n)
 })
 
 describe('the bound of the output', () => {

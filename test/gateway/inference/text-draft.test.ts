@@ -123,7 +123,8 @@ describe('a completion', () => {
     ['a text', 'hello', 11n, 11n],
     ['three texts', ['hello', '', 'é'], 11n + 6n + 8n, 11n],
     ['a text as long as the context', 'x'.repeat(506), 512n, 512n],
-    ['two longer ones', ['x'.repeat(507), 'y'.repeat(9_000)], 1_024n, 512n],
+    ['a longer one', 'x'.repeat(507), 512n, 513n],
+    ['two longer ones', ['x'.repeat(507), 'y'.repeat(9_000)], 1_024n, 9_006n],
   ])('of %s has an input of at most so many tokens', (_, prompt, most, longest) => {
     const draft = completion({ prompt, max_tokens: 10, n: 2 })
     expect(draft.most(aModel()).inputTokens).toBe(most)
