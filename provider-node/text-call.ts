@@ -148,7 +148,7 @@ function waiting(steps: AsyncIterable<TextStep>): StepQueue {
 }
 
 /** One, or several where a slow reader has let so many log probabilities wait that one event would be too large for the gateway. */
-function eventsOf(inputTokens: number, step: TextStep): NodeChatEvent[] {
+export function eventsOf(inputTokens: number, step: TextStep): NodeChatEvent[] {
   const { choice: index, text, logprobs, outputTokens, finishReason: finish_reason } = step
   const usage = { prompt_tokens: inputTokens, completion_tokens: outputTokens }
   const events: NodeChatEvent[] = []

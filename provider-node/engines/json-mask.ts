@@ -1,10 +1,11 @@
 // JSON mode: which bytes may come next so that an answer is one JSON object (RFC 8259) and nothing else, byte by byte, so that tokens may cut it
-// anywhere, inside a character too. Nesting and runs of white space are bounded: a model must not be able to go on for ever saying nothing.
+// anywhere, inside a character too. It begins with its brace; nesting and white space are bounded as no writer of JSON would pass: weak models give
+// line breaks as long as they may.
 // A state is the function that judges the next byte: it gives the state behind it, or null where the byte must not come.
 
 /** arrays and objects within each other */
 export const JSON_DEPTH_MAX = 64
-/** bytes of white space in a row: a line break and an indentation */
+/** bytes of white space in a row, one line break among them at most: that and an indentation */
 export const JSON_SPACE_MAX = 64
 
 export class JsonMask {
@@ -37,8 +38,9 @@ class Position {
   depth = 0
   /** the string under way is a key */
   isKey = false
-  /** white space in a row */
+  /** white space in a row, and line breaks in it */
   spaces = 0
+  lines = 0
 
   become(other: Position): void {
     this.state = other.state
@@ -46,6 +48,7 @@ class Position {
     this.depth = other.depth
     this.isKey = other.isKey
     this.spaces = other.spaces
+    this.lines = other.lines
   }
 
   read(bytes: Uint8Array): boolean {
@@ -83,7 +86,7 @@ type State = (at: Position, byte: number) => State | null
 const code = (character: string): number => character.charCodeAt(0)
 const [QUOTE, BACKSLASH, COMMA, COLON] = [code('"'), code('\\'), code(','), code(':')]
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [code('{'), code('}'), code('['), code(']')]
-const [MINUS, PLUS, POINT, ZERO] = [code('-'), code('+'), code('.'), code('0')]
+const [MINUS, PLUS, POINT, ZERO, LINE_FEED] = [code('-'), code('+'), code('.'), code('0'), code('\n')]
 
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
@@ -94,8 +97,13 @@ const isHex = (byte: number): boolean =>
 /** A bounded run of white space, then what `next` allows. */
 function spaced(next: State): State {
   const self: State = (at, byte) => {
-    if (isSpace(byte)) return ++at.spaces <= JSON_SPACE_MAX ? self : null
+    if (isSpace(byte)) {
+      at.spaces += 1
+      if (byte === LINE_FEED) at.lines += 1
+      return at.spaces <= JSON_SPACE_MAX && at.lines <= 1 ? self : null
+    }
     at.spaces = 0
+    at.lines = 0
     return next(at, byte)
   }
   return self
@@ -109,7 +117,7 @@ const one =
 const between = (low: number, high: number, next: () => State): State =>
   one((byte) => byte >= low && byte <= high, next)
 
-const start = spaced((at, byte) => (byte === OPEN_OBJECT ? at.open(true) : null))
+const start: State = (at, byte) => (byte === OPEN_OBJECT ? at.open(true) : null)
 const key = spaced((at, byte) => (byte === QUOTE ? at.string(true) : null))
 const firstKey = spaced((at, byte) => (byte === CLOSE_OBJECT ? at.close(true) : key(at, byte)))
 const colon = spaced((_at, byte) => (byte === COLON ? value : null))

@@ -109,11 +109,12 @@ export async function aNode(
 }
 
 export const CHAT_PATH = '/v1/chat/completions'
+export const COMPLETIONS_PATH = '/v1/completions'
 export const EMBEDDINGS_PATH = '/v1/embeddings'
 
 /** A good ticket for this body; `overrides` make it a bad one. */
 export function aTicket(node: TestNode, path: string, body: string, overrides: Partial<Ticket> = {}): Ticket {
-  const model = path === CHAT_PATH ? node.chat : node.embeddings
+  const model = path === EMBEDDINGS_PATH ? node.embeddings : node.chat
   const now = Math.floor(Date.now() / 1_000)
   return {
     iss: node.gateway.url,

@@ -21,7 +21,7 @@ const accepts = (text: string | Uint8Array) => {
   return taken === bytes.length && isComplete
 }
 
-const spaces = fc.string({ unit: fc.constantFrom(' ', '\n', '\t', '\r'), maxLength: 3 })
+const spaces = fc.constantFrom('', ' ', '\n', '\r\n', '\t ', ' \n  ')
 /** JSON of an object with white space of all kinds, escapes and wide characters. */
 const someObject = fc
   .tuple(
@@ -29,7 +29,7 @@ const someObject = fc
     fc.constantFrom(0, 1, '\t'),
     spaces,
   )
-  .map(([value, indent, around]) => `${around}${JSON.stringify(value, null, indent)}${around}`)
+  .map(([value, indent, around]) => `${JSON.stringify(value, null, indent)}${around}`)
 
 describe('the JSON mask', () => {
   it('takes every object whole, however tokens cut its bytes, and says so exactly at its end', () => {
@@ -53,7 +53,7 @@ describe('the JSON mask', () => {
   it('takes no byte after which no object can come: what it takes, JSON.parse takes once it is ended', () => {
     // Objects with one byte changed: where the mask takes all of it and calls it whole, it is JSON; where it is JSON, the mask takes it.
     fc.assert(
-      fc.property(someObject, fc.nat(), fc.constantFrom(...'{}[]",:\\0-.eE tu\n\u0001x'), (text, at, character) => {
+      fc.property(someObject, fc.nat(), fc.constantFrom(...'{}[]",:\\0-.eE tu\r\u0001x'), (text, at, character) => {
         const characters = [...text]
         characters[at % characters.length] = character
         const changed = characters.join('')
@@ -123,6 +123,10 @@ describe('the JSON mask', () => {
     ['"a"', 0],
     ['\uFEFF{}', 0],
     ['{}{', 2],
+    [' {}', 0],
+    ['\n{}', 0],
+    ['{\n\n}', 2],
+    ['{ \r\n \n}', 5],
     ['{} x', 3],
   ])('of %j takes %i bytes', (text, taken) => {
     expect(fed(utf8(text)).taken).toBe(taken)
@@ -149,7 +153,6 @@ describe('the JSON mask', () => {
 
   it('takes a run of white space up to its bound and not one more, wherever it stands', () => {
     for (const [before, after] of [
-      ['', '{}'],
       ['{', '}'],
       ['{"a"', ':1}'],
       ['{"a":', '1}'],
@@ -159,7 +162,7 @@ describe('the JSON mask', () => {
       ['{}', ''],
     ] as const) {
       expect(accepts(before + ' '.repeat(JSON_SPACE_MAX) + after)).toBe(true)
-      expect(fed(utf8(before + '\n'.repeat(JSON_SPACE_MAX + 1) + after)).taken).toBe(before.length + JSON_SPACE_MAX)
+      expect(fed(utf8(before + '\t'.repeat(JSON_SPACE_MAX + 1) + after)).taken).toBe(before.length + JSON_SPACE_MAX)
     }
   })
 })
@@ -167,6 +170,7 @@ describe('the JSON mask', () => {
 describeVectors('jsontestsuite', (vectors) => {
   const names = vectors.list('test_parsing').filter((name) => name.endsWith('.json'))
   const bytesOf = (name: string) => vectors.bytes(`test_parsing/${name}`)
+
   it('takes every file with a valid object, and every valid value as the member of one', () => {
     const valid = names.filter((name) => name.startsWith('y_'))
     expect(valid.length).toBe(95)

@@ -57,7 +57,7 @@ function graphFile({ files }: ModelManifest): string {
 
 function createText(setup: TextWorkerSetup, decoder: Decoder, tell: (message: FromTextWorker) => void) {
   const { folder, manifest, concurrencyMax: rowsMax } = setup
-  const tokenizer = loadTokenizer(folder)
+  const tokenizer = loadTokenizer(folder, manifest.tokenizer)
   const template = loadTemplate(folder, manifest, tokenizer)
   const scheduler = new Scheduler({
     decoder,

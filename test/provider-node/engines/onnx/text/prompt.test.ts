@@ -51,9 +51,9 @@ describe('the tokens a job begins with', () => {
   })
 
   it('are refused in JSON mode behind what begins no object, and where some byte is no token', () => {
-    for (const prefix of ['', '{"a', '{}', ' {"a": [1, "é'])
+    for (const prefix of ['', '{"a', '{}', '{"a": [1, "é'])
       expect(prompted(aJob('hi', { isJson: true, prefix }))).toHaveProperty('tokens')
-    for (const prefix of ['Sure: {', '{"a":1}}', '[1'])
+    for (const prefix of ['Sure: {', ' {', '{"a":1}}', '[1'])
       expect(prompted(aJob('hi', { isJson: true, prefix }))).toMatchObject({ refused: 'bad_request' })
     const mute = { ...tokenizer, canSayAnything: false }
     expect(prompted(aJob('hi', { isJson: true }), 512, mute)).toMatchObject({ refused: 'unsupported_parameter' })
