@@ -85,12 +85,15 @@ export async function missingFiles(folder: string, { files }: Pick<ModelManifest
 /** Bytes of memory a model takes while loaded: what its manifest says, else twice its files (weights, and what is computed with them). */
 export async function memoryBytes({ manifest, folder }: LoadedModel): Promise<number> {
   if (manifest.hardware?.memoryBytes !== undefined) return manifest.hardware.memoryBytes
+  // The files are those of the manifest, or they are never loaded: what it says of their size holds.
   const sizes = await Promise.all(
-    Object.keys(manifest.files).map((name) =>
-      stat(join(folder, name)).then(
-        ({ size }) => size,
-        () => manifest.sizes?.[name] ?? 0,
-      ),
+    Object.keys(manifest.files).map(
+      async (name) =>
+        manifest.sizes?.[name] ??
+        stat(join(folder, name)).then(
+          ({ size }) => size,
+          () => 0,
+        ),
     ),
   )
   return 2 * sizes.reduce((sum, size) => sum + size, 0)
