@@ -12,12 +12,12 @@ import { bytes, tokens, toUsd } from '../../protocol/units.ts'
 import { assert, GatewayError } from '../core/errors.ts'
 import type { CallTimeouts } from '../core/limits.ts'
 import type { Model } from '../market/market-port.ts'
+import { answerMisfit, requestMisfit, type TensorSpecs } from '../market/tensor-fit.ts'
 import type { Serve } from './attempt.ts'
 import type { CapturedCall } from './call.ts'
 import { AttemptFailure } from './failure.ts'
 import { nodeBytes } from './node-events.ts'
 import type { Order, OrderDraft } from './order.ts'
-import { answerMisfit, requestMisfit, type TensorSpecs } from './tensor-fit.ts'
 
 /** The files of a model never change under one id, so it has one version; its digest is the other name of it. */
 export const VERSION = '1'

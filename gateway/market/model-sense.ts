@@ -2,8 +2,9 @@
 // there is nothing to probe, and a probe that no node could pass would keep every node out.
 import { TENSOR_TASKS, type ModelManifest, type Probe } from '../../protocol/model.ts'
 import { tensorFromJson } from '../../protocol/oip-json.ts'
-import { tensorBytes, type OipTensorJson, type Tensor, type TensorSpec } from '../../protocol/oip.ts'
+import type { OipTensorJson, Tensor } from '../../protocol/oip.ts'
 import { GatewayError } from '../core/errors.ts'
+import { answerMisfit, requestMisfit } from './tensor-fit.ts'
 
 /** @throws GatewayError invalid_request, with the field */
 export function requireSense(manifest: ModelManifest): void {
@@ -39,23 +40,20 @@ function requireFiles({ files, sizes = {}, sources = [], sourcePaths = {} }: Mod
 function requireTensorProbe({ task, tensors }: ModelManifest, probe: Probe, param: string): void {
   if (!tensors) throw wrong('tensors', `A model for ${task} states its inputs and outputs.`)
   if ('input' in probe) throw wrong(param, `A probe of a model for ${task} is in tensors.`)
-  requireSpecified(probe.inputs, tensors.inputs, `${param}.inputs`)
-  const known = requireSpecified(probe.outputs, tensors.outputs, `${param}.outputs`)
-  if (tensorBytes(known) > tensors.outputBytesMax)
-    throw wrong(`${param}.outputs`, `They have more than the ${tensors.outputBytesMax} bytes that a call may give.`)
+  const [inputs, known] = [readAll(probe.inputs, `${param}.inputs`), readAll(probe.outputs, `${param}.outputs`)]
+  const names = known.map(({ name }) => name)
+  const wrongInput = requestMisfit({ inputs, outputs: [] }, tensors)
+  if (wrongInput) throw wrong(`${param}.inputs`, wrongInput.why)
+  const wrongOutput = answerMisfit(known, names, tensors)
+  if (wrongOutput) throw wrong(`${param}.outputs`, wrongOutput.why)
 }
 
-/** Every one is of the model, stands once and can be read. */
-function requireSpecified(tensors: readonly OipTensorJson[], specs: readonly TensorSpec[], param: string): Tensor[] {
+function readAll(tensors: readonly OipTensorJson[], param: string): Tensor[] {
   return tensors.map((json, index) => {
-    const spec = specs.find(({ name }) => name === json.name)
-    if (!spec) throw wrong(`${param}.${index}`, `"${json.name}" does not stand in tensors.`)
-    if (tensors.findIndex(({ name }) => name === json.name) < index)
-      throw wrong(`${param}.${index}`, `"${json.name}" stands there twice.`)
-    if (spec.datatype !== json.datatype)
-      throw wrong(`${param}.${index}`, `"${json.name}" is ${spec.datatype} in tensors.`)
     const tensor = tensorFromJson(json)
     if (!tensor.ok) throw wrong(`${param}.${index}`, tensor.detail ?? 'It is no tensor.')
+    if (tensors.findIndex(({ name }) => name === json.name) < index)
+      throw wrong(`${param}.${index}`, `"${json.name}" stands there twice.`)
     return tensor.value
   })
 }

@@ -10,7 +10,8 @@ import { outputHash, tensorRequestHash } from '../../protocol/receipt.ts'
 import { boundedChunks } from '../link/bounded.ts'
 import { NodeFailure } from './node-failure.ts'
 import type { ProbeAnswer, ProbeCall } from './probe-receipt.ts'
-import { tensorMismatch, TOLERANCE } from './tensor-match.ts'
+import { answerMisfit, type TensorSpecs } from './tensor-fit.ts'
+import { tensorMismatch, TOLERANCE, type Tolerance } from './tensor-match.ts'
 
 export type TensorProbe = Exclude<Probe, { input: string }>
 
@@ -18,8 +19,8 @@ export type TensorProbe = Exclude<Probe, { input: string }>
 export function tensorProbe(probe: TensorProbe, manifest: ModelManifest): ProbeCall {
   const inputs = tensorsOf(probe.inputs)
   const known = tensorsOf(probe.outputs)
-  if (!manifest.tensors || !inputs || !known) throw new NodeFailure('The model’s own probe cannot be read.')
-  const { outputBytesMax } = manifest.tensors
+  const { tensors: specs } = manifest
+  if (!specs || !inputs || !known) throw new NodeFailure('The model’s own probe cannot be read.')
   const body = encodeRequest({ modelName: manifest.id, inputs, outputs: [], parameters: {} })
   const inputBytes = tensorBytes(inputs)
   const tolerance = { rtol: probe.rtol ?? TOLERANCE.rtol, atol: probe.atol ?? TOLERANCE.atol }
@@ -28,16 +29,15 @@ export function tensorProbe(probe: TensorProbe, manifest: ModelManifest): ProbeC
     body,
     inputTokensMax: 0,
     outputTokensMax: 0,
-    tensorBytesMax: inputBytes + outputBytesMax,
+    tensorBytesMax: inputBytes + specs.outputBytesMax,
     requestHash: (salt) => tensorRequestHash(salt, body),
     async read(response, salt, signal): Promise<ProbeAnswer> {
-      const { modelName, outputs, receipt } = await readAnswer(response, outputBytesMax, signal)
+      const { modelName, outputs, receipt } = await readAnswer(response, specs, signal)
       if (modelName !== manifest.id) throw new NodeFailure('It answered for another model.')
-      const outputBytes = tensorBytes(outputs)
-      if (outputBytes > outputBytesMax) throw new NodeFailure('Its outputs have more bytes than the model may give.')
+      requireFit(outputs, specs)
       requireKnown(outputs, known, tolerance)
       const hashes = outputs.map(({ data }) => outputHash(salt, data))
-      return { receipt, outputs: hashes, tensorBytes: inputBytes + outputBytes }
+      return { receipt, outputs: hashes, tensorBytes: inputBytes + tensorBytes(outputs) }
     },
   }
 }
@@ -51,7 +51,7 @@ export function tensorsOf(tensors: readonly OipTensorJson[]): Tensor[] | null {
   return read.length === tensors.length ? read : null
 }
 
-async function readAnswer(response: Response, outputBytesMax: number, signal: AbortSignal) {
+async function readAnswer(response: Response, { outputBytesMax }: TensorSpecs, signal: AbortSignal) {
   const bytesMax = Math.min(FRAME_BYTES + outputBytesMax, OIP_LIMITS.bodyBytes)
   const chunks: Uint8Array[] = []
   for await (const chunk of boundedChunks(response, bytesMax, signal)) chunks.push(chunk)
@@ -63,12 +63,18 @@ async function readAnswer(response: Response, outputBytesMax: number, signal: Ab
 /** what stands around the outputs: the header and its length */
 const FRAME_BYTES = 4 + OIP_LIMITS.headerBytes
 
-function requireKnown(outputs: readonly Tensor[], known: readonly Tensor[], tolerance: typeof TOLERANCE): void {
+/** What no call would take, no probe takes. A name that the node made up is not repeated to anybody. */
+function requireFit(outputs: readonly Tensor[], specs: TensorSpecs): void {
+  const misfit = answerMisfit(outputs, [], specs)
+  if (!misfit) return
+  const isOurName = misfit.tensor === '' || specs.outputs.some(({ name }) => name === misfit.tensor)
+  throw new NodeFailure(isOurName ? misfit.why : 'It gave an output that the model does not have.')
+}
+
+function requireKnown(outputs: readonly Tensor[], known: readonly Tensor[], tolerance: Tolerance): void {
   for (const expected of known) {
-    const found = outputs.filter(({ name }) => name === expected.name)
-    const [output] = found
-    if (!output || found.length > 1) throw new NodeFailure(`It did not give output "${expected.name}" once.`)
-    const mismatch = tensorMismatch(output, expected, tolerance)
+    const output = outputs.find(({ name }) => name === expected.name)
+    const mismatch = output ? tensorMismatch(output, expected, tolerance) : 'is missing'
     if (mismatch !== null) throw new NodeFailure(`Output "${expected.name}" ${mismatch}.`)
   }
 }

@@ -96,16 +96,25 @@ describe('POST /api/models', () => {
   })
 
   const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [0.5, -2] }
+  const words = { name: 'words', datatype: 'BYTES', shape: [1], data: ['a'] }
   const probes = (inputs: unknown, outputs: unknown = [x]) => ({ probes: [{ inputs, outputs }] })
   it.each([
     ['without its inputs and outputs', { tensors: undefined }, 'tensors'],
     ['with a probe in words', { probes: [{ input: 'hello', contains: 'hello' }] }, 'probes.0'],
-    ['with a probe of an input it has not', probes([{ ...x, name: 'z' }]), 'probes.0.inputs.0'],
-    ['with a probe of an output it has not', probes([x], [x, { ...x, name: 'z' }]), 'probes.0.outputs.1'],
-    ['with a probe of another type', probes([{ ...x, datatype: 'FP16' }]), 'probes.0.inputs.0'],
-    ['with a probe that says an output twice', probes([x], [x, x]), 'probes.0.outputs.1'],
-    ['with a probe of too few data', probes([{ ...x, data: [1] }]), 'probes.0.inputs.0'],
-    ['with a probe of no numbers', probes([x], [{ ...x, data: ['one', 2] }]), 'probes.0.outputs.0'],
+    ['with a probe of an input it has not', probes([x, words, { ...x, name: 'z' }]), 'probes.0.inputs'],
+    ['with a probe that leaves an input out', probes([x]), 'probes.0.inputs'],
+    ['with a probe of an output it has not', probes([x, words], [x, { ...x, name: 'z' }]), 'probes.0.outputs'],
+    ['with a probe of another type', probes([{ ...x, datatype: 'FP16' }, words]), 'probes.0.inputs'],
+    ['with a probe of another shape', probes([{ ...x, shape: [2, 1] }, words]), 'probes.0.inputs'],
+    ['with a probe that says an input twice', probes([x, words, x]), 'probes.0.inputs.2'],
+    ['with a probe that says an output twice', probes([x, words], [x, x]), 'probes.0.outputs.1'],
+    ['with a probe of too few data', probes([{ ...x, data: [1] }, words]), 'probes.0.inputs.0'],
+    ['with a probe of no numbers', probes([x, words], [{ ...x, data: ['one', 2] }]), 'probes.0.outputs.0'],
+    [
+      'with a probe of an integer that JSON has rounded',
+      probes([x, words], [{ ...x, datatype: 'INT64', data: [2 ** 53, 2] }]),
+      'probes.0.outputs.0',
+    ],
     [
       'with known outputs of more bytes than a call may give',
       { tensors: { ...aTensorManifest().tensors, outputBytesMax: 18 } },
@@ -116,6 +125,11 @@ describe('POST /api/models', () => {
       const refused = await post({ ...aTensorManifest({ id: 'seventh/a' }), task, ...over })
       expect(refused).toMatchObject({ status: 400, body: { error: { param } } })
     }
+  })
+
+  it('publishes a model of tensors that knows only some of its outputs', async () => {
+    const known = { ...aTensorManifest({ id: 'seventh/c', files: files('c7') }), ...probes([x, words], [words]) }
+    expect((await post(known)).status).toBe(201)
   })
 
   it('publishes a model of tensors whose known outputs just fit, with sizes, sources and paths', async () => {

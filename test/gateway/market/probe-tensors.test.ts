@@ -57,18 +57,7 @@ describe('a node that offers a model of tensors', () => {
 
   it.each<[string, Misbehaviour]>([
     ['as far off as it may be', { infer: giving({ x: { data: floats(0.5 + 0.0005, -2) } }) }],
-    [
-      'beside others, in another order',
-      {
-        infer: ({ modelName, inputs }) => ({
-          modelName,
-          outputs: [
-            { name: 'more', datatype: 'INT8', shape: [1], data: new Uint8Array([1]) },
-            ...[...inputs].reverse(),
-          ],
-        }),
-      },
-    ],
+    ['in another order', { infer: ({ modelName, inputs }) => ({ modelName, outputs: [...inputs].reverse() }) }],
   ])('is let in when the known outputs come %s', async (_, bad) => {
     expect(await registered(bad)).toMatchObject({ state: 'probation', offers: [{ state: 'live' }] })
   })
@@ -85,21 +74,40 @@ describe('a node that offers a model of tensors', () => {
       { infer: giving({ words: { data: stringsToBytes(['a', 'u']) } }) },
       'Probe 1: Output "words" is not the known one.',
     ],
-    ['another type', { infer: giving({ x: { datatype: 'INT32' } }) }, 'Probe 1: Output "x" is INT32 and not FP32.'],
     [
       'another shape',
+      { infer: giving({ x: { shape: [2, 2], data: floats(0.5, -2, 0, 0) } }) },
+      'Probe 1: Output "x" has the shape [2, 2] and not [1, 2].',
+    ],
+    [
+      'a type that the model does not have',
+      { infer: giving({ x: { datatype: 'INT32' } }) },
+      'Probe 1: "x" is INT32, and the model’s is FP32.',
+    ],
+    [
+      'a shape that the model does not have',
       { infer: giving({ x: { shape: [2, 1] } }) },
-      'Probe 1: Output "x" has the shape [2, 1] and not [1, 2].',
+      'Probe 1: "x" has shape [2, 1], and the model’s is [-1, 2].',
     ],
     [
       'an output missing',
       { infer: ({ modelName, inputs }) => ({ modelName, outputs: inputs.slice(1) }) },
-      'Probe 1: It did not give output "x" once.',
+      'Probe 1: The output "x" is not there once.',
     ],
     [
       'an output twice',
       { infer: ({ modelName, inputs }) => ({ modelName, outputs: [...inputs, ...inputs] }) },
-      'Probe 1: It did not give output "x" once.',
+      'Probe 1: The output "x" is not there once.',
+    ],
+    [
+      'an output of a name of its own, which nobody reads',
+      {
+        infer: ({ modelName, inputs }) => ({
+          modelName,
+          outputs: [...inputs, { name: '<b>', datatype: 'INT8', shape: [1], data: new Uint8Array([1]) }],
+        }),
+      },
+      'Probe 1: It gave an output that the model does not have.',
     ],
     [
       'another model',
@@ -108,13 +116,13 @@ describe('a node that offers a model of tensors', () => {
     ],
     [
       'one byte more than the model may give',
-      {
-        infer: ({ modelName, inputs }) => ({
-          modelName,
-          outputs: [...inputs, { name: 'more', datatype: 'UINT8', shape: [982], data: new Uint8Array(982) }],
-        }),
-      },
-      'Probe 1: Its outputs have more bytes than the model may give.',
+      { infer: giving({ words: { shape: [1], data: stringsToBytes(['w'.repeat(989)]) } }) },
+      'Probe 1: 1001 bytes are more than the model’s 1000.',
+    ],
+    [
+      'as many bytes as the model may give, and other words',
+      { infer: giving({ words: { shape: [1], data: stringsToBytes(['w'.repeat(988)]) } }) },
+      'Probe 1: Output "words" has the shape [1] and not [2].',
     ],
     ['no end of bytes', { answer: () => new Response(new Uint8Array(400_000)) }, 'Probe 1: Its answer was too long.'],
     ['what is no answer', { answer: () => Response.json({}) }, 'Probe 1: It sent an answer that is not of the wire.'],

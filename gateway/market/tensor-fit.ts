@@ -1,5 +1,5 @@
-// Whether tensors are those that a model takes and gives (rule). Asked of a caller's inputs, so that no node is paid to find out, and of a node's
-// outputs, because a node is a stranger. Each answer names the first tensor that does not fit, in words for who sent it.
+// Whether tensors are those that a model takes and gives (rule). Asked of a caller's inputs, so that no node is paid to find out, of a node's
+// outputs, because a node is a stranger, and of an author's probes. Each answer names the first tensor that does not fit, in words for who sent it.
 import type { ModelManifest } from '../../protocol/model.ts'
 import { tensorBytes, type InferRequest, type Tensor, type TensorSpec } from '../../protocol/oip.ts'
 
@@ -11,7 +11,10 @@ export interface Misfit {
 }
 
 /** Null when inputs and the outputs asked for are the model's. */
-export function requestMisfit({ inputs, outputs }: InferRequest, specs: TensorSpecs): Misfit | null {
+export function requestMisfit(
+  { inputs, outputs }: Pick<InferRequest, 'inputs' | 'outputs'>,
+  specs: TensorSpecs,
+): Misfit | null {
   const missing = specs.inputs.find(({ name }) => !inputs.some((input) => input.name === name))
   if (missing) return { tensor: missing.name, why: `The input "${missing.name}" is missing.` }
   for (const input of inputs) {
