@@ -1,13 +1,14 @@
-// `npm run bench`: installs what is missing, then measures: calls (main.ts), then journals (journal.ts). `-- journal` measures journals alone,
-// `-- --quick` is the short form that CI runs.
+// `npm run bench`: installs what is missing, then measures every part in turn; `-- journal`, `-- batching` that one alone. `-- --quick` is the short
+// form that CI runs.
 import { spawn } from 'node:child_process'
 import { ensureInstalled } from '../../gateway/local/install.mjs'
 
 await ensureInstalled()
 const args = process.argv.slice(2)
-const parts = args.includes('journal') ? ['journal.ts'] : ['main.ts', 'journal.ts']
-for (const part of parts) {
-  const bench = spawn(process.execPath, ['--import', 'tsx', new URL(part, import.meta.url).pathname, ...args], {
+const PARTS = ['main', 'journal', 'batching']
+const asked = PARTS.filter((part) => args.includes(part))
+for (const part of asked.length > 0 ? asked : PARTS) {
+  const bench = spawn(process.execPath, ['--import', 'tsx', new URL(`${part}.ts`, import.meta.url).pathname, ...args], {
     stdio: 'inherit',
   })
   const code = await new Promise((resolve) => bench.on('exit', resolve))

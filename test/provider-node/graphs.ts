@@ -83,28 +83,37 @@ export const sum = (datatype: Datatype = 'FP32', shape: Dimensions = ['rows', 'c
     outputs: [value('sum', datatype, shape), value('difference', datatype, shape)],
   })
 
-/** One multiplication by a matrix of 16.8 MB: bound by memory alone, by arithmetic in a batch, so batching gains. `x [b,2048] -> y [b,2048]` */
-export const mlp2048 = (): Uint8Array =>
+/**
+ * Multiplications by matrices of 16.8 MB: bound by memory alone, by arithmetic in a batch, so batching gains; the more the less of them fits a cache.
+ * `x [b,2048] -> y [b,2048]`
+ */
+export const mlp2048 = (layers = 1): Uint8Array =>
   aGraph({
-    nodes: [{ opType: 'MatMul', input: ['x', 'w'], output: ['y'] }],
+    nodes: chain(layers, (layer) => `w${layer}`),
     inputs: [value('x', 'FP32', ['b', 2048])],
     outputs: [value('y', 'FP32', ['b', 2048])],
-    weights: [floatWeights('w', [2048, 2048], (index) => ((index * 7919) % 1000) / 1e5)],
+    weights: Array.from({ length: layers }, (_, layer) =>
+      floatWeights(`w${layer}`, [2048, 2048], (index) => ((index * 7919 + layer) % 1000) / 1e5),
+    ),
   })
 
 /** So many multiplications one after the other; 40 take about 7 ms. `x [b,256] -> y [b,256]` */
-export function slow(layers = 40): Uint8Array {
-  const name = (layer: number) => (layer === 0 ? 'x' : layer === layers ? 'y' : `h${layer}`)
-  return aGraph({
-    nodes: Array.from({ length: layers }, (_, layer) => ({
-      opType: 'MatMul',
-      input: [name(layer), 'w'],
-      output: [name(layer + 1)],
-    })),
+export const slow = (layers = 40): Uint8Array =>
+  aGraph({
+    nodes: chain(layers, () => 'w'),
     inputs: [value('x', 'FP32', ['b', 256])],
     outputs: [value('y', 'FP32', ['b', 256])],
     weights: [floatWeights('w', [256, 256], (index) => (index % 257 === 0 ? 1 : 0))],
   })
+
+/** From x to y, one multiplication after the other. */
+const chain = (layers: number, weightsOf: (layer: number) => string): Node[] => {
+  const name = (layer: number) => (layer === 0 ? 'x' : layer === layers ? 'y' : `h${layer}`)
+  return Array.from({ length: layers }, (_, layer) => ({
+    opType: 'MatMul',
+    input: [name(layer), weightsOf(layer)],
+    output: [name(layer + 1)],
+  }))
 }
 
 /** `i [b] -> y [b]`, a table of ten values (0, 1, 4, … 81); an index beyond it makes the whole run throw. */
