@@ -19,7 +19,7 @@ const ProbeInput = z.string().min(1).max(2_000)
 export const Probe = z.union([
   z.strictObject({ input: ProbeInput, contains: z.string().max(2_000).optional() }),
   z.strictObject({
-    inputs: z.array(OipTensorJson).min(1).max(64),
+    inputs: z.array(OipTensorJson).max(64),
     outputs: z.array(OipTensorJson).min(1).max(64),
     /** absent: 1e-3 and 1e-6. |answer − known| ≤ atol + rtol × |known|, element by element; other types than floats must be equal */
     rtol: z.number().min(0).max(1).optional(),
@@ -101,7 +101,8 @@ export const ModelManifest = z.strictObject({
   /** tensor tasks: what goes in and comes out, -1 for a dimension that varies; `bytesMax` bounds all outputs of one call together */
   tensors: z
     .strictObject({
-      inputs: z.array(TensorSpec).min(1).max(64),
+      /** none: a graph of constants */
+      inputs: z.array(TensorSpec).max(64),
       outputs: z.array(TensorSpec).min(1).max(64),
       outputBytesMax: z
         .number()

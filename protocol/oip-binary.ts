@@ -26,7 +26,8 @@ const Output = z.strictObject({
 const RequestJson = z.strictObject({
   id: z.string().max(OIP_LIMITS.nameCharacters).optional(),
   parameters: Parameters.optional(),
-  inputs: z.array(Input).min(1).max(OIP_LIMITS.tensors),
+  /** none: a graph of constants, or of chance */
+  inputs: z.array(Input).max(OIP_LIMITS.tensors),
   outputs: z.array(Output).max(OIP_LIMITS.tensors).optional(),
 })
 

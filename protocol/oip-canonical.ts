@@ -23,7 +23,7 @@ const Described = z.strictObject({
 const Names = z.array(z.string().min(1).max(OIP_LIMITS.nameCharacters)).max(OIP_LIMITS.tensors)
 const RequestHeader = z.strictObject({
   model_name: z.string().max(160),
-  inputs: z.array(Described).min(1).max(OIP_LIMITS.tensors),
+  inputs: z.array(Described).max(OIP_LIMITS.tensors),
   outputs: Names,
   parameters: Parameters,
 })

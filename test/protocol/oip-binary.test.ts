@@ -143,7 +143,7 @@ describe('a request is refused', () => {
       'outputs.0.parameters.classification',
       'Unknown field',
     ],
-    ['no inputs', read({ inputs: [] }), 'inputs', 'inputs: '],
+    ['inputs that are none', read({}), 'inputs', 'inputs: '],
     ['no object', read([]), null, 'It is one object.'],
     ['a type that is none', read({ inputs: [input({ datatype: 'FP8' })] }), 'inputs.0.datatype', 'inputs.0.datatype: '],
     ['a shape with a free dimension', read({ inputs: [input({ shape: [-1] })] }), 'inputs.0.shape.0', 'shape.0: '],

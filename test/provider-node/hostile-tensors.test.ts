@@ -98,7 +98,7 @@ describe('a body that lies', () => {
     ['has a header that is a list', framed([], one)],
     ['has a field of its own in the header', framed({ ...header(input()), also: 1 }, one)],
     ['has a prototype in the header', framed('{"__proto__":{"model_name":"souk/language-id"}}', one)],
-    ['has no inputs', framed(header(), one)],
+    ['has bytes and no inputs', framed(header(), one)],
     ['has 65 inputs', framed(header(...Array.from({ length: 65 }, () => input({ bytes: 0, shape: [0] }))))],
     ['promises more bytes than follow', framed(header(input({ bytes: 6 })), one)],
     ['sends more bytes than it promised', framed(header(input({ bytes: 5 })), stringsToBytes(['ab']))],
@@ -123,6 +123,7 @@ describe('a body that lies', () => {
     ['the wrong name', { inputs: [tensor('BYTES', [1], one, 'words')] }],
     ['the wrong type', { inputs: [tensor('FP32', [1], new Uint8Array(4))] }],
     ['one tensor too many', { inputs: [tensor('BYTES', [1], one), tensor('BYTES', [1], one, 'more')] }],
+    ['no tensor at all', { inputs: [] }],
     ['an output it does not have', { outputs: ['confidence'] }],
   ])('fits its description and not the model: %s, refused with words of its own', async (_, over) => {
     const { response } = await send(encodeRequest(question(over)))
