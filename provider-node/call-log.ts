@@ -40,6 +40,8 @@ export function tellEnd(
   const numbers = { outcome, inputTokens, outputTokens, inputBytes, outputBytes, totalMs, firstMs }
   metrics.ended({ model: model.manifest.id, task, operation: operationOf(call), ...numbers })
   const counts: Record<string, number> = tensorBytes === 0 ? { inputTokens, outputTokens } : { inputBytes, outputBytes }
+  const waited = metrics.models.waitOf(call.signal)
+  if (waited !== null) counts.waitedMs = Math.round(waited * 1_000)
   if (firstMs !== null) counts.firstMs = firstMs
   log('info', 'call', { ...idsOf(call), outcome, ...counts, totalMs })
 }

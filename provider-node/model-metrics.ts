@@ -6,6 +6,10 @@ import type { ModelHost, ModelStatus } from './model-store/host.ts'
 export interface ModelMetrics {
   /** @param warn told what an engine warns of */
   observer(model: string, warn: EngineObserver['warn']): EngineObserver
+  /** seconds a call waited until its model was loaded; {@link waitOf} has it too */
+  readonly waitedForLoad: (seconds: number, call: AbortSignal) => void
+  /** seconds this call has waited, by its signal; null when nobody said */
+  waitOf(call: AbortSignal): number | null
   /** @param ms a load took */
   resident(model: string, event: 'loading' | 'loaded' | 'unloaded' | 'failed', ms?: number): void
   /** {model}, bytes */
@@ -70,12 +74,20 @@ export function createModelMetrics(metrics: Metrics, host: () => ModelGauges | n
     'seconds a call waited before it was first computed',
     [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   )
+  // By the call's signal, which engine and route both have: a wait lives as long as its call.
+  const waits = new WeakMap<AbortSignal, number>()
+  const note = (seconds: number, call: AbortSignal) => void waits.set(call, (waits.get(call) ?? 0) + seconds)
   return {
     observer: (model, warn) => ({
       batch: (calls) => batch.observe(calls, { model }),
-      waited: (seconds) => waited.observe(seconds, { model }),
+      waited(seconds, call) {
+        waited.observe(seconds, { model })
+        if (call) note(seconds, call)
+      },
       warn,
     }),
+    waitedForLoad: note,
+    waitOf: (call) => waits.get(call) ?? null,
     resident(model, event, ms) {
       if (event === 'loaded' || event === 'failed') loads.add({ model, result: event })
       if (event === 'loaded' && ms !== undefined) loadSeconds.observe(ms / 1_000, { model })

@@ -136,7 +136,7 @@ export class BatchQueue<Job, Answer> {
     const startedAt = this.needs.now()
     for (const call of batch) {
       call.begin()
-      this.needs.observe.waited((startedAt - call.since) / 1_000)
+      this.needs.observe.waited((startedAt - call.since) / 1_000, call.signal)
     }
     await this.#compute(batch)
     const seconds = (this.needs.now() - startedAt) / 1_000 / batch.length

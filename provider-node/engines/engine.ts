@@ -88,8 +88,8 @@ export interface InferJob extends JobOwner {
 export interface EngineObserver {
   /** one run of a graph, or of a step, over so many calls */
   batch(calls: number): void
-  /** seconds a call waited before it was first computed */
-  waited(seconds: number): void
+  /** seconds a call waited before it was first computed. @param call its own signal, by which its line in the log finds the number again */
+  waited(seconds: number, call?: AbortSignal): void
   /** something an operator should read once: a provider that fell back, say */
   warn(event: string, fields: Readonly<Record<string, string | number>>): void
 }

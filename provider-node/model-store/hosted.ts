@@ -49,6 +49,7 @@ export async function createHosted(
     bytes,
     memory,
     now,
+    waited: metrics.waitedForLoad,
     waitingMax: entry.queueMax + concurrencyOf(entry, model),
     async open() {
       if (entry.engine === 'onnx') await checkFiles(model)

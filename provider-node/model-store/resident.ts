@@ -16,6 +16,8 @@ export interface ResidentNeeds {
   readonly waitingMax: number
   /** ms since the Unix epoch */
   readonly now: () => number
+  /** seconds a call waited for the load. @param call its own signal */
+  readonly waited?: (seconds: number, call: AbortSignal) => void
   readonly on: (event: 'loading' | 'loaded' | 'unloaded' | 'failed', details: { ms?: number; reason?: string }) => void
 }
 
@@ -60,7 +62,7 @@ export class Resident implements Tenant {
     return this.#failure?.reason ?? null
   }
   describe(): Readonly<Record<string, string | number>> | null {
-    return this.#description
+    return this.#engine?.describe() ?? this.#description
   }
   load(): { inFlight: number; waiting: number } {
     const { inFlight, waiting } = this.#engine?.load() ?? { inFlight: 0, waiting: 0 }
@@ -107,9 +109,11 @@ export class Resident implements Tenant {
       throw new EngineRefusal('internal', 'The model could not be loaded.')
     if (this.#waiting >= waitingMax) throw tooBusy('Too many calls wait for this model to be loaded.')
     this.#waiting += 1
+    const since = now()
     try {
       await within(this.#loaded(), startBy - now(), signal)
       this.#calls += 1
+      this.#needs.waited?.((now() - since) / 1_000, signal)
     } catch (cause) {
       if (cause instanceof EngineRefusal) throw cause
       throw new EngineRefusal('internal', 'The model could not be loaded.', { cause })

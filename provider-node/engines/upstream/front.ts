@@ -42,7 +42,7 @@ interface FrontNeeds extends Omit<CallNeeds, 'health' | 'now'> {
 
 export function createFront({ upstream, manifest, limits, options, description, look }: FrontNeeds): Front {
   const { concurrencyMax, queueMax, now, observe } = options
-  const gate = new Gate({ concurrencyMax, queueMax, now, waited: (seconds) => observe.waited(seconds) })
+  const gate = new Gate({ concurrencyMax, queueMax, now, waited: (seconds, call) => observe.waited(seconds, call) })
   const about = { model: manifest.id, upstream: description.upstream }
   const health = new Health({ look, isIdle: () => gate.load.inFlight === 0, observe, about, now, limits })
   const closing = new AbortController()

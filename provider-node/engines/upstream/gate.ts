@@ -14,7 +14,7 @@ interface GateNeeds {
   readonly queueMax: number
   /** ms since the Unix epoch */
   readonly now: () => number
-  readonly waited: (seconds: number) => void
+  readonly waited: (seconds: number, call: AbortSignal) => void
 }
 
 export class Gate {
@@ -41,7 +41,7 @@ export class Gate {
     if (startBy <= since) throw tooLate()
     if (this.#inFlight >= concurrencyMax || this.#queue.size > 0) await this.#wait(account, startBy, cost, signal)
     else this.#inFlight += 1
-    waited((now() - since) / 1_000)
+    waited((now() - since) / 1_000, signal)
     let isIn = true
     return () => {
       if (!isIn) return

@@ -20,7 +20,7 @@ export class OpenCall {
   #firstOutputAt: number | null = null
   #endedAt: number | null = null
   readonly #now: () => number
-  readonly #signal: AbortSignal
+  readonly signal: AbortSignal
   readonly #cancel: () => void
 
   /** @param cancel tells the worker that nobody waits any more */
@@ -28,7 +28,7 @@ export class OpenCall {
     this.#open = choices
     this.#texts = Array.from({ length: choices }, () => '')
     this.#now = now
-    this.#signal = signal
+    this.signal = signal
     this.#cancel = cancel
     this.started = new Promise((accept, refuse) => {
       this.#accept = accept
@@ -92,7 +92,7 @@ export class OpenCall {
   #end(outcome: TextEnd['outcome'], failure?: EngineRefusal): void {
     if (this.isOver) return
     this.#endedAt = this.#now()
-    this.#signal.removeEventListener('abort', this.cancel)
+    this.signal.removeEventListener('abort', this.cancel)
     if (failure) this.#steps.fail(failure)
     else this.#steps.end()
     // Only matters before it has begun; afterwards the promise is already settled.

@@ -74,7 +74,7 @@ function createCalls(worker: Worker, concurrencyMax: number, options: TextEngine
   function hear(reply: TextReply): void {
     const call = calls.get(reply.id)
     if (!call) return
-    if (reply.type === 'started') observe.waited(reply.waitedMs / 1_000)
+    if (reply.type === 'started') observe.waited(reply.waitedMs / 1_000, call.signal)
     call.hear(reply, retryAfter)
     if (!call.isOver) return
     calls.delete(reply.id)
