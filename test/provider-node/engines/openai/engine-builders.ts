@@ -4,7 +4,7 @@ import type { EmbeddingEngine, TextEngine } from '../../../../provider-node/engi
 import { createOpenAiEngine } from '../../../../provider-node/engines/openai/openai-engine.ts'
 import type { UpstreamOptions } from '../../../../provider-node/engines/upstream/front.ts'
 import type { UpstreamLimits } from '../../../../provider-node/engines/upstream/limits.ts'
-import type { LoadedModel } from '../../../../provider-node/models.ts'
+import type { LoadedModel } from '../../../../provider-node/model-store/manifest.ts'
 import { anObserver, quick, type ScriptedServer } from '../upstream/scripted-server.ts'
 
 export const aDeclaredModel = (overrides: Partial<ModelManifest> = {}): LoadedModel => ({
