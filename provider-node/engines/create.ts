@@ -1,6 +1,6 @@
 // From an entry of the configuration to a running engine.
 import type { ModelConfig } from '../config.ts'
-import type { LoadedModel } from '../models.ts'
+import type { LoadedModel } from '../model-store/manifest.ts'
 import { OperatorError } from '../operator-error.ts'
 import type { Engine, EngineObserver } from './engine.ts'
 import { createOipEngine } from './oip/oip-engine.ts'

@@ -14,7 +14,8 @@ import { SseDecoder } from '../../protocol/sse.ts'
 import { signTicket, type Ticket } from '../../protocol/ticket.ts'
 import { parseConfig, type NodeConfig } from '../../provider-node/config.ts'
 import { createIdentity, type Identity } from '../../provider-node/identity.ts'
-import { loadModel, type LoadedModel } from '../../provider-node/models.ts'
+import { loadModel } from '../../provider-node/model-store/check.ts'
+import type { LoadedModel } from '../../provider-node/model-store/manifest.ts'
 import { startNode, type NodeOptions, type RunningNode } from '../../provider-node/node.ts'
 
 export const shippedFolder = (name: string): string =>

@@ -21,7 +21,7 @@ import { runInit } from '../../provider-node/cli/init.ts'
 import { parseOptions } from '../../provider-node/cli/options.ts'
 import { loadConfig } from '../../provider-node/config.ts'
 import { loadIdentity } from '../../provider-node/identity.ts'
-import { loadModel } from '../../provider-node/models.ts'
+import { loadModel } from '../../provider-node/model-store/check.ts'
 import { aGateway, aTemporaryFolder, eventually, shippedFolder, type FakeGateway } from './builders.ts'
 import { CHAIN_ID, openRegistration, operator, operatorKey } from './registration-gateway.ts'
 

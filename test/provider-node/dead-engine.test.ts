@@ -5,7 +5,7 @@ import { runStart } from '../../provider-node/cli/start.ts'
 import { saveConfig } from '../../provider-node/config.ts'
 import { createOnnxEngine } from '../../provider-node/engines/onnx/onnx-engine.ts'
 import { createIdentity } from '../../provider-node/identity.ts'
-import { loadModel } from '../../provider-node/models.ts'
+import { loadModel } from '../../provider-node/model-store/check.ts'
 import { aJob, ENGINE_OPTIONS } from './jobs.ts'
 import {
   aConfig,

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import onnxProto from 'onnx-proto'
 import { type Datatype } from '../../protocol/oip.ts'
 import { ModelManifest } from '../../protocol/model.ts'
-import { loadModel, type LoadedModel } from '../../provider-node/models.ts'
+import { loadModel } from '../../provider-node/model-store/check.ts'
+import type { LoadedModel } from '../../provider-node/model-store/manifest.ts'
 import { aTemporaryFolder } from './builders.ts'
 
 /** ONNX's numbers for the types (TensorProto.DataType). */

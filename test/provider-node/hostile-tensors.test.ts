@@ -8,7 +8,8 @@ import { stringsOf, stringsToBytes, type Datatype, type InferRequest } from '../
 import { outputHash, tensorRequestHash, verifyReceipt } from '../../protocol/receipt.ts'
 import { importPublicKey } from '../../protocol/keys.ts'
 import type { Ticket } from '../../protocol/ticket.ts'
-import { loadModel, type LoadedModel } from '../../provider-node/models.ts'
+import { loadModel } from '../../provider-node/model-store/check.ts'
+import type { LoadedModel } from '../../provider-node/model-store/manifest.ts'
 import { aNode, aTicket, shippedFolder, type TestNode } from './builders.ts'
 
 let node: TestNode

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { loadConfig, makeHome, saveConfig } from '../../provider-node/config.ts'
 import { createIdentity } from '../../provider-node/identity.ts'
-import { loadModel } from '../../provider-node/models.ts'
+import { loadModel } from '../../provider-node/model-store/check.ts'
 import { OperatorError } from '../../provider-node/operator-error.ts'
 import { aConfig, aTemporaryFolder, shippedFolder } from './builders.ts'
 

@@ -4,7 +4,7 @@ import { stringsToBytes } from '../../protocol/oip.ts'
 import type { EngineOptions } from '../../provider-node/engines/create.ts'
 import type { InferJob, TensorEngine } from '../../provider-node/engines/engine.ts'
 import { createOnnxEngine } from '../../provider-node/engines/onnx/onnx-engine.ts'
-import type { LoadedModel } from '../../provider-node/models.ts'
+import type { LoadedModel } from '../../provider-node/model-store/manifest.ts'
 import { ENGINE_OPTIONS } from './jobs.ts'
 
 type Values = Float32Array | Float64Array | BigInt64Array | BigUint64Array | Int32Array | Uint8Array | Uint16Array

@@ -6,7 +6,7 @@ import { NODE_PATHS } from '../../protocol/node.ts'
 import { encodeRequest } from '../../protocol/oip-canonical.ts'
 import { stringsToBytes } from '../../protocol/oip.ts'
 import { seededRandom } from '../../provider-node/engines/sampling.ts'
-import type { LoadedModel } from '../../provider-node/models.ts'
+import type { LoadedModel } from '../../provider-node/model-store/manifest.ts'
 import type { FakeGateway } from '../provider-node/builders.ts'
 
 export interface Target {

@@ -1,6 +1,6 @@
 // Models of a server of the Open Inference Protocol beside the node: Triton, KServe, OpenVINO Model Server. What that server says of the model must be
 // what the manifest says, so that a caller gets what was offered; tensors travel in its binary form where it has one, else in JSON.
-import type { LoadedModel } from '../../models.ts'
+import type { LoadedModel } from '../../model-store/manifest.ts'
 import { OperatorError } from '../../operator-error.ts'
 import { EngineRefusal, type TensorEngine } from '../engine.ts'
 import { tensorBytes } from '../../../protocol/oip.ts'

@@ -1,5 +1,5 @@
 // Models as ONNX files, run by onnxruntime in worker threads of this process: text is generated step by step, everything else is computed in one go.
-import type { LoadedModel } from '../../models.ts'
+import type { LoadedModel } from '../../model-store/manifest.ts'
 import type { EngineOptions } from '../create.ts'
 import type { Engine } from '../engine.ts'
 import { createTaskEngine } from './task-engine.ts'

@@ -1,6 +1,6 @@
 // Models that are computed in one go (embeddings, classification, ocr, tensors): a queue that forms batches, before threads that compute them. A call is
 // refused here, before any work, when the queue is full or its time is over.
-import type { LoadedModel } from '../../models.ts'
+import type { LoadedModel } from '../../model-store/manifest.ts'
 import { tensorBytes } from '../../../protocol/oip.ts'
 import { OperatorError } from '../../operator-error.ts'
 import { BatchQueue } from '../batch-queue.ts'

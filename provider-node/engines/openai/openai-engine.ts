@@ -1,6 +1,6 @@
 // Models of an OpenAI-compatible server beside the node: vLLM, SGLang, llama.cpp, Ollama, LM Studio and their like. The node bounds who is before
 // that server, watches whether it is there, and hands its answers on; it cannot prove which files answer, so such offers are `declared`.
-import type { LoadedModel } from '../../models.ts'
+import type { LoadedModel } from '../../model-store/manifest.ts'
 import { OperatorError } from '../../operator-error.ts'
 import type { EmbeddingEngine, TextEngine } from '../engine.ts'
 import { bearerHeader, upstreamBase } from '../upstream/address.ts'

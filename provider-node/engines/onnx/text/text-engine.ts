@@ -1,7 +1,7 @@
 // Text generation by an ONNX model, seen from outside: a worker thread computes, this side counts the calls, so that a full queue is refused before
 // any work, and hands each its steps. What a caller is told of a failure quotes nothing.
 import { Worker } from 'node:worker_threads'
-import type { LoadedModel } from '../../../models.ts'
+import type { LoadedModel } from '../../../model-store/manifest.ts'
 import { OperatorError } from '../../../operator-error.ts'
 import type { EngineOptions } from '../../create.ts'
 import { EngineRefusal, type TextEngine, type TextJob, type TextRun } from '../../engine.ts'

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { EmbeddingEngine } from '../../../../provider-node/engines/engine.ts'
 import { createOnnxEngine } from '../../../../provider-node/engines/onnx/onnx-engine.ts'
-import { loadModel } from '../../../../provider-node/models.ts'
+import { loadModel } from '../../../../provider-node/model-store/check.ts'
 import { eventually, shippedFolder } from '../../builders.ts'
 import { aTextsJob, ENGINE_OPTIONS } from '../../jobs.ts'
 

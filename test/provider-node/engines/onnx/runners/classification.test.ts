@@ -9,7 +9,7 @@ import { loadClassifier } from '../../../../../provider-node/engines/onnx/runner
 import { ngramFeatures, Ngrams } from '../../../../../provider-node/engines/onnx/runners/ngrams.ts'
 import { createOpenSession } from '../../../../../provider-node/engines/onnx/session.ts'
 import type { RunnerRefusal, TaskRunner } from '../../../../../provider-node/engines/onnx/task-runner.ts'
-import { loadModel } from '../../../../../provider-node/models.ts'
+import { loadModel } from '../../../../../provider-node/model-store/check.ts'
 import { aTemporaryFolder, shippedFolder } from '../../../builders.ts'
 
 type Runner = TaskRunner<InferRequest, InferAnswer>

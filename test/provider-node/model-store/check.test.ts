@@ -1,10 +1,11 @@
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { ModelManifest } from '../../protocol/model.ts'
-import { loadTokenizer } from '../../provider-node/engines/onnx/text/tokenizer.ts'
-import { loadModel, modelDigest } from '../../provider-node/models.ts'
-import { aTemporaryFolder, shippedFolder } from './builders.ts'
+import { ModelManifest } from '../../../protocol/model.ts'
+import { loadTokenizer } from '../../../provider-node/engines/onnx/text/tokenizer.ts'
+import { loadModel } from '../../../provider-node/model-store/check.ts'
+import { modelDigest } from '../../../provider-node/model-store/manifest.ts'
+import { aTemporaryFolder, shippedFolder } from '../builders.ts'
 
 const cleanUps: (() => Promise<void>)[] = []
 afterEach(async () => {
