@@ -123,6 +123,7 @@ describe('the JSON mask', () => {
     ['"a"', 0],
     ['\uFEFF{}', 0],
     ['{}{', 2],
+    ['{},', 2],
     [' {}', 0],
     ['\n{}', 0],
     ['{\n\n}', 2],
@@ -130,6 +131,9 @@ describe('the JSON mask', () => {
     ['{} x', 3],
   ])('of %j takes %i bytes', (text, taken) => {
     expect(fed(utf8(text)).taken).toBe(taken)
+    // As one token, too.
+    expect(new JsonMask().allows(utf8(text))).toBe(false)
+    expect(taken === 0 || new JsonMask().allows(utf8(text).subarray(0, taken))).toBe(true)
   })
 
   it.each([
