@@ -151,7 +151,7 @@ export function readPieces(
 const DRAIN_MS = 1_000
 
 /** A whole body. @throws UpstreamFault `too_large` beyond so many bytes, `late` when it is not there in time */
-export async function readWhole(response: IncomingMessage, bytesMax: number, wholeMs: number): Promise<Buffer> {
+export async function readWhole(response: IncomingMessage, bytesMax: number, wholeMs: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let size = 0
   await readPieces(
@@ -164,7 +164,13 @@ export async function readWhole(response: IncomingMessage, bytesMax: number, who
     },
     wholeMs,
   )
-  return Buffer.concat(parts)
+  const whole = new Uint8Array(size)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.byteLength
+  }
+  return whole
 }
 
 /** JSON, or `garbage`. */
