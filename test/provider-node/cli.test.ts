@@ -114,6 +114,26 @@ describe('souk-node init', () => {
     ])
   })
 
+  it('shows the licence of each model, and writes down only what was accepted', async () => {
+    const open = await initProcess('--model', 'tiny-chat', '--model', 'ocr')
+    expect(open.out).toContain('tiny-chat  (licence: Apache-2.0 AND LicenseRef-WordNet-3.0)\n')
+    expect(open.out).toContain('ocr  (licence: MIT, not accepted yet)\n')
+    expect(open.out).toContain('if you accept it, add "licence": "MIT" to its entry')
+    const start = await run(['start'])
+    expect([start.code, start.err]).toEqual([
+      1,
+      'souk-node: the model souk/ocr is under the licence MIT: read it, and if you accept it write "licence": "MIT" into its entry in config.json\n',
+    ])
+    await rm(nodeHome(), { recursive: true })
+    const accepted = await initProcess('--model', 'tiny-chat', '--model', 'ocr', '--accept-licence', 'MIT')
+    expect(accepted.out).not.toContain('not accepted')
+    const { models } = await loadConfig(nodeHome(), {})
+    expect(models.map(({ folder, licence }) => [folder, licence])).toEqual([
+      ['tiny-chat', undefined],
+      ['ocr', 'MIT'],
+    ])
+  })
+
   it('never overwrites a node', async () => {
     await init()
     const before = await readFile(join(nodeHome(), 'keys.json'), 'utf8')
