@@ -58,6 +58,8 @@ describe('a captured call of tensors', () => {
     expect(await payer.port.capture(end)).toMatchObject({ ok: true })
     expect(parseLine((await payer.lines()).at(-1)!.body).call).toMatchObject({ tensorBytes: 40n })
     expect(await payer.port.call(callId)).toMatchObject({ tensorBytes: 40n, chargeNanos: 40n })
+    // Told in two appends: the hour's sum grows by the second.
+    expect((await projected(payer)).rollups).toMatchObject([{ calls: 1, tensor_bytes: 40 }])
     const again = aHold(payer, 100n)
     await payer.port.hold(again)
     await payer.port.capture(
