@@ -3,6 +3,7 @@ import { env } from 'cloudflare:test'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import type { LateReceipt, Progress } from '../../../gateway/ledger/account-port.ts'
+import { createBookPages } from '../../../gateway/ledger/book-pages.ts'
 import { judgeProgress, type Hold } from '../../../gateway/ledger/hold.ts'
 import { detailFromText, detailToText, progressFromText, progressToText } from '../../../gateway/ledger/stored.ts'
 import { parseLine } from '../../../protocol/journal.ts'
@@ -67,6 +68,8 @@ describe('a captured call of tensors', () => {
     )
     const book = await projected(payer)
     expect(book.calls.map(({ tensor_bytes }) => tensor_bytes).sort()).toEqual([2, 40])
+    const listed = await createBookPages(async () => env.BOOK_0).usage(payer.id, null, 10)
+    expect(listed?.data.map(({ tensorBytes }) => tensorBytes).sort()).toEqual([2, 40])
     expect(book.rollups).toMatchObject([{ calls: 2, tensor_bytes: 42, charge_nanos: 42 }])
     for (const table of ['lines', 'legs', 'calls', 'rollups_hour', 'cursors'])
       await env.BOOK_0.prepare(`DELETE FROM ${table} WHERE account_id = ?`).bind(payer.id).run()
