@@ -14,8 +14,9 @@ export interface Sampling {
 /** of a token, relative to the likeliest one's 1 */
 type Weight = (token: number) => number
 
-/** A nucleus is looked for among so many tokens, then among eight times as many, and so on: nearly always the first are enough. */
-const NUCLEUS_FIRST = 64
+/** A nucleus is found by bins of likelihood, so many and so wide together, in powers of e below the likeliest: only one bin has to be sorted. */
+const BINS = 4_096
+const BINS_REACH = 32
 
 /** The index of the highest logit; of equal ones the lowest index. */
 export function greedyToken(logits: Float32Array): number {
@@ -43,9 +44,8 @@ export function sampleToken(logits: Float32Array, { temperature, topP, topK }: S
   const weight = (token: number) => Math.exp(((logits[token] ?? -Infinity) - highest) / temperature)
   const isCut = topK > 0 && topK < logits.length
   if (!isCut && topP >= 1) return drawFromAll(logits, weight, uniform)
-  const kept = isCut ? likeliest(logits, topK) : null
-  const candidates = topP < 1 ? nucleus(logits, kept, weight, topP) : (kept ?? [])
-  return drawFrom(candidates, weight, uniform)
+  if (isCut) return drawFrom(cutByShare(likeliest(logits, topK), weight, topP), weight, uniform)
+  return drawFrom(nucleus(logits, temperature, topP), weight, uniform)
 }
 
 /** Choice 0 draws as a call with that seed alone would; the others from seeds of their own that the seed decides. */
@@ -67,22 +67,47 @@ export function seededRandom(seed: number): () => number {
   }
 }
 
-/** Of `kept`, or of all: the fewest likeliest whose weights reach `topP` of their sum. */
-function nucleus(
-  logits: Float32Array,
-  kept: readonly number[] | null,
-  weight: Weight,
-  topP: number,
-): readonly number[] {
-  const enough = topP * (kept ? sumOf(kept, weight) : sumOfAll(logits, weight))
-  for (let count = NUCLEUS_FIRST; ; count *= 8) {
-    const order = kept ?? likeliest(logits, count)
-    let sum = 0
-    const last = order.findIndex((token) => (sum += weight(token)) >= enough)
-    if (last >= 0) return order.slice(0, last + 1)
-    // Sums in another order can differ in their last digit: then all of them are the nucleus.
-    if (kept || count >= logits.length) return order
+/** The fewest of these, likeliest first, whose weights reach `topP` of their sum. */
+function cutByShare(order: readonly number[], weight: Weight, topP: number): readonly number[] {
+  if (topP >= 1) return order
+  const enough = topP * sumOf(order, weight)
+  let sum = 0
+  const last = order.findIndex((token) => (sum += weight(token)) >= enough)
+  // Sums in another order can differ in their last digit: then all of them are needed.
+  return last < 0 ? order : order.slice(0, last + 1)
+}
+
+/** Of all tokens the fewest likeliest whose weights reach `topP` of their sum: whole bins, then the likeliest of the bin that reaches it. */
+function nucleus(logits: Float32Array, temperature: number, topP: number): number[] {
+  const highest = logits[greedyToken(logits)] ?? -Infinity
+  const weights = new Float64Array(logits.length)
+  const bins = new Uint16Array(logits.length)
+  const sums = new Float64Array(BINS)
+  for (let token = 0; token < logits.length; token++) {
+    const below = (highest - (logits[token] ?? -Infinity)) / temperature
+    const bin = Math.min(BINS - 1, Math.floor(below * (BINS / BINS_REACH)))
+    const weight = Math.exp(-below)
+    weights[token] = weight
+    bins[token] = bin
+    sums[bin] = (sums[bin] ?? 0) + weight
   }
+  const enough = topP * sums.reduce((sum, weight) => sum + weight, 0)
+  let sum = 0
+  const edge = sums.findIndex((weight) => (sum += weight) >= enough)
+  if (edge < 0) return [...logits.keys()]
+  sum -= sums[edge] ?? 0
+  const chosen: number[] = []
+  const atEdge: number[] = []
+  for (let token = 0; token < logits.length; token++) {
+    if ((bins[token] ?? 0) < edge) chosen.push(token)
+    else if (bins[token] === edge) atEdge.push(token)
+  }
+  for (const token of atEdge.sort((a, b) => (weights[b] ?? 0) - (weights[a] ?? 0) || a - b)) {
+    if (sum >= enough) break
+    chosen.push(token)
+    sum += weights[token] ?? 0
+  }
+  return chosen
 }
 
 const sumOf = (tokens: readonly number[], weight: Weight): number =>
