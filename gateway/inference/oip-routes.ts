@@ -22,8 +22,8 @@ import { requireVersion, serveTensors, tensorDraft, tensorReply, VERSION, type T
 const INFER = 'POST /v2/models/infer'
 
 /**
- * A model's id in one segment, its slash escaped: as long as it is not unescaped, which Hono does after it has found the route. These stand
- * before the others, for whom `a%2Fb/ready` would be an author and a name.
+ * A model's id in one segment, its slash escaped: Hono finds a route first and unescapes then. Of `a%2Fb/ready` an author and a name could be read as
+ * well, so the paths that end in a word come first.
  */
 const ESCAPED = '/v2/models/:id{[^/]+%2[Ff][^/]+}'
 const PLAIN = '/v2/models/:author/:name'
@@ -71,6 +71,8 @@ async function infer(c: Context<AppEnv>, needs: InferenceNeeds, id: string): Pro
 async function readInfer(c: Context<AppEnv>, modelId: string): Promise<InferBody> {
   if (!/^application\/(json|octet-stream)\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
     throw new GatewayError('unsupported_media_type', { detail: 'Or application/octet-stream, for binary tensors.' })
+  if (!/^(identity)?$/i.test(c.req.header('content-encoding') ?? ''))
+    throw new GatewayError('unsupported_media_type', { param: 'content-encoding', detail: 'Not compressed.' })
   const header = c.req.header(HEADER_LENGTH)
   if (header !== undefined && !/^\d{1,9}$/.test(header))
     throw new GatewayError('invalid_request', { param: HEADER_LENGTH, detail: 'It is a number of bytes.' })

@@ -153,6 +153,15 @@ describe('a call is refused', () => {
       null,
       'octet-stream',
     ],
+    [
+      'for a compressed body',
+      request(),
+      { headers: { 'content-encoding': 'gzip' } },
+      415,
+      'unsupported_media_type',
+      'content-encoding',
+      'Not compressed.',
+    ],
     ['for no JSON', '{', {}, 400, 'invalid_json', null, 'It is no JSON.'],
     ['for no UTF-8', new Uint8Array([0xff]), octets, 400, 'invalid_json', null, 'It is not UTF-8.'],
     [
