@@ -22,8 +22,9 @@ export function createOipRoutes(needs: ServerNeeds): Hono<NodeEnv> {
     const isReady = !needs.isDraining() && needs.models().every(({ engine }) => engine.isRunning())
     return c.json({ live: isReady }, isReady ? 200 : 503)
   })
-  // A model's name has a slash, plain or escaped; Hono unescapes a segment after it has found the route.
-  for (const name of ['/models/:author/:name', '/models/:id'])
+  // A model's name has a slash, plain or escaped; Hono unescapes a segment after it has found the route. The escaped form comes first: otherwise
+  // `/models/a%2Fb/ready` is the model `ready` of the author `a/b`.
+  for (const name of ['/models/:id', '/models/:author/:name'])
     for (const path of [name, `${name}/versions/:version`]) {
       app.get(path, (c) => c.json(metadata(modelOf(c, needs))))
       app.get(`${path}/ready`, (c) => {

@@ -89,7 +89,7 @@ export interface TestNode extends RunningNode {
 
 export async function aNode(
   overrides: Partial<NodeConfig> = {},
-  options: Partial<Pick<NodeOptions, 'now' | 'log' | 'nodeId' | 'requestMs'>> = {},
+  options: Partial<Pick<NodeOptions, 'now' | 'log' | 'nodeId' | 'requestMs' | 'env'>> = {},
 ): Promise<TestNode> {
   const gateway = await aGateway()
   const home = await aTemporaryFolder()

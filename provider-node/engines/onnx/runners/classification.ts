@@ -129,7 +129,8 @@ function answer(
     { name: 'label', datatype: 'BYTES' as const, shape, data: stringsToBytes(names) },
     { name: 'score', datatype: 'FP32' as const, shape, data: new Uint8Array(Float32Array.from(scores).buffer) },
   ]
-  const outputs = wanted.length === 0 ? all : all.filter(({ name }) => wanted.includes(name))
+  // In the order asked for.
+  const outputs = wanted.length === 0 ? all : wanted.flatMap((name) => all.filter((output) => output.name === name))
   if (outputs.length < wanted.length) return { refused: 'bad_request', message: 'The outputs are "label" and "score".' }
   return { modelName, outputs }
 }
