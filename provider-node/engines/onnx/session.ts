@@ -12,6 +12,8 @@ export interface SessionNeeds {
   /** `auto`, or a provider of onnxruntime (`cpu`, `cuda`, `webgpu`, …); cpu needs no probe */
   readonly provider: string
   readonly warn: (event: string, fields: Readonly<Record<string, string>>) => void
+  /** memory of a run is kept for the next one: for graphs that run hundreds of times a second in nearly the same shapes; absent: given back */
+  readonly hasArena?: boolean
   /** what another session of the same files has chosen before, by file: then nothing is tried again */
   readonly chosen?: Readonly<Record<string, Choice>>
 }
@@ -23,22 +25,31 @@ export interface OpenedSession {
   readonly measured: Readonly<Record<string, number>>
 }
 
-/** @param file absolute path @throws Error when no provider can open it */
-export type OpenSession = (file: string) => Promise<OpenedSession>
+/** @param file absolute path @param bytes to be opened in its place @throws Error when no provider can open it */
+export type OpenSession = (file: string, bytes?: Uint8Array) => Promise<OpenedSession>
 
-export function createOpenSession({ threads, provider, warn, chosen = {} }: SessionNeeds): OpenSession {
-  return async (file) => {
+export function createOpenSession({
+  threads,
+  provider,
+  warn,
+  hasArena = false,
+  chosen = {},
+}: SessionNeeds): OpenSession {
+  const create = (file: string, bytes: Uint8Array | undefined, name: string) => {
+    const options = { ...sessionOptions(threads, name), enableCpuMemArena: hasArena }
+    return bytes ? InferenceSession.create(bytes, options) : InferenceSession.create(file, options)
+  }
+  return async (file, bytes) => {
     const choice = chosen[file] ?? (await choose(file))
     const { measured } = choice
     if (choice.provider !== 'cpu') {
       try {
-        const session = await InferenceSession.create(file, sessionOptions(threads, choice.provider))
-        return { session, provider: choice.provider, measured }
+        return { session: await create(file, bytes, choice.provider), provider: choice.provider, measured }
       } catch (cause) {
         warn('provider_fallback', { provider: choice.provider, cause: shortly(cause) })
       }
     }
-    return { session: await InferenceSession.create(file, sessionOptions(threads, 'cpu')), provider: 'cpu', measured }
+    return { session: await create(file, bytes, 'cpu'), provider: 'cpu', measured }
   }
 
   async function choose(file: string): Promise<Choice> {

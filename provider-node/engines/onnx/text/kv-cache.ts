@@ -1,105 +1,218 @@
-// The key-value caches of many sequences as the tensors of one batch: [rows, heads, columns, width], each sequence right-aligned in its row, what
-// is left of it masked. An unchanged batch is fed back as the graph gave it; whoever joins takes the place of one who left, so that only rows
-// that come or go are copied, and all of them only when the columns no longer fit. What is masked is zeroed: 0 × somebody's NaN would be NaN.
+// The key-value caches of many sequences as the tensors of one batch: [rows, heads, columns, width], each sequence from the first column of its row
+// on, what is left of it masked and zero (0 × somebody's NaN would be NaN). The memory is this file's own and fed to the graph as it is; of a step
+// only what is new in each row is written. Whoever joins takes the place of one who left, so that only rows that come or go are copied, and all of
+// them only when the columns no longer fit.
 
-/** One of the cache's tensors: an input of the graph and the output that goes on from it. */
+/** One of the cache's tensors. */
 export interface CacheTensor {
+  /** input of the graph */
   readonly past: string
+  /** the output that goes on from it */
   readonly present: string
   readonly heads: number
   /** floats per position and head */
   readonly width: number
 }
 
-/** The cache of one sequence, wherever it is kept. Opaque outside; it moves when its batch takes a step. */
+/** A tensor of [rows, heads, columns, width]; of its columns the last are the newest. */
+export interface Columns {
+  readonly data: Float32Array
+  readonly columns: number
+}
+
+/** The cache of one sequence, in the batch or outside it. Opaque to who schedules. */
 export interface Row {
-  block: Block
-  slot: number
   /** positions that are in the cache */
   length: number
+  /** where it is while it is not in the batch */
+  place: Place | null
 }
 
-/** Rows side by side in the same tensors. */
-export interface Block {
-  readonly columns: number
-  readonly rows: readonly Row[]
-  /** in the order of the cache's tensors, each of exactly rows × heads × columns × width floats */
-  readonly data: readonly Float32Array[]
-  /** every row has a slot of its own here, so slots of rows that left may be written over */
-  readonly isOwned: boolean
+/** Positions of one sequence in tensors that are not written any more. */
+export interface Place {
+  readonly tensors: readonly Columns[]
+  readonly slot: number
+  /** column of its first position */
+  readonly begin: number
 }
 
-/** Columns more than the longest row needs are kept up to here, and up to a quarter: cutting them off copies every row. */
-const SPARE_COLUMNS = 16
+/** A bank that is too small grows by this, so that rows that join one by one seldom need fresh memory. */
+const GROWTH = 1.5
 
-/** Makes a block that holds exactly these rows, in any order, with as little copying as there can be. */
-export function arrange(tensors: readonly CacheTensor[], rows: readonly Row[]): Block {
-  const [first] = rows
-  if (!first) throw new Error('a block has at least one row')
-  const home = first.block
-  const needed = rows.reduce((longest, { length }) => Math.max(longest, length), 0)
-  const spare = home.columns - needed
-  const isRoomy = spare >= 0 && (spare <= SPARE_COLUMNS || spare <= home.columns / 4)
-  if (!isRoomy) return copied(tensors, rows, needed)
-  if (home.rows.length === rows.length && rows.every(sitsIn(home))) return home
-  return home.isOwned ? joined(tensors, home, rows) : copied(tensors, rows, needed)
-}
+export class KvCache {
+  readonly #tensors: readonly CacheTensor[]
+  readonly #columnStep: number
+  #rows: Row[] = []
+  #columns = 0
+  /** the batch's, and as much again into which it is copied when its columns change */
+  #memory: Float32Array[]
+  #spare: Float32Array[]
 
-const sitsIn = (block: Block) => (row: Row) => row.block === block && block.rows[row.slot] === row
+  /** @param columnStep columns grow by so many at once; 1: none is ever masked in a batch of one row */
+  constructor(tensors: readonly CacheTensor[], columnStep: number) {
+    this.#tensors = tensors
+    this.#columnStep = columnStep
+    this.#memory = tensors.map(() => new Float32Array())
+    this.#spare = tensors.map(() => new Float32Array())
+  }
 
-/** Every row written anew, without spare columns. */
-function copied(tensors: readonly CacheTensor[], rows: readonly Row[], columns: number): Block {
-  const data = tensors.map(({ heads, width }) => new Float32Array(rows.length * heads * columns * width))
-  const block: Block = { columns, rows: [...rows], data, isOwned: true }
-  rows.forEach((row, slot) => write(tensors, row, block, slot))
-  return block
-}
+  /** in the order of their slots */
+  get rows(): readonly Row[] {
+    return this.#rows
+  }
+  get columns(): number {
+    return this.#columns
+  }
 
-/** Newcomers take the slots of those who left; more of them are appended, and slots that stay empty are closed up from the end. */
-function joined(tensors: readonly CacheTensor[], home: Block, rows: readonly Row[]): Block {
-  const isHere = sitsIn(home)
-  const staying = new Set(rows.filter(isHere))
-  const newcomers = rows.filter((row) => !isHere(row))
-  const slots: (Row | null)[] = home.rows.map((row) => (staying.has(row) ? row : null))
-  const size = rows.length
-  // The last ones move down into the gaps that newcomers leave.
-  const moving = slots.splice(size).filter((row) => row !== null)
-  const entering = [...moving, ...newcomers]
-  const seats = Array.from({ length: size }, (_, slot) => slots[slot] ?? entering.shift() ?? null)
-  const members = seats.filter((row) => row !== null)
-  const data = home.data.map((values, index) => {
-    const { heads, width } = tensors[index] ?? NO_TENSOR
-    const floats = size * heads * home.columns * width
-    if (floats <= values.length) return values.subarray(0, floats)
-    const grown = new Float32Array(floats)
-    grown.set(values)
-    return grown
-  })
-  const block: Block = { columns: home.columns, rows: members, data, isOwned: true }
-  members.forEach((row, slot) => {
-    if (row.block === home && row.slot === slot && staying.has(row)) row.block = block
-    else write(tensors, row, block, slot, true)
-  })
-  return block
-}
+  /** Makes the batch hold exactly these rows, in an order of its own. Rows that are left out are lost. */
+  seat(rows: readonly Row[]): void {
+    const needed = rows.reduce((longest, { length }) => Math.max(longest, length), 0)
+    const columns = Math.ceil(needed / this.#columnStep) * this.#columnStep
+    const spare = this.#columns - columns
+    const isRoomy = spare >= 0 && (this.#columnStep === 1 ? spare === 0 : spare <= this.#columns / 4)
+    const here = new Set(this.#rows)
+    const newcomers = rows.filter((row) => !here.has(row))
+    if (newcomers.length === 0 && rows.length === this.#rows.length && isRoomy) return
+    this.#leaveOnly(new Set(rows))
+    if (!isRoomy) this.#restride(columns, rows.length)
+    this.#reserve(rows.length)
+    for (const row of newcomers) this.#enter(row)
+  }
 
-const NO_TENSOR = { heads: 0, width: 0 }
+  /** What to feed: exactly rows × heads × columns × width floats of each tensor. */
+  feed(): Float32Array[] {
+    return this.#tensors.map((tensor, index) => arrayOf(this.#memory, index).subarray(0, this.#floats(tensor)))
+  }
 
-/** Copies a row to a slot and moves it there. @param isUsed somebody's values may be left of it */
-function write(tensors: readonly CacheTensor[], row: Row, to: Block, slot: number, isUsed = false): void {
-  const { block: from, length } = row
-  tensors.forEach(({ heads, width }, index) => {
-    const source = from.data[index]
-    const target = to.data[index]
-    if (!source || !target) throw new Error('a block lacks a tensor of the cache')
-    for (let head = 0; head < heads; head++) {
-      const start = (slot * heads + head) * to.columns * width
-      const begin = start + (to.columns - length) * width
-      const end = ((row.slot * heads + head) * from.columns + from.columns) * width
-      if (isUsed) target.fill(0, start, begin)
-      target.set(source.subarray(end - length * width, end), begin)
+  /** The graph has read one more position of this row. @param slot of the row in `fresh`, of which the last column is taken */
+  append(row: Row, fresh: readonly Columns[], slot: number): void {
+    if (row.length === this.#columns) this.#restride(this.#columns + this.#columnStep, this.#rows.length)
+    const seat = this.#rows.indexOf(row)
+    this.#tensors.forEach(({ heads, width }, index) => {
+      const target = arrayOf(this.#memory, index)
+      const { data, columns } = columnsOf(fresh, index)
+      for (let head = 0; head < heads; head++) {
+        const from = ((slot * heads + head + 1) * columns - 1) * width
+        const to = ((seat * heads + head) * this.#columns + row.length) * width
+        // So few floats that a call to copy them would cost more than they do.
+        for (let float = 0; float < width; float++) target[to + float] = data[from + float] ?? 0
+      }
+    })
+    row.length += 1
+  }
+
+  /** The positions of a row by themselves: [1, heads, length, width]. */
+  alone(row: Row): Columns[] {
+    const { tensors, slot, begin } = row.place ?? {
+      tensors: this.#asColumns(),
+      slot: this.#rows.indexOf(row),
+      begin: 0,
     }
-  })
-  row.block = to
-  row.slot = slot
+    return this.#tensors.map(({ heads, width }, index) => {
+      const source = columnsOf(tensors, index)
+      const data = new Float32Array(heads * row.length * width)
+      for (let head = 0; head < heads; head++) {
+        const from = ((slot * heads + head) * source.columns + begin) * width
+        data.set(source.data.subarray(from, from + row.length * width), head * row.length * width)
+      }
+      return { data, columns: row.length }
+    })
+  }
+
+  /** A row's own positions with those behind them: a place for it outside the batch. @param fresh whose last `count` columns are new */
+  joined(own: readonly Columns[], fresh: readonly Columns[], count: number): Place {
+    const tensors = this.#tensors.map(({ heads, width }, index) => {
+      const [before, behind] = [columnsOf(own, index), columnsOf(fresh, index)]
+      const columns = before.columns + count
+      const data = new Float32Array(heads * columns * width)
+      for (let head = 0; head < heads; head++) {
+        const start = head * before.columns * width
+        data.set(before.data.subarray(start, start + before.columns * width), head * columns * width)
+        const end = (head + 1) * behind.columns * width
+        data.set(behind.data.subarray(end - count * width, end), (head * columns + before.columns) * width)
+      }
+      return { data, columns }
+    })
+    return { tensors, slot: 0, begin: 0 }
+  }
+
+  /** Those who left are closed up from the end. */
+  #leaveOnly(staying: ReadonlySet<Row>): void {
+    for (let slot = this.#rows.length - 1; slot >= 0; slot--) {
+      const row = this.#rows[slot]
+      if (row && staying.has(row)) continue
+      const last = this.#rows.pop()
+      if (!last || last === row) continue
+      this.#rows[slot] = last
+      this.#tensors.forEach(({ heads, width }, index) => {
+        const size = heads * this.#columns * width
+        const from = this.#rows.length * size
+        arrayOf(this.#memory, index).copyWithin(slot * size, from, from + size)
+      })
+    }
+  }
+
+  /** Copies the batch to other columns. */
+  #restride(columns: number, rows: number): void {
+    const from = this.#asColumns()
+    ;[this.#memory, this.#spare] = [this.#spare, this.#memory]
+    const places = this.#rows.map((_, slot): Place => ({ tensors: from, slot, begin: 0 }))
+    this.#columns = columns
+    this.#reserve(rows, false)
+    this.#rows.forEach((row, slot) => this.#write(row, places[slot] ?? NOWHERE, slot))
+  }
+
+  /** Memory for so many rows. */
+  #reserve(rows: number, isKept = true): void {
+    this.#tensors.forEach(({ heads, width }, index) => {
+      const floats = rows * heads * this.#columns * width
+      const array = arrayOf(this.#memory, index)
+      if (array.length >= floats) return
+      const larger = new Float32Array(Math.ceil(floats * GROWTH))
+      if (isKept) larger.set(array)
+      this.#memory[index] = larger
+    })
+  }
+
+  #enter(row: Row): void {
+    if (!row.place) throw new Error('a row that left the batch is nowhere')
+    this.#write(row, row.place, this.#rows.length)
+    row.place = null
+    this.#rows.push(row)
+  }
+
+  #write({ length }: Row, { tensors, slot: sourceSlot, begin }: Place, slot: number): void {
+    this.#tensors.forEach(({ heads, width }, index) => {
+      const source = columnsOf(tensors, index)
+      const target = arrayOf(this.#memory, index)
+      for (let head = 0; head < heads; head++) {
+        const from = ((sourceSlot * heads + head) * source.columns + begin) * width
+        const to = (slot * heads + head) * this.#columns * width
+        target.set(source.data.subarray(from, from + length * width), to)
+        target.fill(0, to + length * width, to + this.#columns * width)
+      }
+    })
+  }
+
+  #asColumns(): Columns[] {
+    return this.#memory.map((data) => ({ data, columns: this.#columns }))
+  }
+
+  #floats({ heads, width }: CacheTensor): number {
+    return this.#rows.length * heads * this.#columns * width
+  }
+}
+
+const NOWHERE: Place = { tensors: [], slot: 0, begin: 0 }
+
+function arrayOf(arrays: readonly Float32Array[], index: number): Float32Array {
+  const array = arrays[index]
+  if (!array) throw new Error('the cache lacks a tensor')
+  return array
+}
+
+function columnsOf(tensors: readonly Columns[], index: number): Columns {
+  const tensor = tensors[index]
+  if (!tensor) throw new Error('the cache lacks a tensor')
+  return tensor
 }

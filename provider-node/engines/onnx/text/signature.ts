@@ -9,6 +9,8 @@ export interface Signature {
   readonly hasPositions: boolean
   /** an input of newer exports that says of how many positions logits are wanted */
   readonly logitsToKeep: string | null
+  /** logits of one position */
+  readonly vocabulary: number
 }
 
 type Declared = InferenceSession['inputMetadata'][number]
@@ -24,7 +26,7 @@ export function readSignature({
   const inputs = new Map(inputMetadata.map((declared) => [declared.name, declared]))
   const outputs = new Map(outputMetadata.map((declared) => [declared.name, declared]))
   int64(tensor(inputs, 'input_ids'))
-  float32(tensor(outputs, 'logits'))
+  const vocabulary = vocabularyOf(tensor(outputs, 'logits'))
   const pasts = [...inputs.keys()].filter((name) => name.startsWith('past_key_values.'))
   if (pasts.length === 0)
     throw new Error('the graph has no inputs past_key_values.*: export it with its key-value cache')
@@ -34,7 +36,13 @@ export function readSignature({
   for (const name of inputs.keys())
     if (!served.has(name)) throw new Error(`the graph asks for ${name}, which this engine cannot give`)
   for (const name of ['attention_mask', 'position_ids']) if (inputs.has(name)) int64(tensor(inputs, name))
-  return { cache, hasMask: inputs.has('attention_mask'), hasPositions: inputs.has('position_ids'), logitsToKeep }
+  return {
+    cache,
+    hasMask: inputs.has('attention_mask'),
+    hasPositions: inputs.has('position_ids'),
+    logitsToKeep,
+    vocabulary,
+  }
 }
 
 /** Shape [batch, heads, past, width]. */
@@ -46,6 +54,15 @@ function cacheTensor(declared: DeclaredTensor, outputs: ReadonlyMap<string, Decl
   if (declared.shape.length !== 4 || typeof heads !== 'number' || typeof width !== 'number')
     throw new Error(`the cache ${declared.name} is not of shape [batch, heads, past, width] with fixed heads and width`)
   return { past: declared.name, present, heads, width }
+}
+
+/** Shape [batch, positions, vocabulary]. */
+function vocabularyOf(declared: DeclaredTensor): number {
+  float32(declared)
+  const [, , vocabulary] = declared.shape
+  if (declared.shape.length !== 3 || typeof vocabulary !== 'number')
+    throw new Error('logits are not of shape [batch, positions, vocabulary] with a fixed vocabulary')
+  return vocabulary
 }
 
 function tensor(declared: ReadonlyMap<string, Declared>, name: string): DeclaredTensor {

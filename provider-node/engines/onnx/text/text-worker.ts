@@ -6,8 +6,9 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { ModelManifest } from '../../../../protocol/model.ts'
 import { NODE_LIMITS } from '../../../limits.ts'
 import type { TextJob } from '../../engine.ts'
-import { createOpenSession } from '../session.ts'
-import { createDecoder, type Decoder } from './decoder.ts'
+import { createOpenSession, type SessionNeeds } from '../session.ts'
+import type { Decoder } from './decoder.ts'
+import { openDecoder } from './open-decoder.ts'
 import { promptTokens } from './prompt.ts'
 import { Scheduler } from './scheduler.ts'
 import { loadTemplate } from './template.ts'
@@ -20,8 +21,12 @@ async function serve(port: MessagePort | null, setup: TextWorkerSetup): Promise<
   if (!port) throw new Error('this file is the inside of a worker thread')
   const tell = (message: FromTextWorker) => port.postMessage(message)
   try {
-    const { decoder, provider } = await openDecoder(setup, tell)
-    const { rowsMax, take, stop } = createText(setup, decoder, tell)
+    const warn: SessionNeeds['warn'] = (event, fields) => tell({ type: 'warn', event, fields })
+    const needs = { threads: setup.threads, provider: setup.provider, hasArena: true, warn }
+    const file = join(setup.folder, graphFile(setup.manifest))
+    const { decoder, provider, isBatchable } = await openDecoder(file, needs, createOpenSession)
+    const rowsMax = isBatchable ? setup.concurrencyMax : 1
+    const { take, stop } = createText(setup, rowsMax, decoder, tell)
     port.on('message', (message: ToTextWorker) => {
       if (message.type !== 'close') return take(message)
       stop()
@@ -35,17 +40,6 @@ async function serve(port: MessagePort | null, setup: TextWorkerSetup): Promise<
   }
 }
 
-async function openDecoder(setup: TextWorkerSetup, tell: (message: FromTextWorker) => void) {
-  const { threads, provider: wanted, folder, manifest } = setup
-  const open = createOpenSession({
-    threads,
-    provider: wanted,
-    warn: (event, fields) => tell({ type: 'warn', event, fields }),
-  })
-  const { session, provider } = await open(join(folder, graphFile(manifest)))
-  return { decoder: createDecoder(session), provider }
-}
-
 /** The graph is `model.onnx`, or the only graph there is. @throws Error */
 function graphFile({ files }: ModelManifest): string {
   const graphs = Object.keys(files).filter((name) => name.endsWith('.onnx'))
@@ -55,8 +49,13 @@ function graphFile({ files }: ModelManifest): string {
   return only
 }
 
-function createText(setup: TextWorkerSetup, decoder: Decoder, tell: (message: FromTextWorker) => void) {
-  const { folder, manifest, concurrencyMax: rowsMax } = setup
+function createText(
+  setup: TextWorkerSetup,
+  rowsMax: number,
+  decoder: Decoder,
+  tell: (message: FromTextWorker) => void,
+) {
+  const { folder, manifest } = setup
   const tokenizer = loadTokenizer(folder, manifest.tokenizer)
   const template = loadTemplate(folder, manifest, tokenizer)
   const scheduler = new Scheduler({
@@ -79,7 +78,6 @@ function createText(setup: TextWorkerSetup, decoder: Decoder, tell: (message: Fr
     reply({ type: 'refused', id, code: prompt.refused, message: prompt.message })
   }
   return {
-    rowsMax,
     stop: () => scheduler.stop(),
     /** One call that cannot even be begun must not take the thread and everybody else's calls with it. */
     take(message: Exclude<ToTextWorker, { type: 'close' }>): void {

@@ -2,7 +2,7 @@
 // lets it take its steps one by one.
 import type { TextJob } from '../../../../../provider-node/engines/engine.ts'
 import type { Decoder, Fed, Piece } from '../../../../../provider-node/engines/onnx/text/decoder.ts'
-import type { Block, Row } from '../../../../../provider-node/engines/onnx/text/kv-cache.ts'
+import type { Row } from '../../../../../provider-node/engines/onnx/text/kv-cache.ts'
 import { Scheduler, type SchedulerNeeds } from '../../../../../provider-node/engines/onnx/text/scheduler.ts'
 import type { TextReply } from '../../../../../provider-node/engines/onnx/text/text-messages.ts'
 import type { TokenTable } from '../../../../../provider-node/engines/token-table.ts'
@@ -34,7 +34,7 @@ export function aGraph(says: Says): { decoder: Decoder; runs: Run[] } {
   const runs: Run[] = []
   const read = new WeakMap<Row, readonly number[]>()
   const aRow = (tokens: readonly number[]): Row => {
-    const row = { block: NOWHERE, slot: 0, length: tokens.length }
+    const row: Row = { length: tokens.length, place: null }
     read.set(row, tokens)
     return row
   }
@@ -64,8 +64,6 @@ export function aGraph(says: Says): { decoder: Decoder; runs: Run[] } {
   }
   return { decoder, runs }
 }
-
-const NOWHERE: Block = { columns: 0, rows: [], data: [], isOwned: true }
 
 type Limits = Pick<SchedulerNeeds, 'contextTokens' | 'rowsMax' | 'prefillTokensMax' | 'cachePositionsMax'>
 
