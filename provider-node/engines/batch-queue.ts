@@ -16,10 +16,13 @@ export interface Turn {
   readonly batchKey: string | null
 }
 
-/** A call that is being computed; its signal aborts when the caller leaves. */
+/** A call that is to be computed. */
 export interface Seat<Job> {
   readonly job: Job
-  readonly signal: AbortSignal
+  /** nobody wants the answer any more: the caller left, or its time was over before it began */
+  readonly isGone: boolean
+  /** whoever computes it may listen here for that moment; one listener */
+  onGone: (() => void) | null
 }
 
 export interface BatchQueueNeeds<Job, Answer> {
@@ -33,20 +36,18 @@ export interface BatchQueueNeeds<Job, Answer> {
   readonly batchMax: number
   /** cost of one batch, in the unit of the turns; a dearer call is computed alone */
   readonly batchCostMax: number
-  /** Outcomes in the order of the seats. When it rejects, each seat is computed again alone. */
+  /**
+   * Outcomes in the order of the seats. When it rejects, each seat is computed again alone. A single lane may be handed its next batch while it
+   * computes one: it takes them in order, and leaves out who is gone by then.
+   */
   readonly compute: (seats: readonly Seat<Job>[]) => Promise<readonly (Answer | EngineRefusal)[]>
   /** ms since the Unix epoch */
   readonly now: () => number
   readonly observe: Pick<EngineObserver, 'batch' | 'waited'>
 }
 
-interface Call<Job, Answer> extends Seat<Job> {
-  readonly turn: Turn
-  readonly since: number
-  settle(outcome: Answer | EngineRefusal): void
-  /** It waits no longer: neither its deadline nor its leaving concerns the queue. */
-  begin(): void
-}
+/** Of a whole batch: its calls' outcomes, or one refusal for all. */
+type Outcomes<Answer> = readonly (Answer | EngineRefusal)[] | EngineRefusal
 
 /** ms a timer can hold; a later deadline is looked at when the call's turn comes */
 const TIMER_MAX_MS = 2 ** 31 - 1
@@ -54,7 +55,11 @@ const TIMER_MAX_MS = 2 ** 31 - 1
 export class BatchQueue<Job, Answer> {
   readonly #queue: FairQueue<Call<Job, Answer>>
   #idleLanes: number
+  /** calls being computed */
   #running = 0
+  /** the batch that a busy lane holds already, so that it need not wait for this thread between two */
+  #ahead: readonly Call<Job, Answer>[] = []
+  #last: Promise<void> = Promise.resolve()
   #closed: EngineRefusal | null = null
   /** seconds of one lane per call, smoothed; null before the first */
   #pace: number | null = null
@@ -64,118 +69,195 @@ export class BatchQueue<Job, Answer> {
     this.#idleLanes = needs.lanes
   }
 
-  /** @throws EngineRefusal `busy` when there is no room or its time is over; `internal` when the caller left or the engine ended; what it was answered */
+  /**
+   * @throws EngineRefusal `busy` when there is no room or its time is over; `internal` when the caller left or the engine ended; whatever refusal it
+   * was answered with
+   */
   submit(job: Job, turn: Turn, signal: AbortSignal): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(this.#closed)
       if (signal.aborted) return reject(left())
-      const { concurrencyMax, queueMax } = this.needs
-      if (this.#running + this.#queue.size >= concurrencyMax + queueMax) return reject(this.#busy('is full'))
-      const settle = (outcome: Answer | EngineRefusal) => {
-        call.begin()
-        signal.removeEventListener('abort', leave)
-        if (outcome instanceof EngineRefusal) reject(outcome)
-        else resolve(outcome)
-      }
-      // Whoever leaves is answered at once; only one who waits still has a place in the queue to give up.
-      const leave = () => {
-        this.#queue.remove((other) => other === call)
-        settle(left())
-      }
-      // One ms behind it: at its deadline a call may still begin.
-      const ms = Math.min(Math.max(turn.startBy + 1 - this.needs.now(), 0), TIMER_MAX_MS)
-      const late = setTimeout(() => this.#dropLate(), ms)
-      const call: Call<Job, Answer> = {
-        ...{ job, signal, turn, since: this.needs.now(), settle },
-        begin: () => clearTimeout(late),
-      }
-      signal.addEventListener('abort', leave, { once: true })
+      const { inFlight, waiting } = this.load()
+      if (inFlight + waiting >= this.needs.concurrencyMax + this.needs.queueMax) return reject(this.#busy('is full'))
+      const call = new Call(job, turn, this.needs.now(), signal, { resolve, reject }, this)
       this.#queue.push(turn.account, call, turn.cost)
       this.#dispatch()
     })
   }
 
+  /** Whoever leaves is answered at once; only one who waits still has a place in the queue to give up. */
+  leave(call: Call<Job, Answer>): void {
+    this.#queue.remove((other) => other === call)
+    call.drop(left())
+  }
+
+  /** Refuses everybody whose deadline has passed before they began. */
+  dropLate(): void {
+    const now = this.needs.now()
+    const isLate = ({ turn }: Call<Job, Answer>) => turn.startBy < now
+    for (const call of [...this.#queue.remove(isLate), ...this.#ahead.filter(isLate)])
+      call.drop(this.#busy('did not get to it'))
+  }
+
   load(): { inFlight: number; waiting: number } {
-    return { inFlight: this.#running, waiting: this.#queue.size }
+    return { inFlight: this.#running, waiting: this.#queue.size + this.#ahead.length }
   }
 
   /** Refuses everybody who waits and everybody who comes. What is being computed ends as it ends. */
   close(why: EngineRefusal): void {
     this.#closed = why
-    for (const call of this.#queue.remove(() => true)) call.settle(why)
+    for (const call of [...this.#ahead, ...this.#queue.remove(() => true)]) call.drop(why)
   }
 
   #dispatch(): void {
-    if (this.#idleLanes > 0) this.#dropLate()
-    while (this.#idleLanes > 0 && this.#running < this.needs.concurrencyMax) {
-      const batch = this.#nextBatch()
+    const { lanes, concurrencyMax, batchMax } = this.needs
+    // The lane that falls idle is taken already.
+    if (this.#ahead.length > 0) return
+    if (this.#idleLanes > 0) this.dropLate()
+    while (this.#idleLanes > 0 && this.#running < concurrencyMax) {
+      const batch = this.#nextBatch(concurrencyMax - this.#running)
       if (batch.length === 0) return
       this.#idleLanes -= 1
-      this.#running += batch.length
-      void this.#run(batch)
+      this.#begin(batch)
+      this.#last = this.#run(batch, this.#handOver(batch))
     }
+    // Only a full batch is handed ahead: whoever comes later could not have joined it.
+    const isWorthIt = lanes === 1 && batchMax > 1 && this.#queue.size >= batchMax
+    if (isWorthIt && this.#idleLanes === 0) this.#handAhead()
   }
 
-  #nextBatch(): Call<Job, Answer>[] {
+  #nextBatch(room: number): Call<Job, Answer>[] {
     const first = this.#queue.next()
     if (!first) return []
     const batch = [first]
     const { batchKey, cost } = first.turn
-    const seats = Math.min(this.needs.batchMax, this.needs.concurrencyMax - this.#running)
-    let left = this.needs.batchCostMax - cost
+    const seats = Math.min(this.needs.batchMax, room)
+    let budget = this.needs.batchCostMax - cost
     while (batchKey !== null && batch.length < seats) {
-      const next = this.#queue.next(({ turn }) => turn.batchKey === batchKey && turn.cost <= left)
+      const next = this.#queue.next(({ turn }) => turn.batchKey === batchKey && turn.cost <= budget)
       if (!next) break
       batch.push(next)
-      left -= next.turn.cost
+      budget -= next.turn.cost
     }
     return batch
   }
 
-  async #run(batch: readonly Call<Job, Answer>[]): Promise<void> {
-    const startedAt = this.needs.now()
-    for (const call of batch) {
-      call.begin()
-      this.needs.observe.waited((startedAt - call.since) / 1_000, call.signal)
-    }
-    await this.#compute(batch)
-    const seconds = (this.needs.now() - startedAt) / 1_000 / batch.length
-    this.#pace = averaged(this.#pace, seconds)
-    this.#idleLanes += 1
-    this.#dispatch()
-    if (this.#running === 0) this.#queue.rest()
+  #handAhead(): void {
+    const batch = this.#nextBatch(this.needs.concurrencyMax)
+    const handed = this.#handOver(batch)
+    this.#ahead = batch
+    this.#last = this.#last.then(() => {
+      this.#ahead = []
+      this.#idleLanes -= 1
+      const present = batch.filter(({ isGone }) => !isGone)
+      this.#begin(present)
+      this.#dispatch()
+      const ofPresent = (all: Outcomes<Answer>): Outcomes<Answer> =>
+        all instanceof EngineRefusal ? all : present.map((call) => all[batch.indexOf(call)] ?? failed(null))
+      return this.#run(present, handed.then(ofPresent))
+    })
   }
 
-  /** Never rejects. A batch that throws is computed again one by one, so that the guilty call alone fails. */
-  async #compute(batch: readonly Call<Job, Answer>[]): Promise<void> {
-    const present = batch.filter(({ signal }) => !signal.aborted)
-    this.#running -= batch.length - present.length
-    if (present.length === 0) return
-    this.needs.observe.batch(present.length)
-    const outcomes = await this.needs.compute(present).catch((cause: unknown) => failed(cause))
-    if (outcomes instanceof EngineRefusal && present.length > 1 && !this.#closed) {
-      for (const call of present) await this.#compute([call])
-      return
+  #begin(batch: readonly Call<Job, Answer>[]): void {
+    this.#running += batch.length
+    if (batch.length > 0) this.needs.observe.batch(batch.length)
+    for (const call of batch) {
+      call.begin()
+      this.needs.observe.waited((this.needs.now() - call.since) / 1_000)
     }
-    this.#running -= present.length
-    present.forEach((call, index) => {
+  }
+
+  /** Never rejects: a refusal is that of the whole batch. */
+  async #handOver(batch: readonly Call<Job, Answer>[]): Promise<Outcomes<Answer>> {
+    try {
+      return await this.needs.compute(batch)
+    } catch (cause) {
+      return failed(cause)
+    }
+  }
+
+  /** Sees a batch that has begun to its end. One that throws is computed again one by one, so that the guilty call alone fails. */
+  async #run(batch: readonly Call<Job, Answer>[], handed: Promise<Outcomes<Answer>>): Promise<void> {
+    const startedAt = this.needs.now()
+    let outcomes = await handed
+    if (outcomes instanceof EngineRefusal && batch.length > 1 && !this.#closed) outcomes = await this.#oneByOne(batch)
+    if (batch.length > 0) this.#pace = averaged(this.#pace, (this.needs.now() - startedAt) / 1_000 / batch.length)
+    this.#running -= batch.length
+    this.#idleLanes += 1
+    // The lane's next batch comes before this one's answers: it is the lane that must not wait.
+    this.#dispatch()
+    if (this.#running + this.#ahead.length === 0) this.#queue.rest()
+    batch.forEach((call, index) => {
       const outcome = outcomes instanceof EngineRefusal ? outcomes : outcomes[index]
       call.settle(outcome ?? failed(null))
     })
   }
 
-  #dropLate(): void {
-    const now = this.needs.now()
-    for (const call of this.#queue.remove(({ turn }) => turn.startBy < now))
-      call.settle(this.#busy('did not get to it'))
+  async #oneByOne(batch: readonly Call<Job, Answer>[]): Promise<(Answer | EngineRefusal)[]> {
+    const outcomes: (Answer | EngineRefusal)[] = []
+    for (const call of batch) {
+      if (call.isGone) {
+        outcomes.push(left())
+        continue
+      }
+      this.needs.observe.batch(1)
+      const own = await this.#handOver([call])
+      const outcome = own instanceof EngineRefusal ? own : (own[0] ?? failed(null))
+      // Whoever is done need not wait for the others.
+      call.settle(outcome)
+      outcomes.push(outcome)
+    }
+    return outcomes
   }
 
   /** A lane takes call after call at the measured pace: everybody who is here stands before a newcomer. */
   #busy(why: string): EngineRefusal {
-    const waiting = this.#running + this.#queue.size
-    const load = { waiting, concurrencyMax: this.needs.lanes, callSeconds: this.#pace }
+    const { inFlight, waiting } = this.load()
+    const load = { waiting: inFlight + waiting, concurrencyMax: this.needs.lanes, callSeconds: this.#pace }
     const message = `The queue of this model ${why}.`
     return new EngineRefusal('busy', message, { retryAfterSeconds: retryAfterSeconds(load) })
+  }
+}
+
+/** A call from its coming to its answer. */
+class Call<Job, Answer> implements Seat<Job> {
+  isGone = false
+  onGone: (() => void) | null = null
+  readonly #late: NodeJS.Timeout
+  readonly #leave = () => this.queue.leave(this)
+
+  constructor(
+    readonly job: Job,
+    readonly turn: Turn,
+    /** ms since the Unix epoch */
+    readonly since: number,
+    private readonly signal: AbortSignal,
+    private readonly caller: { resolve(answer: Answer): void; reject(why: EngineRefusal): void },
+    private readonly queue: Pick<BatchQueue<Job, Answer>, 'leave' | 'dropLate'>,
+  ) {
+    // One ms behind it: at its deadline a call may still begin.
+    const ms = Math.min(Math.max(turn.startBy + 1 - since, 0), TIMER_MAX_MS)
+    this.#late = setTimeout(() => queue.dropLate(), ms)
+    signal.addEventListener('abort', this.#leave, { once: true })
+  }
+
+  /** It waits no longer: its deadline does not concern it any more. */
+  begin(): void {
+    clearTimeout(this.#late)
+  }
+
+  /** Answers the caller; what comes after the first answer is read by nobody. */
+  settle(outcome: Answer | EngineRefusal): void {
+    this.begin()
+    this.signal.removeEventListener('abort', this.#leave)
+    if (outcome instanceof EngineRefusal) this.caller.reject(outcome)
+    else this.caller.resolve(outcome)
+  }
+
+  drop(why: EngineRefusal): void {
+    this.isGone = true
+    this.settle(why)
+    this.onGone?.()
   }
 }
 

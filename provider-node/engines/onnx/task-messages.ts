@@ -1,7 +1,7 @@
 // What a task engine and its worker threads say to each other. Both ends are this program, so the types are the check. Tensors travel without being
 // copied by the messages: their bytes stand in buffers of their own, which change hands.
 import type { ModelManifest } from '../../../protocol/model.ts'
-import { tensorBytes, type InferAnswer, type InferRequest } from '../../../protocol/oip.ts'
+import type { InferAnswer, InferRequest, Tensor } from '../../../protocol/oip.ts'
 import type { Choice } from './provider.ts'
 import type { RunnerRefusal, TextsAnswer, TextsJob } from './task-runner.ts'
 
@@ -35,21 +35,23 @@ export type FromTaskWorker =
 const ALIGNMENT = 8
 
 /**
- * The job with its tensors copied into one buffer, to be handed over. The caller's own bytes stay: they are parts of a request's body, which is
- * hashed and may be computed again, and a message would copy that body once for all of them.
+ * The jobs of a batch with all their tensors copied into one buffer, to be handed over. The callers' own bytes stay: they are parts of a request's
+ * body, which is hashed and may be computed again, and a message would copy that whole body.
  */
-export function packed(job: TaskJob): { readonly job: TaskJob; readonly buffers: ArrayBuffer[] } {
-  if (!('modelName' in job)) return { job, buffers: [] }
-  const buffer = new ArrayBuffer(tensorBytes(job.inputs) + job.inputs.length * ALIGNMENT)
+export function packed(jobs: readonly TaskJob[]): { readonly jobs: readonly TaskJob[]; readonly buffer: ArrayBuffer } {
+  const tensors = jobs.flatMap((job) => ('modelName' in job ? job.inputs : []))
+  const buffer = new ArrayBuffer(tensors.reduce((sum, { data }) => sum + aligned(data.byteLength), 0))
   let at = 0
-  const inputs = job.inputs.map((tensor) => {
+  const copied = (tensor: Tensor): Tensor => {
     const data = new Uint8Array(buffer, at, tensor.data.byteLength)
     data.set(tensor.data)
-    at = Math.ceil((at + data.byteLength) / ALIGNMENT) * ALIGNMENT
+    at += aligned(data.byteLength)
     return { ...tensor, data }
-  })
-  return { job: { ...job, inputs }, buffers: [buffer] }
+  }
+  return { jobs: jobs.map((job) => ('modelName' in job ? { ...job, inputs: job.inputs.map(copied) } : job)), buffer }
 }
+
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
 
 /** The buffers of answers, each once: runners give bytes that nobody else holds. */
 export function buffersOf(answers: readonly (TaskAnswer | RunnerRefusal)[]): ArrayBuffer[] {

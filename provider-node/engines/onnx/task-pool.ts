@@ -9,7 +9,10 @@ import { packed, type FromTaskWorker, type TaskAnswer, type TaskJob, type TaskSe
 import type { ToTaskWorker } from './task-messages.ts'
 
 export interface TaskPool {
-  /** Computes a batch on an idle thread; there must be one. @throws EngineRefusal when the batch threw or the thread ended */
+  /**
+   * Computes a batch on the thread that has least to do, behind what that has. Calls that are gone when it begins are left out.
+   * @throws EngineRefusal when the batch threw or the thread ended
+   */
   compute(seats: readonly Seat<TaskJob>[]): Promise<readonly (TaskAnswer | EngineRefusal)[]>
   /** by file */
   readonly chosen: Readonly<Record<string, Choice>>
@@ -38,7 +41,7 @@ export async function startPool(setup: Omit<TaskSetup, 'chosen'>, sessions: numb
   }
   let isClosing = false
   let isGone = false
-  const idle = [...threads]
+  const busy = new Map(threads.map((thread) => [thread, 0]))
   const died = new Promise<string>((resolve) => {
     for (const { exited } of threads)
       void exited.then((reason) => {
@@ -48,12 +51,12 @@ export async function startPool(setup: Omit<TaskSetup, 'chosen'>, sessions: numb
   })
   return {
     async compute(seats) {
-      const thread = idle.pop()
-      if (!thread) throw new EngineRefusal('internal', 'The model failed.', { cause: 'no idle thread' })
+      const thread = threads.reduce((best, one) => ((busy.get(one) ?? 0) < (busy.get(best) ?? 0) ? one : best))
+      busy.set(thread, (busy.get(thread) ?? 0) + 1)
       try {
         return await thread.compute(seats)
       } finally {
-        idle.push(thread)
+        busy.set(thread, (busy.get(thread) ?? 1) - 1)
       }
     },
     chosen: first.chosen,
@@ -90,18 +93,18 @@ function startThread(setup: TaskSetup, warn: Warn): Promise<Thread> {
 
 function runThread(worker: Worker, chosen: Thread['chosen']): Thread {
   let lastId = 0
-  /** the batch under way: settles it */
-  let settle: ((message: FromTaskWorker | null) => void) | null = null
+  /** what to tell of each batch that was handed over */
+  const batches = new Map<number, (message: FromTaskWorker | null) => void>()
   let reason = 'its thread ended'
   // A name alone: a message can quote. The 'exit' event follows 'error'.
   worker.on('error', (cause) => (reason = `its thread failed (${'code' in cause ? String(cause.code) : cause.name})`))
-  worker.on('message', (message: FromTaskWorker) => settle?.(message))
+  worker.on('message', (message: FromTaskWorker) => 'id' in message && batches.get(message.id)?.(message))
   let isGone = false
   const exited = new Promise<string>((resolve) =>
     worker.once('exit', () => {
       isGone = true
       resolve(reason)
-      settle?.(null)
+      for (const settle of [...batches.values()]) settle(null)
     }),
   )
   const send = (message: ToTaskWorker, transfer: ArrayBuffer[] = []) => worker.postMessage(message, transfer)
@@ -111,21 +114,14 @@ function runThread(worker: Worker, chosen: Thread['chosen']): Thread {
     async compute(seats) {
       if (isGone) throw failed('the thread ended')
       const id = ++lastId
-      const jobs = seats.map(({ job }) => packed(job))
-      const leaving = seats.map(({ signal }, index) => {
-        const leave = () => send({ type: 'left', id, index })
-        signal.addEventListener('abort', leave, { once: true })
-        return () => signal.removeEventListener('abort', leave)
-      })
+      const { jobs, buffer } = packed(seats.map(({ job }) => job))
+      for (const [index, seat] of seats.entries()) seat.onGone = () => send({ type: 'left', id, index })
       const message = await new Promise<FromTaskWorker | null>((resolve) => {
-        settle = resolve
-        send(
-          { type: 'batch', id, jobs: jobs.map(({ job }) => job) },
-          jobs.flatMap(({ buffers }) => buffers),
-        )
+        batches.set(id, resolve)
+        send({ type: 'batch', id, jobs }, [buffer])
       })
-      settle = null
-      for (const stay of leaving) stay()
+      batches.delete(id)
+      for (const seat of seats) seat.onGone = null
       if (message?.type !== 'answers') throw failed(message?.type === 'failed' ? message.reason : 'the thread ended')
       return message.answers.map((answer) =>
         'refused' in answer ? new EngineRefusal(answer.refused, answer.message) : answer,

@@ -1,5 +1,6 @@
 // A worker thread of a model that is computed in one go: onnxruntime computes on the thread that calls it, so it must not be the one that serves
-// HTTP. One batch at a time; the queue is outside (task-engine.ts). It logs nothing: what it has to say are messages, and no message quotes a caller.
+// HTTP. Batches one after the other; the queue is outside (task-engine.ts). It logs nothing: what it has to say are messages, and none quotes a caller.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { Task } from '../../../protocol/model.ts'
 import type { Choice } from './provider.ts'
@@ -28,23 +29,30 @@ async function serve(port: MessagePort | null, setup: TaskSetup): Promise<void> 
   try {
     const chosen: Record<string, Choice> = {}
     const runner = await load(setup, reply, chosen)
-    /** of the batch under way, by index */
-    const left = new Set<number>()
-    let current = 0
+    /** by batch: the jobs whose callers have left */
+    const left = new Map<number, Set<number>>()
+    let last = Promise.resolve()
     port.on('message', (message: ToTaskWorker) => {
-      if (message.type === 'left') return void (message.id === current && left.add(message.index))
+      if (message.type === 'left') return void left.get(message.id)?.add(message.index)
       if (message.type === 'close') {
         port.close()
         return void runner.close()
       }
-      current = message.id
-      left.clear()
       const { id, jobs } = message
-      void computed(runner, jobs, (index) => left.has(index)).then(
-        (answers) => reply({ type: 'answers', id, answers }, buffersOf(answers)),
-        // A name alone: a message can quote.
-        (cause: unknown) => reply({ type: 'failed', id, reason: cause instanceof Error ? cause.name : 'unknown' }),
-      )
+      const gone = new Set<number>()
+      left.set(id, gone)
+      last = last.then(async () => {
+        // Messages of callers who left while this batch waited are heard first.
+        await nextTurn()
+        try {
+          const answers = await computed(runner, jobs, (index) => gone.has(index))
+          reply({ type: 'answers', id, answers }, buffersOf(answers))
+        } catch (cause) {
+          // A name alone: a message can quote.
+          reply({ type: 'failed', id, reason: cause instanceof Error ? cause.name : 'unknown' })
+        }
+        left.delete(id)
+      })
     })
     reply({ type: 'ready', chosen })
   } catch (cause) {
@@ -78,10 +86,11 @@ async function computed(
 ): Promise<readonly (TaskAnswer | RunnerRefusal)[]> {
   const groups = new Map<string | number, number[]>()
   jobs.forEach((job, index) => {
+    if (hasLeft(index)) return
     const key = runner.batchKey(job) ?? index
     groups.set(key, [...(groups.get(key) ?? []), index])
   })
-  const answers: (TaskAnswer | RunnerRefusal)[] = []
+  const answers: (TaskAnswer | RunnerRefusal)[] = jobs.map(() => NO_ANSWER)
   for (const indices of groups.values()) {
     const own = await runner.run(
       indices.flatMap((index) => jobs[index] ?? []),

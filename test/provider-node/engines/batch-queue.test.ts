@@ -1,4 +1,5 @@
 // Who is computed when, and with whom. What computes is a list of batches that the test ends by hand; the clock is the test's.
+import { setMaxListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BatchQueue, type Seat, type Turn } from '../../../provider-node/engines/batch-queue.ts'
 import { EngineRefusal } from '../../../provider-node/engines/engine.ts'
@@ -13,6 +14,8 @@ interface Running {
 
 const LATER = Number.MAX_SAFE_INTEGER
 const never = new AbortController().signal
+// One signal for all calls of this file.
+setMaxListeners(0, never)
 /** Lets everything that is ready happen. */
 const settled = () => vi.advanceTimersByTimeAsync(0)
 
@@ -81,6 +84,8 @@ describe('batches', () => {
     expect(now()).toEqual(['abc'])
     await endNext()
     expect(now()).toEqual(['d'])
+    await endNext()
+    expect(now()).toEqual([])
   })
 
   it('are single calls when the model gains nothing', async () => {
@@ -130,6 +135,73 @@ describe('batches', () => {
     await running[1]?.end()
     expect(now()).toEqual(['x', 'ab'])
     expect(queue.load()).toEqual({ inFlight: 3, waiting: 2 })
+  })
+})
+
+describe('a batch handed ahead', () => {
+  const ahead = () => {
+    const all = aQueue({ batchMax: 2, concurrencyMax: 4 })
+    void all.submit('x')
+    return all
+  }
+
+  it('is a full one, given to a single lane while it computes, and counts as waiting until then', async () => {
+    const { submit, now, queue, endNext, batches } = ahead()
+    void submit('a')
+    expect(now()).toEqual(['x'])
+    const b = submit('b')
+    expect([now(), queue.load(), batches]).toEqual([['x', 'ab'], { inFlight: 1, waiting: 2 }, [1]])
+    void submit('c')
+    void submit('d')
+    expect(now()).toEqual(['x', 'ab'])
+    await endNext()
+    expect([now(), queue.load(), batches]).toEqual([['ab', 'cd'], { inFlight: 2, waiting: 2 }, [1, 2]])
+    await endNext()
+    expect(await b).toBe('B')
+    await endNext()
+    expect([now(), queue.load(), batches]).toEqual([[], { inFlight: 0, waiting: 0 }, [1, 2, 2]])
+  })
+
+  it('is told of callers who leave it, and counts without them', async () => {
+    const { submit, running, endNext, batches } = ahead()
+    const caller = new AbortController()
+    const [a, b] = [submit('a', {}, caller.signal), submit('b')]
+    caller.abort()
+    await expect(a).rejects.toEqual(refusal('internal', 'The caller left.'))
+    expect(running[1]?.seats.map(({ isGone }) => isGone)).toEqual([true, false])
+    await endNext()
+    expect(batches).toEqual([1, 1])
+    await endNext()
+    expect(await b).toBe('B')
+  })
+
+  it('has not begun, and so is refused at its deadline', async () => {
+    const { submit, running, endNext, batches, queue } = ahead()
+    const late = [submit('a', { startBy: 100 }), submit('b', { startBy: 100 })]
+    await vi.advanceTimersByTimeAsync(101)
+    for (const call of late) await expect(call).rejects.toEqual(refusal('busy'))
+    expect(running[1]?.seats.every(({ isGone }) => isGone)).toBe(true)
+    await endNext()
+    await endNext()
+    expect([batches, queue.load()]).toEqual([[1], { inFlight: 0, waiting: 0 }])
+    void submit('y')
+    expect(running.map(({ jobs }) => jobs)).toEqual([['y']])
+  })
+
+  it('is computed one by one when it throws, behind whatever was handed ahead of that', async () => {
+    const { submit, running, endNext, now } = ahead()
+    const [a, bad] = [submit('a'), submit('bad')]
+    await endNext()
+    const c = submit('c')
+    const d = submit('d')
+    expect(now()).toEqual(['abad', 'cd'])
+    await running[0]?.fail()
+    expect(now()).toEqual(['cd', 'a'])
+    await endNext()
+    await endNext()
+    await running[0]?.fail()
+    expect(await Promise.all([a, c, d])).toEqual(['A', 'C', 'D'])
+    await expect(bad).rejects.toEqual(refusal('internal', 'The model failed.'))
   })
 })
 
@@ -226,7 +298,7 @@ describe('a caller who leaves', () => {
     const answer = submit('x', {}, caller.signal)
     caller.abort()
     await expect(answer).rejects.toEqual(refusal('internal'))
-    expect(running[0]?.seats[0]?.signal.aborted).toBe(true)
+    expect(running[0]?.seats[0]?.isGone).toBe(true)
     expect(queue.load().inFlight).toBe(1)
     await endNext()
     expect(queue.load()).toEqual({ inFlight: 0, waiting: 0 })

@@ -170,7 +170,7 @@ describe('load', () => {
   it('of who has not begun in time is refused while the one before still runs', async () => {
     const { engine, batches } = await anEngine(slow(SLOW_LAYERS * 4))
     let isFirstDone = false
-    const first = engine.infer(anInferJob(slowRow(8)), never).then(() => (isFirstDone = true))
+    const first = engine.infer(anInferJob(slowRow(64)), never).then(() => (isFirstDone = true))
     const late = engine.infer(anInferJob(slowRow(), { startBy: Date.now() }), never)
     await expect(late).rejects.toMatchObject({ code: 'busy' })
     expect(isFirstDone).toBe(false)
