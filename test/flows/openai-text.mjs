@@ -45,12 +45,12 @@ const prompts = { prompt: ['Paris is the capital', 'Two and two is'], n: 2, max_
 const completed = await completion(prompts)
 const completedInStream = await read(await client.completions.create({ model, ...prompts, stream: true }))
 
-const vectors = await client.embeddings.create({ model: 'souk/word-vectors', input: 'a cat', dimensions: 100 })
+const vectors = await client.embeddings.create({ model: 'souk/word-vectors', input: 'a cat', dimensions: 50 })
 priced(vectors)
 
 const refusals = []
 for (const refused of [
-  () => client.embeddings.create({ model: 'souk/word-vectors', input: 'a cat', dimensions: 50 }),
+  () => client.embeddings.create({ model: 'souk/word-vectors', input: 'a cat', dimensions: 24 }),
   () => chat({ response_format: { type: 'json_schema', json_schema: { name: 'a', schema: {} } } }),
   () => chat({ n: 9 }),
   () => chat({ top_logprobs: 2 }),
