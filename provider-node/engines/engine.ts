@@ -61,6 +61,7 @@ export interface TextEnd {
 }
 
 export interface TextRun {
+  /** read it when it is told: an engine before another server estimates until that has counted, which is before the last step */
   readonly inputTokens: number
   /** One reader. Ends after every choice's last step; early when aborted. @throws EngineRefusal `internal` when the engine failed */
   readonly steps: AsyncIterable<TextStep>

@@ -31,7 +31,10 @@ export async function startTogether(
     throw refusal
   }
   return {
-    inputTokens: sum(runs.map(({ inputTokens }) => inputTokens)),
+    // Read again each time: servers behind a node count the input at the end.
+    get inputTokens() {
+      return sum(runs.map(({ inputTokens }) => inputTokens))
+    },
     steps: joined(runs, jobs, stop),
     ended: Promise.all(runs.map(({ ended }) => ended)).then((ends) => {
       signal.removeEventListener('abort', stop)
