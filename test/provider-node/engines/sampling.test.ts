@@ -92,19 +92,20 @@ describe('the cuts', () => {
     )
   })
 
-  it('reach every token they keep, and none but those', () => {
-    const values = [2, 1, 3, 0, 1]
-    for (const [topK, topP] of [
-      [1, 1],
-      [3, 1],
-      [0, 0.9],
-      [4, 0.8],
-    ] as const) {
-      const drawn = new Set<number>()
-      for (let step = 0; step < 1_000; step++)
-        drawn.add(sampleToken(Float32Array.from(values), { temperature: 1, topP, topK }, step / 1_000))
-      expect([...drawn].sort()).toEqual([...candidates(values, topK, topP)].sort())
-    }
+  it.each([
+    [[2, 1, 3, 0, 1], 1, 1],
+    [[2, 1, 3, 0, 1], 3, 1],
+    [[2, 1, 3, 0, 1], 0, 0.9],
+    [[2, 1, 3, 0, 1], 4, 0.8],
+    // Equal ones, and such as are nearly equal: the last of them that is needed is known exactly.
+    [new Array<number>(10).fill(1), 0, 0.45],
+    [[1, 1.001, 1.002, 1.0005], 0, 0.5],
+    [[0, 1, 1.001, 1.002, 1.0005], 4, 0.5],
+  ])('reach every token they keep of %j, and none but those', (values, topK, topP) => {
+    const drawn = new Set<number>()
+    for (let step = 0; step < 1_000; step++)
+      drawn.add(sampleToken(Float32Array.from(values), { temperature: 1, topP, topK }, step / 1_000))
+    expect([...drawn].sort()).toEqual([...candidates(values, topK, topP)].sort())
   })
 
   it('cut topK first: the share of topP is of what is left', () => {
