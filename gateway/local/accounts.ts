@@ -14,7 +14,7 @@ import type { DevWallet } from './secrets.ts'
 
 const MODELS = join(ROOT, 'provider-node/models')
 /** Folders whose models a development market offers: those that `souk-node init` configures when nobody names others. */
-const DEVELOPMENT_MODELS: readonly string[] = ['tiny-chat', 'word-vectors']
+const DEVELOPMENT_MODELS: readonly string[] = ['tiny-chat', 'word-vectors', 'language-id']
 /** below this the faucet is asked; a call on the shipped models costs fractions of a cent */
 const LOW_BALANCE = fromUsd('1')
 

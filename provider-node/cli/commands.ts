@@ -1,7 +1,11 @@
 // What can be said on the command line. Nothing heavy is imported here: help and refusals appear at once, a command loads what it needs.
 import type { CommandSpec, OptionSpec, ParsedOptions, Terminal } from './options.ts'
 
-export const DEFAULTS = { gateway: 'http://127.0.0.1:8787', port: 8790, models: ['tiny-chat', 'word-vectors'] } as const
+export const DEFAULTS = {
+  gateway: 'http://127.0.0.1:8787',
+  port: 8790,
+  models: ['tiny-chat', 'word-vectors', 'language-id'],
+} as const
 
 /** Options every command has. */
 const SHARED_OPTIONS = {
@@ -24,7 +28,7 @@ export const initSpec: CommandSpec = {
       type: 'string',
       multiple: true,
       value: 'FOLDER',
-      help: 'a model to serve, by path or shipped name; may be repeated (tiny-chat, word-vectors)',
+      help: 'a model to serve, by path or shipped name; may be repeated (tiny-chat, word-vectors, language-id)',
     },
     'accept-licence': {
       type: 'string',

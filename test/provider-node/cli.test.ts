@@ -107,10 +107,16 @@ describe('souk-node init', () => {
     const config = await loadConfig(nodeHome(), {})
     expect(config).toMatchObject({ name: 'mine', gateway: gateway.url, endpoint: 'https://node.example', nodeId: null })
     expect(
-      config.models.map(({ folder, prices }) => [folder, prices.inputPerMillion, prices.outputPerMillion]),
+      config.models.map(({ folder, prices }) => [
+        folder,
+        prices.inputPerMillion,
+        prices.outputPerMillion,
+        prices.bytesPerMillion,
+      ]),
     ).toEqual([
-      ['tiny-chat', '0.05', '0.20'],
-      ['word-vectors', '0.01', '0'],
+      ['tiny-chat', '0.05', '0.20', undefined],
+      ['word-vectors', '0.01', '0', undefined],
+      ['language-id', '0', '0', '0.01'],
     ])
   })
 
