@@ -8,7 +8,15 @@ import { EngineRefusal, type TensorEngine } from '../../../../provider-node/engi
 import { createOipEngine } from '../../../../provider-node/engines/oip/oip-engine.ts'
 import type { UpstreamOptions } from '../../../../provider-node/engines/upstream/front.ts'
 import type { UpstreamLimits } from '../../../../provider-node/engines/upstream/limits.ts'
-import { anObserver, aServer, json, quick, type Reply, type ScriptedServer } from '../upstream/scripted-server.ts'
+import {
+  anObserver,
+  aServer,
+  json,
+  limitsWith,
+  type Reply,
+  type ScriptedServer,
+  until,
+} from '../upstream/scripted-server.ts'
 
 const INFO = 'GET /v2'
 const METADATA = 'GET /v2/models/the-model'
@@ -95,7 +103,7 @@ async function anEngine({ manifest, options, limits }: Overrides = {}): Promise<
       observe: observer.observe,
       ...options,
     },
-    quick(limits),
+    limitsWith(limits),
   )
   engines.push(engine)
   return engine
@@ -166,9 +174,12 @@ describe('at start', () => {
     ['refuses the key', json({}, 401), /refuses the key/],
     ['says nothing', () => {}, /head/],
   ]
-  it.each(refusals)('refuses a server that %s', async (_, reply, sentence) => {
+  it.each(refusals)('refuses a server that %s', async (what, reply, sentence) => {
     server.on(READY, reply)
-    await expect(anEngine()).rejects.toMatchObject({ name: 'OperatorError', message: expect.stringMatching(sentence) })
+    await expect(anEngine({ limits: what === 'says nothing' ? { lookMs: 200 } : {} })).rejects.toMatchObject({
+      name: 'OperatorError',
+      message: expect.stringMatching(sentence),
+    })
   })
 
   it('refuses what the configuration or the manifest lacks', async () => {
@@ -274,9 +285,9 @@ describe('an inference', () => {
     ],
     ['nothing', () => {}, 'internal'],
   ]
-  it.each(evil)('is refused when the server answers %s', async (_, reply, code) => {
+  it.each(evil)('is refused when the server answers %s', async (what, reply, code) => {
     server.on(INFER, reply)
-    const engine = await anEngine({ limits: { answerMs: 300 } })
+    const engine = await anEngine({ limits: what === 'nothing' ? { answerMs: 300 } : {} })
     const refusal = await refusalOf(infer(engine))
     expect(refusal.code).toBe(code)
     expect(JSON.stringify([refusal.message, refusal.options, observer.warnings])).not.toContain('secret')
@@ -289,11 +300,11 @@ describe('an inference', () => {
     const engine = await anEngine()
     const caller = new AbortController()
     const refused = refusalOf(infer(engine, aRequest(), caller.signal))
-    await expect.poll(() => server.askedFor(INFER).length).toBe(1)
+    await until(() => server.askedFor(INFER).length).toBe(1)
     const leftAt = Date.now()
     caller.abort()
     expect((await refused).code).toBe('internal')
-    await expect.poll(() => lastAsked().hungUpAt ?? null).not.toBeNull()
+    await until(() => lastAsked().hungUpAt ?? null).not.toBeNull()
     expect((lastAsked().hungUpAt ?? Infinity) - leftAt).toBeLessThan(1_000)
   })
 
@@ -304,10 +315,10 @@ describe('an inference', () => {
     )
     const engine = await anEngine({ options: { concurrencyMax: 1, queueMax: 1 } })
     const calls = [infer(engine), infer(engine)]
-    await expect.poll(() => engine.load()).toEqual({ inFlight: 1, waiting: 1 })
+    await until(() => engine.load()).toEqual({ inFlight: 1, waiting: 1 })
     expect((await refusalOf(infer(engine))).code).toBe('busy')
     for (let call = 0; call < 2; call++) {
-      await expect.poll(() => waiting.length).toBe(1)
+      await until(() => waiting.length).toBe(1)
       waiting.pop()?.()
     }
     expect((await Promise.all(calls)).map(({ outputs }) => outputs.length)).toEqual([2, 2])

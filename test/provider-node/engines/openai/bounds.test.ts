@@ -13,6 +13,7 @@ import {
   say,
   type Reply,
   type ScriptedServer,
+  until,
 } from '../upstream/scripted-server.ts'
 import { aTextEngine, type EngineOverrides } from './engine-builders.ts'
 
@@ -41,7 +42,7 @@ function held(): { reply: Reply; answer(index?: number): Promise<void> } {
     reply: (response, asked, request) =>
       new Promise<void>((resolve) => waiting.push(resolve)).then(() => answered(response, asked, request)),
     async answer(index = 0) {
-      await expect.poll(() => waiting.length).toBeGreaterThan(index)
+      await until(() => waiting.length).toBeGreaterThan(index)
       waiting.splice(index, 1)[0]?.()
     },
   }
@@ -61,13 +62,13 @@ describe('the queue', () => {
     server.on(CHAT, reply)
     await before({ options: { concurrencyMax: 2, queueMax: 1 } })
     const runs = ['1', '2', '3'].map((content) => started(content))
-    await expect.poll(() => engine.load()).toEqual({ inFlight: 2, waiting: 1 })
+    await until(() => engine.load()).toEqual({ inFlight: 2, waiting: 1 })
     expect(await codeOf(started('4'))).toBe('busy')
-    await expect.poll(() => asked().length).toBe(2)
+    await until(() => asked().length).toBe(2)
     for (let call = 0; call < 3; call++) await answer()
     await Promise.all(runs.map(async (run) => (await run).ended))
     expect(asked()).toHaveLength(3)
-    await expect.poll(() => engine.load()).toEqual({ inFlight: 0, waiting: 0 })
+    await until(() => engine.load()).toEqual({ inFlight: 0, waiting: 0 })
   })
 
   it('is fair between accounts: one call of another comes before the second of the first', async () => {
@@ -75,7 +76,7 @@ describe('the queue', () => {
     server.on(CHAT, reply)
     await before({ options: { concurrencyMax: 1 } })
     const runs = [started('first'), started('a1', { account: 'a' }), started('a2', { account: 'a' })]
-    await expect.poll(() => engine.load().waiting).toBe(2)
+    await until(() => engine.load().waiting).toBe(2)
     runs.push(started('b1', { account: 'b' }))
     for (let call = 0; call < 4; call++) await answer()
     await Promise.all(runs.map(async (run) => (await run).ended))
@@ -89,7 +90,7 @@ describe('the queue', () => {
     const first = started('first')
     const caller = new AbortController()
     const leaving = codeOf(engine.start(aJob('leaving'), caller.signal))
-    await expect.poll(() => engine.load().waiting).toBe(1)
+    await until(() => engine.load().waiting).toBe(1)
     caller.abort()
     expect(await leaving).toBe('internal')
     expect(engine.load()).toEqual({ inFlight: 1, waiting: 0 })
@@ -130,11 +131,11 @@ describe('the queue', () => {
     await before({ options: { concurrencyMax: 1 } })
     const run = await started('running')
     const waiting = codeOf(started('waiting'))
-    await expect.poll(() => engine.load().waiting).toBe(1)
+    await until(() => engine.load().waiting).toBe(1)
     await engine.close()
     expect([(await run.ended).outcome, await waiting]).toEqual(['cancelled', 'internal'])
     expect([engine.isRunning(), await codeOf(started('later'))]).toEqual([false, 'internal'])
-    await expect.poll(() => server.askedFor(CHAT)[0]?.hungUpAt ?? null).not.toBeNull()
+    await until(() => server.askedFor(CHAT)[0]?.hungUpAt ?? null).not.toBeNull()
   })
 })
 
@@ -150,7 +151,7 @@ describe('a server that goes', () => {
     expect(refusal).toMatchObject({ code: 'busy', options: { retryAfterSeconds: 1 } })
     expect([engine.isRunning(), engine.load().inFlight]).toEqual([true, 0])
     await server.up()
-    await expect.poll(() => codeOf(answerOf(engine, aJob('hello'))), { timeout: 5_000 }).toBe('accepted')
+    await until(() => codeOf(answerOf(engine, aJob('hello')))).toBe('accepted')
     expect(observer.warnings.map(({ event }) => event)).toEqual(['upstream_down', 'upstream_back'])
     expect(observer.warnings[0]?.fields).toMatchObject({ model: 'somebody/model', why: 'ECONNREFUSED' })
   })
@@ -158,12 +159,12 @@ describe('a server that goes', () => {
   it('is noticed while idle, and told once', async () => {
     const { observer } = await before({ limits })
     await server.down()
-    await expect.poll(() => observer.warnings.length).toBe(1)
+    await until(() => observer.warnings.length).toBe(1)
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(observer.warnings).toHaveLength(1)
     expect(await codeOf(answerOf(engine, aJob('hello')))).toBe('busy')
     await server.up()
-    await expect.poll(() => observer.warnings.at(-1)?.event).toBe('upstream_back')
+    await until(() => observer.warnings.at(-1)?.event).toBe('upstream_back')
   })
 
   it('and one that has lost the model is down, too', async () => {
@@ -173,7 +174,7 @@ describe('a server that goes', () => {
       .poll(() => observer.warnings)
       .toMatchObject([{ event: 'upstream_down', fields: { why: 'model_gone' } }])
     server.on(MODELS, modelList('vllm', 'upstream-model'))
-    await expect.poll(() => observer.warnings.at(-1)?.event).toBe('upstream_back')
+    await until(() => observer.warnings.at(-1)?.event).toBe('upstream_back')
   })
 
   it('is not asked while there are calls: they show that it is there', async () => {
@@ -183,7 +184,7 @@ describe('a server that goes', () => {
     const looks = server.askedFor(MODELS).length
     await run.ended
     expect(server.askedFor(MODELS).length).toBeLessThanOrEqual(looks + 1)
-    await expect.poll(() => server.askedFor(MODELS).length).toBeGreaterThan(looks + 1)
+    await until(() => server.askedFor(MODELS).length).toBeGreaterThan(looks + 1)
   })
 
   it('that closed a kept connection meanwhile is asked again on a new one', async () => {

@@ -5,7 +5,7 @@ import { createOpenAiEngine } from '../../../../provider-node/engines/openai/ope
 import type { UpstreamOptions } from '../../../../provider-node/engines/upstream/front.ts'
 import type { UpstreamLimits } from '../../../../provider-node/engines/upstream/limits.ts'
 import type { LoadedModel } from '../../../../provider-node/model-store/manifest.ts'
-import { anObserver, quick, type ScriptedServer } from '../upstream/scripted-server.ts'
+import { anObserver, limitsWith, type ScriptedServer } from '../upstream/scripted-server.ts'
 
 export const aDeclaredModel = (overrides: Partial<ModelManifest> = {}): LoadedModel => ({
   manifest: ModelManifest.parse({
@@ -43,7 +43,7 @@ async function created(server: Pick<ScriptedServer, 'url'>, { manifest, options,
       observe: observer.observe,
       ...options,
     },
-    quick(limits),
+    limitsWith(limits),
   )
   return { engine, observer }
 }

@@ -15,6 +15,7 @@ import {
   used,
   type Reply,
   type ScriptedServer,
+  until,
 } from '../upstream/scripted-server.ts'
 import { aTextEngine, type EngineOverrides } from './engine-builders.ts'
 
@@ -276,7 +277,7 @@ describe('answers that break', () => {
 
   it('waits longer for the first output of a longer input', async () => {
     server.on(CHAT, events(400, say('a', 'stop'), DONE))
-    const { engine } = await anEngine({ limits: { firstOutputMs: 200, firstOutputMsPerToken: 10, begunMs: 5_000 } })
+    const { engine } = await anEngine({ limits: { firstOutputMs: 200, firstOutputMsPerToken: 100, begunMs: 30_000 } })
     expect((await refusalOf(answerOf(engine, aJob('x')))).code).toBe('internal')
     expect((await answerOf(engine, aJob('x'.repeat(400)))).text).toBe('a')
   })
@@ -309,7 +310,7 @@ describe('callers who leave', () => {
     const leftAt = Date.now()
     caller.abort()
     expect(await run.ended).toMatchObject({ outcome: 'cancelled', texts: ['ab'], outputTokens: 2, tokensAfterAbort: 0 })
-    await expect.poll(() => server.askedFor(CHAT)[0]?.hungUpAt ?? null).not.toBeNull()
+    await until(() => server.askedFor(CHAT)[0]?.hungUpAt ?? null).not.toBeNull()
     expect((server.askedFor(CHAT)[0]?.hungUpAt ?? Infinity) - leftAt).toBeLessThan(1_000)
     expect(engine.load()).toEqual({ inFlight: 0, waiting: 0 })
   })
@@ -319,10 +320,10 @@ describe('callers who leave', () => {
     const { engine } = await anEngine()
     const caller = new AbortController()
     const refused = refusalOf(engine.start(aJob('hello'), caller.signal))
-    await expect.poll(() => server.askedFor(CHAT).length).toBe(1)
+    await until(() => server.askedFor(CHAT).length).toBe(1)
     caller.abort()
     expect((await refused).code).toBe('internal')
-    await expect.poll(() => server.askedFor(CHAT)[0]?.hungUpAt ?? null).not.toBeNull()
+    await until(() => server.askedFor(CHAT)[0]?.hungUpAt ?? null).not.toBeNull()
   })
 
   it('and who left before cost nothing', async () => {
@@ -344,6 +345,6 @@ describe('callers who leave', () => {
       const run = await engine.start(aJob('hello'), signal)
       await run.ended
     }
-    await expect.poll(() => listeners).toBe(0)
+    await until(() => listeners).toBe(0)
   })
 })

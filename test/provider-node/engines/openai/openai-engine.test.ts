@@ -16,6 +16,7 @@ import {
   sayText,
   used,
   type ScriptedServer,
+  until,
 } from '../upstream/scripted-server.ts'
 import { aTextEngine, type EngineOverrides } from './engine-builders.ts'
 
@@ -229,7 +230,7 @@ describe('how an answer is read', () => {
     server.on(CHAT, events(say('one EN'), say('D two'), 5_000, say('three', 'stop'), DONE))
     const answer = await answerOf(await anEngine(), aJob('hello', { stop: ['END'] }))
     expect([answer.text, answer.finishReason, answer.outcome]).toEqual(['one ', 'stop', 'complete'])
-    await expect.poll(() => server.askedFor(CHAT)[0]?.hungUpAt).not.toBeNull()
+    await until(() => server.askedFor(CHAT)[0]?.hungUpAt).not.toBeNull()
   })
 
   it('keeps choices apart, and ends when all have ended', async () => {
@@ -390,9 +391,14 @@ describe('at start', () => {
     ['silence', () => {}, /takes too long/],
     ['an empty list', json({ data: [] }), /it has none/],
   ]
-  it.each(lists)('refuses a server that answers %s', async (_, reply, sentence) => {
+  it.each(lists)('refuses a server that answers %s', async (what, reply, sentence) => {
     server.on(MODELS, reply)
-    await expect(start({})).rejects.toMatchObject({ name: 'OperatorError', message: expect.stringMatching(sentence) })
+    const upstream = { url: server.url, model: 'upstream-model', apiKey: null }
+    const limits = what === 'silence' ? { lookMs: 200 } : {}
+    await expect(anEngine({ options: { upstream }, limits })).rejects.toMatchObject({
+      name: 'OperatorError',
+      message: expect.stringMatching(sentence),
+    })
   })
 
   it('refuses a task that is none of this engine', async () => {

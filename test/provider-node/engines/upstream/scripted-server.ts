@@ -2,6 +2,7 @@
 // worst for them. Records what it was asked, and when a caller hung up.
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { expect } from 'vitest'
 import { UPSTREAM_LIMITS, type UpstreamLimits } from '../../../../provider-node/engines/upstream/limits.ts'
 
 export interface Asked {
@@ -138,13 +139,11 @@ export const used = (prompt_tokens: number, completion_tokens: number) => ({
 })
 export const DONE = '[DONE]'
 
-/** Time-outs a test can wait for. */
-export const quick = (limits: Partial<UpstreamLimits> = {}): UpstreamLimits => ({
-  ...UPSTREAM_LIMITS,
-  connectMs: 500,
-  lookMs: 500,
-  ...limits,
-})
+/** The real limits, but for those a test waits for. */
+export const limitsWith = (limits: Partial<UpstreamLimits> = {}): UpstreamLimits => ({ ...UPSTREAM_LIMITS, ...limits })
+
+/** Looks again until it is so, also on a machine that has other things to do. */
+export const until = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 15_000 })
 
 export interface Warning {
   readonly event: string
