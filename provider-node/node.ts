@@ -155,7 +155,8 @@ const LAST_BYTES_MS = 1_000
 
 /** Resolves when no engine has work, or at once when the time is up. */
 async function idle(models: ModelHost, signal: AbortSignal): Promise<void> {
-  const isBusy = () => models.status().some(({ engine }) => engine !== null && engine.load().inFlight > 0)
+  const isBusy = () =>
+    models.status().some(({ engine }) => engine !== null && engine.load().inFlight + engine.load().waiting > 0)
   while (isBusy() && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS))
 }
 

@@ -1,6 +1,7 @@
 // The models this node serves, as a live list: entries of the configuration come, change and go while it runs. What is added is prepared and loaded
 // beside serving, what is removed finishes its calls first, and an entry that fails harms no other.
 import type { ModelConfig, NodeConfig } from '../config.ts'
+import { basename } from 'node:path'
 import { jcs } from '../../protocol/canonical.ts'
 import type { Engine } from '../engines/engine.ts'
 import { NODE_LIMITS } from '../limits.ts'
@@ -14,7 +15,7 @@ import { prepareModel } from './prepare.ts'
 import type { ResidentState } from './resident.ts'
 
 export interface ModelStatus {
-  /** the folder while the manifest has not been read */
+  /** the folder's name while the manifest has not been read: pages that are open show no path */
   readonly model: string
   readonly digest: string | null
   readonly state: ResidentState | 'draining'
@@ -94,7 +95,7 @@ class Host implements ModelHost {
   status(): readonly ModelStatus[] {
     const configured = [...this.#slots.values()].map(({ entry, hosted, state, reason }): ModelStatus => {
       if (hosted) return statusOf(hosted, hosted.resident.state(), reason ?? hosted.resident.reason())
-      const common = { model: entry.folder, digest: null, bytes: 0, engine: null }
+      const common = { model: basename(entry.folder), digest: null, bytes: 0, engine: null }
       return { ...common, state: state === 'failed' ? 'failed' : 'loading', reason }
     })
     return [...configured, ...[...this.#leaving].map((hosted) => statusOf(hosted, 'draining', null))]

@@ -128,7 +128,11 @@ export class Resident implements Tenant {
     if (this.#engine && !this.#unload) return Promise.resolve(this.#engine)
     if (this.#load) return this.#load.done
     const giveUp = new AbortController()
-    const done = this.#open(giveUp.signal).finally(() => (this.#load = null))
+    const done = this.#open(giveUp.signal).finally(() => {
+      this.#load = null
+      // Nobody may want it any more: then whoever waits for room can have its.
+      if (this.isIdle()) this.#needs.memory.changed()
+    })
     done.catch(() => undefined)
     this.#load = { done, giveUp }
     return done

@@ -1,4 +1,5 @@
 // A model that comes and goes: whoever calls it notices only that one answer came later.
+import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { EngineRefusal, type TextEngine } from '../../../provider-node/engines/engine.ts'
 import { createLazyEngine } from '../../../provider-node/engines/lazy-engine.ts'
@@ -160,6 +161,22 @@ describe('room', () => {
     expect([a.resident.state(), b.resident.state(), b.opened.length]).toEqual(['loaded', 'unloaded', 0])
   })
 
+  it('is made by a model that is still being loaded although nobody wants it any more, once it is loaded', async () => {
+    const memory = createMemory(60)
+    const { open, go } = held()
+    const [a, b] = [aLazyEngine(memory, { open }), aLazyEngine(memory)]
+    const leaves = new AbortController()
+    const left = a.engine.start(aJob('x'), leaves.signal)
+    await soon()
+    leaves.abort()
+    await expect(left).rejects.toBeInstanceOf(EngineRefusal)
+    const waiting = b.engine.start(aJob('x', { startBy: Date.now() + 5_000 }), never)
+    await soon()
+    go()
+    await waiting
+    expect([a.resident.state(), b.resident.state()]).toEqual(['unloaded', 'loaded'])
+  })
+
   it('a call that comes while its model is unloaded waits for the next load', async () => {
     const { engine, resident, opened } = aLazyEngine()
     const run = await engine.start(aJob('x'), never)
@@ -178,6 +195,49 @@ describe('room', () => {
     await expect(broken.engine.start(aJob('x'), never)).rejects.toMatchObject({ code: 'internal' })
     expect(memory.usedBytes()).toBe(0)
   })
+})
+
+it('under any order of calls no model with a call is unloaded, the ceiling holds, and every call is served', async () => {
+  const turn = fc.record({ model: fc.nat(2), pauses: fc.nat(4), length: fc.nat(4) })
+  await fc.assert(
+    fc.asyncProperty(fc.array(turn, { maxLength: 25 }), async (turns) => {
+      const memory = createMemory(120)
+      let torn = 0
+      const open = async () => {
+        await soon()
+        const engine = aFakeEngine()
+        const close = async () => {
+          if (engine.load().inFlight > 0) torn += 1
+          await soon()
+          return engine.close()
+        }
+        const start: TextEngine['start'] = (job, signal) => {
+          if (engine.isClosed()) torn += 1
+          return engine.start(job, signal)
+        }
+        // Calls of one engine last equally long here: the oldest is the one that ends.
+        const at = engines.push(engine) - 1
+        return { ...engine, start, close, describe: () => ({ at }) }
+      }
+      const engines: FakeEngine[] = []
+      const models = [0, 1, 2].map(() => aLazyEngine(memory, { open, waitingMax: 100 }))
+      const calls = turns.map(async ({ model, pauses, length }) => {
+        for (let pause = 0; pause < pauses; pause++) await soon()
+        const lazy = models[model]
+        const run = await lazy?.engine.start(aJob('x'), never)
+        const served = engines[Number(lazy?.engine.describe().at)]
+        for (let pause = 0; pause < length; pause++) await soon()
+        const inMemory = models.filter(({ resident }) => resident.state() === 'loaded').length
+        expect(memory.usedBytes()).toBeLessThanOrEqual(120)
+        expect(inMemory * 60).toBeLessThanOrEqual(memory.usedBytes())
+        served?.finish()
+        await run?.ended
+      })
+      await Promise.all(calls)
+      expect([torn, ...models.map(({ engine }) => engine.load().inFlight)]).toEqual([0, 0, 0, 0])
+    }),
+    { numRuns: 100 },
+  )
 })
 
 describe('the end', () => {

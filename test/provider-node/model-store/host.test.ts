@@ -183,8 +183,8 @@ describe('while it runs', () => {
       ['somebody/a'],
       [
         ['somebody/a', 'loaded'],
-        ['./b', 'failed'],
-        ['./nowhere', 'failed'],
+        ['b', 'failed'],
+        ['nowhere', 'failed'],
       ],
     ])
     expect(node.log.of('model_failed').filter(({ fields }) => fields.model === './nowhere')).toHaveLength(1)
@@ -261,7 +261,7 @@ describe('while it runs', () => {
     const node = await aHost([a], null, { env: { SOUK_NODE_MODEL_MIRROR: server.url } })
     const first = node.apply(a, anEntry('./slow'))
     await eventually(() => server.asked.length === 1)
-    expect(states(node)[1]).toEqual(['./slow', 'loading'])
+    expect(states(node)[1]).toEqual(['slow', 'loading'])
     const second = node.apply(a, anEntry('./slow'), c)
     await eventually(() => served(node).includes('somebody/c'))
     await node.apply(a, c)
