@@ -1,5 +1,6 @@
 // One attempt: one ticket, one node, one answer read. It ends served or with an AttemptFailure that says whose fault it was; in either case the
 // market learns of it and the node's request is closed.
+import { NODE_PATHS } from '../../protocol/node.ts'
 import type { Ticket } from '../../protocol/ticket.ts'
 import type { Clock } from '../core/clock.ts'
 import { firstTokenMsPerByte, firstTokenMsPerInputToken, type CallTimeouts } from '../core/limits.ts'
@@ -105,8 +106,9 @@ export async function runAttempt<Answer extends Answered>(
     ticketJws = jws
     const request = { endpoint: offer.endpoint, path: order.path, body, ticket: jws }
     const firstMs = firstOutputMs(needs.timeouts, order, body)
-    // A node says no word about tensors before it has computed them: its head comes with its answer.
-    const response = await send(needs, request, watch, caller, typeof body === 'string' ? 0 : firstMs)
+    // Only text comes while it is computed. The head of vectors and tensors comes with them.
+    const isText = order.path === NODE_PATHS.chat || order.path === NODE_PATHS.completions
+    const response = await send(needs, request, watch, caller, isText ? 0 : firstMs)
     if (!response.ok) throw await refusal(response, order, offer, watch)
     watch.arm(firstMs)
     const noteFirstOutput = () => (firstOutputAt ??= needs.clock())

@@ -123,3 +123,20 @@ it('one text alone reaches the official client, which asks for base64, as the nu
     param: 'dimensions',
   })
 })
+
+describe('a node that computes before it speaks', () => {
+  const slow =
+    (ms: number): ScriptedNode =>
+    async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      return node(request)
+    }
+  it.each([
+    [150, 200],
+    [900, 504],
+  ])('has the time of a first output for its head as well: after %s ms %s', async (ms, status) => {
+    const model = aModel({ task: 'embeddings', dimensions: 8 })
+    const house = await aHouse({ nodes: [slow(ms)], model, timeouts: { connectMs: 50, firstTokenMs: 300 } })
+    expect((await house.call(PATH, embed())).response.status).toBe(status)
+  })
+})
