@@ -20,8 +20,17 @@ export interface Extended {
   readonly added: ReadonlyMap<string, string>
 }
 
-/** @returns null when some cache is not put together from its past and what is new: then the graph is used as it is */
-export function withNewKeys(model: Uint8Array, { cache }: Pick<Signature, 'cache'>): Extended | null {
+/** @returns null when some cache is not put together from its past and what is new, or this is no protobuf: then the graph is used as it is */
+export function withNewKeys(model: Uint8Array, signature: Pick<Signature, 'cache'>): Extended | null {
+  try {
+    return extended(model, signature)
+  } catch (cause) {
+    if (cause instanceof RangeError) return null
+    throw cause
+  }
+}
+
+function extended(model: Uint8Array, { cache }: Pick<Signature, 'cache'>): Extended | null {
   const graph = fieldsOf(model, 0, model.length).find(({ number }) => number === FIELD.graph)
   if (!graph) return null
   const concats = new Map<string, readonly string[]>()

@@ -1,18 +1,14 @@
 // tiny-chat on the real runtime, in its worker thread, as a route would use it.
-import onnxProto from 'onnx-proto'
-import { createHash } from 'node:crypto'
-import { cp, readFile, writeFile } from 'node:fs/promises'
+import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ModelManifest } from '../../../../../protocol/model.ts'
 import type { TextEngine } from '../../../../../provider-node/engines/engine.ts'
 import { createTextEngine } from '../../../../../provider-node/engines/onnx/text/text-engine.ts'
-import { seededRandom } from '../../../../../provider-node/engines/sampling.ts'
 import { loadModel } from '../../../../../provider-node/model-store/check.ts'
-import type { LoadedModel } from '../../../../../provider-node/model-store/manifest.ts'
 import { A_STORY, aTemporaryFolder, shippedFolder } from '../../../builders.ts'
 import { evalItems, PERFECT } from '../../../eval-items.ts'
 import { aJob, answerOf as answer, ENGINE_OPTIONS } from '../../../jobs.ts'
+import { changedChat, shuffled } from './changed-chat.ts'
 
 const OPTIONS = { ...ENGINE_OPTIONS, concurrencyMax: 2, queueMax: 2 }
 const never = new AbortController().signal
@@ -44,12 +40,12 @@ describe('tiny-chat', () => {
   })
 
   it('gives another answer with shuffled weights: the answer depends on them', async () => {
-    const home = await aTemporaryFolder()
-    const shuffled = await createTextEngine(await shuffledCopy(join(home.path, 'tiny-chat')), OPTIONS)
+    const { model, remove } = await changedChat(shuffled)
+    const other = await createTextEngine(model, OPTIONS)
     const question = aJob('What is the capital of France?', { outputTokensMax: 12 })
-    expect((await answer(shuffled, question)).text).not.toContain('Paris')
-    await shuffled.close()
-    await home.remove()
+    expect((await answer(other, question)).text).not.toContain('Paris')
+    await other.close()
+    await remove()
   })
 
   it('answers alike alone and beside others', async () => {
@@ -139,30 +135,3 @@ describe('tiny-chat', () => {
     await home.remove()
   })
 })
-
-/** tiny-chat with the values of its largest matrix in another order, and a manifest that is true of it. */
-async function shuffledCopy(folder: string): Promise<LoadedModel> {
-  await cp(shippedFolder('tiny-chat'), folder, { recursive: true })
-  const file = join(folder, 'model.onnx')
-  const graph = onnxProto.onnx.ModelProto.decode(await readFile(file))
-  const largest = [...(graph.graph?.initializer ?? [])].sort(
-    (a, b) => (b.rawData?.length ?? 0) - (a.rawData?.length ?? 0),
-  )[0]
-  if (!largest?.rawData) throw new Error('no weights')
-  const bytes = Uint8Array.from(largest.rawData)
-  const values = new Float32Array(bytes.buffer)
-  const random = seededRandom(1)
-  for (let index = values.length - 1; index > 0; index--) {
-    const other = Math.floor(random() * (index + 1))
-    const [a = 0, b = 0] = [values[index], values[other]]
-    values[index] = b
-    values[other] = a
-  }
-  largest.rawData = bytes
-  const changed = onnxProto.onnx.ModelProto.encode(graph).finish()
-  await writeFile(file, changed)
-  const manifest = ModelManifest.parse(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')))
-  const files = { ...manifest.files, 'model.onnx': createHash('sha256').update(changed).digest('hex') }
-  await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files }))
-  return loadModel(folder)
-}
