@@ -99,6 +99,14 @@ export const serves =
     response.end(bytes.subarray(at))
   }
 
+/** A range that goes on behind what came over a broken connection, at most so many bytes: the last of them may be lost on the way. */
+export const partly = (sent: number): unknown => ({
+  asymmetricMatch(range: unknown) {
+    const from = Number(/^bytes=(\d+)-$/.exec(String(range))?.[1])
+    return from > 0 && from <= sent
+  },
+})
+
 /** Sends what it should, and breaks the connection when so many bytes of the file have been sent. */
 export const breaksAt =
   (bytes: Buffer, at: number, etag = '"one"'): Behaviour =>

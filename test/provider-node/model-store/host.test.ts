@@ -1,5 +1,5 @@
 // A node's models as a live list: entries of the configuration come, change and go, and what serves goes on serving.
-import { appendFile, writeFile } from 'node:fs/promises'
+import { appendFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ModelConfig } from '../../../provider-node/config.ts'
@@ -264,6 +264,7 @@ describe('while it runs', () => {
     expect(states(node)[1]).toEqual(['slow', 'loading'])
     const second = node.apply(a, anEntry('./slow'), c)
     await eventually(() => served(node).includes('somebody/c'))
+    await eventually(async () => (await stat(join(home, 'slow/model.onnx.part'))).size === 10)
     await node.apply(a, c)
     await Promise.all([first, second])
     expect(node.log.of('model_failed')).toEqual([])
