@@ -30,7 +30,8 @@ export interface Run {
   readonly rows: readonly { readonly before: number; readonly tokens: readonly number[] }[]
 }
 
-export function aGraph(says: Says): { decoder: Decoder; runs: Run[] } {
+/** @param during what happens elsewhere while the graph computes */
+export function aGraph(says: Says, during: (run: number) => void = () => undefined): { decoder: Decoder; runs: Run[] } {
   const runs: Run[] = []
   const read = new WeakMap<Row, readonly number[]>()
   const aRow = (tokens: readonly number[]): Row => {
@@ -41,6 +42,7 @@ export function aGraph(says: Says): { decoder: Decoder; runs: Run[] } {
   const readBy = (row: Row | null) => (row ? (read.get(row) ?? []) : [])
   const feed = (kind: Run['kind'], pieces: readonly Piece[]): Fed[] => {
     runs.push({ kind, rows: pieces.map(({ row, tokens }) => ({ before: readBy(row).length, tokens })) })
+    during(runs.length)
     return pieces.map(({ row, tokens }) => {
       const all = [...readBy(row), ...tokens]
       if (all.includes(BROKEN)) return { failed: 'RangeError' }
@@ -67,11 +69,12 @@ export function aGraph(says: Says): { decoder: Decoder; runs: Run[] } {
 
 type Limits = Pick<SchedulerNeeds, 'contextTokens' | 'rowsMax' | 'prefillTokensMax' | 'cachePositionsMax'>
 
-export function aScheduler(says: Says, limits: Partial<Limits> = {}) {
+/** @param during is told the number of the run that is under way, counted from 1 */
+export function aScheduler(says: Says, limits: Partial<Limits> = {}, during?: (run: number) => void) {
   const replies: TextReply[] = []
   /** rows of each step that was told */
   const batches: number[] = []
-  const { decoder, runs } = aGraph(says)
+  const { decoder, runs } = aGraph(says, during)
   let now = 1_000
   let release: (() => void) | null = null
   const scheduler = new Scheduler({

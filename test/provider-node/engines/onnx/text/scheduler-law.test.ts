@@ -22,6 +22,11 @@ const call = fc.record({
   after: fc.integer({ min: 0, max: 3 }),
   leavesAfter: fc.option(fc.integer({ min: 0, max: 12 })),
 })
+/** In the middle of which run of the graph which call leaves too. */
+const hangUps = fc.uniqueArray(fc.record({ run: fc.integer({ min: 1, max: 30 }), id: fc.nat({ max: 9 }) }), {
+  selector: ({ run }) => run,
+  maxLength: 4,
+})
 const limits = fc.record({
   rowsMax: fc.integer({ min: 1, max: 5 }),
   prefillTokensMax: fc.integer({ min: 1, max: 40 }),
@@ -37,8 +42,12 @@ async function aloneWith(job: TextJob, prompt: readonly number[]): Promise<strin
 
 it('answers everybody as if they were alone, whoever else comes and goes', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 10 }), limits, async (calls, given) => {
-      const { scheduler, step, run, textOf, endOf, batches } = aScheduler(says, { ...given, contextTokens: CONTEXT })
+    fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 10 }), limits, hangUps, async (calls, given, others) => {
+      const { scheduler, step, run, textOf, endOf, batches } = aScheduler(
+        says,
+        { ...given, contextTokens: CONTEXT },
+        (number) => others.filter((hangUp) => hangUp.run === number).forEach(({ id }) => scheduler.cancel(id)),
+      )
       const leaving = new Map<number, number>()
       const leave = () => {
         for (const [id, rounds] of leaving) {
@@ -67,7 +76,7 @@ it('answers everybody as if they were alone, whoever else comes and goes', async
         const alone = await aloneWith(job, prompt)
         const end = endOf(id)
         expect(['step', 'cancelled']).toContain(end?.type)
-        if (leavesAfter === null) expect(end?.type).toBe('step')
+        if (leavesAfter === null && !others.some((hangUp) => hangUp.id === id)) expect(end?.type).toBe('step')
         for (let choice = 0; choice < job.choices; choice++) {
           if (end?.type === 'step') expect(textOf(id, choice)).toBe(alone)
           else expect(alone.startsWith(textOf(id, choice))).toBe(true)

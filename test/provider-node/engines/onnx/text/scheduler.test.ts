@@ -188,18 +188,40 @@ describe('who leaves', () => {
     expect(runs.length).toBe(before)
   })
 
-  it('is dropped while a step of others and its own is under way, and the others get theirs', async () => {
-    const { scheduler, replies, step, run, textOf } = aScheduler(saying(HELLO))
+  it.each([
+    ['its prompt is read', 1],
+    ['a step of others and its own is taken', 3],
+  ])('is dropped while %s, and the others get theirs', async (_, moment) => {
+    const leave: { now: () => void } = { now: () => undefined }
+    const { scheduler, replies, run, textOf, stepsOf } = aScheduler(saying(HELLO), {}, (number) => {
+      if (number === moment) leave.now()
+    })
+    leave.now = () => scheduler.cancel(1)
     scheduler.add(1, aTextJob(), [9])
     scheduler.add(2, aTextJob(), [9])
-    await step()
-    const under = step()
-    scheduler.cancel(1)
-    await under
     await run()
     const ended = replies.findIndex((reply) => reply.type === 'cancelled')
     expect(replies.slice(ended).some((reply) => reply.type === 'step' && reply.id === 1)).toBe(false)
+    expect(stepsOf(1)).toHaveLength(moment - 1)
     expect(textOf(2)).toBe('hello')
+  })
+
+  it.each([
+    ['the run of its prompt', 1, [BROKEN], ['started', 'cancelled']],
+    ['its own step', 2, [9], ['started', 'step', 'cancelled']],
+  ])('leaves no failure behind when %s then fails', async (_, moment, prompt, told) => {
+    const leave: { now: () => void } = { now: () => undefined }
+    const { scheduler, replies, run } = aScheduler(
+      () => BROKEN,
+      {},
+      (number) => {
+        if (number === moment) leave.now()
+      },
+    )
+    leave.now = () => scheduler.cancel(1)
+    scheduler.add(1, aTextJob(), prompt)
+    await run()
+    expect(replies.map(({ type }) => type)).toEqual(told)
   })
 })
 
@@ -249,12 +271,14 @@ describe('the queue', () => {
   it('refuses who is late also while another is under way', async () => {
     const { scheduler, replies, step, advance } = aScheduler(() => 65, { rowsMax: 1 })
     scheduler.add(1, aTextJob(), [9])
-    scheduler.add(2, aTextJob({ startBy: 1_500 }), [9])
+    // The first of those who wait is looked at when a row is free, the others are looked through.
+    for (const id of [2, 3, 4]) scheduler.add(id, aTextJob({ startBy: id === 2 ? 9_000 : 1_500 }), [9])
     await step()
     advance(700)
     await step()
     await step()
-    expect(replies).toContainEqual(expect.objectContaining({ type: 'refused', id: 2, code: 'busy' }))
+    const refused = replies.flatMap((reply) => (reply.type === 'refused' ? [reply.id] : []))
+    expect(refused.sort()).toEqual([3, 4])
   })
 
   it('says how long each had waited', async () => {
