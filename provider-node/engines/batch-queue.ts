@@ -1,29 +1,10 @@
 // Dynamic batching: whoever comes while a lane is idle starts at once, and what comes while all are busy forms the next batch. Nobody is made to
 // wait for company. Bounded: a full queue refuses at once and says when to come back. Fair between accounts; callers who left and callers whose
 // time is over are dropped before they cost. Pure of any runtime: what computes is an argument, and so is the clock.
+import { BatchCall, type Seat, type Turn } from './batch-call.ts'
 import { EngineRefusal, type EngineObserver } from './engine.ts'
 import { FairQueue } from './fair-queue.ts'
 import { averaged, retryAfterSeconds } from './retry-after.ts'
-
-/** What the queue has to know of a call. */
-export interface Turn {
-  readonly account: string
-  /** ms since the Unix epoch: whoever has not begun by then is refused `busy` */
-  readonly startBy: number
-  /** bytes or characters: what fairness and the budget of a batch are counted in */
-  readonly cost: number
-  /** calls of equal keys can be computed together; null: only alone */
-  readonly batchKey: string | null
-}
-
-/** A call that is to be computed. */
-export interface Seat<Job> {
-  readonly job: Job
-  /** nobody wants the answer any more: the caller left, or its time was over before it began */
-  readonly isGone: boolean
-  /** whoever computes it may listen here for that moment; one listener */
-  onGone: (() => void) | null
-}
 
 export interface BatchQueueNeeds<Job, Answer> {
   /** batches computed side by side */
@@ -49,16 +30,13 @@ export interface BatchQueueNeeds<Job, Answer> {
 /** Of a whole batch: its calls' outcomes, or one refusal for all. */
 type Outcomes<Answer> = readonly (Answer | EngineRefusal)[] | EngineRefusal
 
-/** ms a timer can hold; a later deadline is looked at when the call's turn comes */
-const TIMER_MAX_MS = 2 ** 31 - 1
-
 export class BatchQueue<Job, Answer> {
-  readonly #queue: FairQueue<Call<Job, Answer>>
+  readonly #queue: FairQueue<BatchCall<Job, Answer>>
   #idleLanes: number
   /** calls being computed */
   #running = 0
   /** the batch that a busy lane holds already, so that it need not wait for this thread between two */
-  #ahead: readonly Call<Job, Answer>[] = []
+  #ahead: readonly BatchCall<Job, Answer>[] = []
   #last: Promise<void> = Promise.resolve()
   #closed: EngineRefusal | null = null
   /** seconds of one lane per call, smoothed; null before the first */
@@ -79,14 +57,14 @@ export class BatchQueue<Job, Answer> {
       if (signal.aborted) return reject(left())
       const { inFlight, waiting } = this.load()
       if (inFlight + waiting >= this.needs.concurrencyMax + this.needs.queueMax) return reject(this.#busy('is full'))
-      const call = new Call(job, turn, this.needs.now(), signal, { resolve, reject }, this)
+      const call = new BatchCall(job, turn, this.needs.now(), signal, { resolve, reject }, this)
       this.#queue.push(turn.account, call, turn.cost)
       this.#dispatch()
     })
   }
 
   /** Whoever leaves is answered at once; only one who waits still has a place in the queue to give up. */
-  leave(call: Call<Job, Answer>): void {
+  leave(call: BatchCall<Job, Answer>): void {
     this.#queue.remove((other) => other === call)
     call.drop(left())
   }
@@ -94,7 +72,7 @@ export class BatchQueue<Job, Answer> {
   /** Refuses everybody whose deadline has passed before they began. */
   dropLate(): void {
     const now = this.needs.now()
-    const isLate = ({ turn }: Call<Job, Answer>) => turn.startBy < now
+    const isLate = ({ turn }: BatchCall<Job, Answer>) => turn.startBy < now
     for (const call of [...this.#queue.remove(isLate), ...this.#ahead.filter(isLate)])
       call.drop(this.#busy('did not get to it'))
   }
@@ -126,7 +104,7 @@ export class BatchQueue<Job, Answer> {
     if (isWorthIt && this.#idleLanes === 0) this.#handAhead()
   }
 
-  #nextBatch(room: number): Call<Job, Answer>[] {
+  #nextBatch(room: number): BatchCall<Job, Answer>[] {
     const first = this.#queue.next()
     if (!first) return []
     const batch = [first]
@@ -158,7 +136,7 @@ export class BatchQueue<Job, Answer> {
     })
   }
 
-  #begin(batch: readonly Call<Job, Answer>[]): void {
+  #begin(batch: readonly BatchCall<Job, Answer>[]): void {
     this.#running += batch.length
     if (batch.length > 0) this.needs.observe.batch(batch.length)
     for (const call of batch) {
@@ -168,7 +146,7 @@ export class BatchQueue<Job, Answer> {
   }
 
   /** Never rejects: a refusal is that of the whole batch. */
-  async #handOver(batch: readonly Call<Job, Answer>[]): Promise<Outcomes<Answer>> {
+  async #handOver(batch: readonly BatchCall<Job, Answer>[]): Promise<Outcomes<Answer>> {
     try {
       return await this.needs.compute(batch)
     } catch (cause) {
@@ -177,7 +155,7 @@ export class BatchQueue<Job, Answer> {
   }
 
   /** Sees a batch that has begun to its end. One that throws is computed again one by one, so that the guilty call alone fails. */
-  async #run(batch: readonly Call<Job, Answer>[], handed: Promise<Outcomes<Answer>>): Promise<void> {
+  async #run(batch: readonly BatchCall<Job, Answer>[], handed: Promise<Outcomes<Answer>>): Promise<void> {
     const startedAt = this.needs.now()
     let outcomes = await handed
     if (outcomes instanceof EngineRefusal && batch.length > 1 && !this.#closed) outcomes = await this.#oneByOne(batch)
@@ -193,7 +171,7 @@ export class BatchQueue<Job, Answer> {
     })
   }
 
-  async #oneByOne(batch: readonly Call<Job, Answer>[]): Promise<(Answer | EngineRefusal)[]> {
+  async #oneByOne(batch: readonly BatchCall<Job, Answer>[]): Promise<(Answer | EngineRefusal)[]> {
     const outcomes: (Answer | EngineRefusal)[] = []
     for (const call of batch) {
       if (call.isGone) {
@@ -216,48 +194,6 @@ export class BatchQueue<Job, Answer> {
     const load = { waiting: inFlight + waiting, concurrencyMax: this.needs.lanes, callSeconds: this.#pace }
     const message = `The queue of this model ${why}.`
     return new EngineRefusal('busy', message, { retryAfterSeconds: retryAfterSeconds(load) })
-  }
-}
-
-/** A call from its coming to its answer. */
-class Call<Job, Answer> implements Seat<Job> {
-  isGone = false
-  onGone: (() => void) | null = null
-  readonly #late: NodeJS.Timeout
-  readonly #leave = () => this.queue.leave(this)
-
-  constructor(
-    readonly job: Job,
-    readonly turn: Turn,
-    /** ms since the Unix epoch */
-    readonly since: number,
-    private readonly signal: AbortSignal,
-    private readonly caller: { resolve(answer: Answer): void; reject(why: EngineRefusal): void },
-    private readonly queue: Pick<BatchQueue<Job, Answer>, 'leave' | 'dropLate'>,
-  ) {
-    // One ms behind it: at its deadline a call may still begin.
-    const ms = Math.min(Math.max(turn.startBy + 1 - since, 0), TIMER_MAX_MS)
-    this.#late = setTimeout(() => queue.dropLate(), ms)
-    signal.addEventListener('abort', this.#leave, { once: true })
-  }
-
-  /** It waits no longer: its deadline does not concern it any more. */
-  begin(): void {
-    clearTimeout(this.#late)
-  }
-
-  /** Answers the caller; what comes after the first answer is read by nobody. */
-  settle(outcome: Answer | EngineRefusal): void {
-    this.begin()
-    this.signal.removeEventListener('abort', this.#leave)
-    if (outcome instanceof EngineRefusal) this.caller.reject(outcome)
-    else this.caller.resolve(outcome)
-  }
-
-  drop(why: EngineRefusal): void {
-    this.isGone = true
-    this.settle(why)
-    this.onGone?.()
   }
 }
 

@@ -53,7 +53,7 @@ export function packed(jobs: readonly TaskJob[]): { readonly jobs: readonly Task
 
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
 
-/** The buffers of answers, each once: runners give bytes that nobody else holds. */
+/** The buffers of answers, each once: several answers may be views of one, and nobody else holds any. */
 export function buffersOf(answers: readonly (TaskAnswer | RunnerRefusal)[]): ArrayBuffer[] {
   const buffers = new Set<ArrayBufferLike>()
   for (const answer of answers) {

@@ -2,7 +2,7 @@
 // what kills a thread once under a load kills the next one too, and a node with half its threads would not keep what it offers.
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '../../operator-error.ts'
-import type { Seat } from '../batch-queue.ts'
+import type { Seat } from '../batch-call.ts'
 import { EngineRefusal } from '../engine.ts'
 import type { Choice } from './provider.ts'
 import { packed, type FromTaskWorker, type TaskAnswer, type TaskJob, type TaskSetup } from './task-messages.ts'

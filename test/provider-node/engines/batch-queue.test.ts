@@ -1,7 +1,8 @@
 // Who is computed when, and with whom. What computes is a list of batches that the test ends by hand; the clock is the test's.
 import { setMaxListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { BatchQueue, type Seat, type Turn } from '../../../provider-node/engines/batch-queue.ts'
+import type { Seat, Turn } from '../../../provider-node/engines/batch-call.ts'
+import { BatchQueue } from '../../../provider-node/engines/batch-queue.ts'
 import { EngineRefusal } from '../../../provider-node/engines/engine.ts'
 
 interface Running {

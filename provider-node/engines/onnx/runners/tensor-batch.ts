@@ -15,11 +15,16 @@ export function tensorBatchKey(request: InferRequest): string | null {
   return JSON.stringify([inputs.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)), [...request.outputs].sort()])
 }
 
-/** One tensor of the rows of all. @param parts of one name, type and shape behind dimension 0 */
-export function joined(parts: readonly Tensor[]): Tensor {
+/**
+ * One tensor of the rows of all.
+ * @param parts of one name, type and shape behind dimension 0
+ * @param spaceFor where the bytes may stand until the run is over
+ */
+export function joined(parts: readonly Tensor[], spaceFor: (name: string, bytes: number) => Uint8Array): Tensor {
   const [first] = parts
   if (!first) throw new Error('nothing to join')
-  const data = new Uint8Array(parts.reduce((sum, part) => sum + part.data.byteLength, 0))
+  const bytes = parts.reduce((sum, part) => sum + part.data.byteLength, 0)
+  const data = spaceFor(first.name, bytes)
   let at = 0
   for (const part of parts) {
     data.set(part.data, at)
@@ -29,7 +34,7 @@ export function joined(parts: readonly Tensor[]): Tensor {
   return { ...first, shape: [rows, ...first.shape.slice(1)], data }
 }
 
-/** The rows of each call, in bytes of their own. Null when the output has other rows than went in: such a graph cannot be batched. */
+/** The rows of each call, as views of the whole: copies would cost a twentieth of a small model's run. Null when the output has other rows than went in: such a graph cannot be batched. */
 export function cut(output: Tensor, rows: readonly number[]): Tensor[] | null {
   const total = rows.reduce((sum, count) => sum + count, 0)
   if (output.shape[0] !== total) return null
@@ -39,8 +44,7 @@ export function cut(output: Tensor, rows: readonly number[]): Tensor[] | null {
   let from = 0
   return rows.map((count) => {
     const to = from + count * perRow
-    const data =
-      size === null ? stringsToBytes(strings.slice(from, to)) : new Uint8Array(output.data.subarray(from, to))
+    const data = size === null ? stringsToBytes(strings.slice(from, to)) : output.data.subarray(from, to)
     from = to
     return { ...output, shape: [count, ...output.shape.slice(1)], data }
   })
