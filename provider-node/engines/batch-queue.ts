@@ -132,7 +132,7 @@ export class BatchQueue<Job, Answer> {
       this.#dispatch()
       const ofPresent = (all: Outcomes<Answer>): Outcomes<Answer> =>
         all instanceof EngineRefusal ? all : present.map((call) => all[batch.indexOf(call)] ?? failed(null))
-      return this.#run(present, handed.then(ofPresent))
+      return this.#run(present, handed.then(ofPresent), batch.length)
     })
   }
 
@@ -154,11 +154,18 @@ export class BatchQueue<Job, Answer> {
     }
   }
 
-  /** Sees a batch that has begun to its end. One that throws is computed again one by one, so that the guilty call alone fails. */
-  async #run(batch: readonly BatchCall<Job, Answer>[], handed: Promise<Outcomes<Answer>>): Promise<void> {
+  /**
+   * Sees a batch that has begun to its end. One that throws is computed again one by one, so that the guilty call alone fails.
+   * @param seats that were handed over: the guilty one may have left meanwhile
+   */
+  async #run(
+    batch: readonly BatchCall<Job, Answer>[],
+    handed: Promise<Outcomes<Answer>>,
+    seats = batch.length,
+  ): Promise<void> {
     const startedAt = this.needs.now()
     let outcomes = await handed
-    if (outcomes instanceof EngineRefusal && batch.length > 1 && !this.#closed) outcomes = await this.#oneByOne(batch)
+    if (outcomes instanceof EngineRefusal && seats > 1 && !this.#closed) outcomes = await this.#oneByOne(batch)
     if (batch.length > 0) this.#pace = averaged(this.#pace, (this.needs.now() - startedAt) / 1_000 / batch.length)
     this.#running -= batch.length
     this.#idleLanes += 1

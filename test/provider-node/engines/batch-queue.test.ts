@@ -176,6 +176,18 @@ describe('a batch handed ahead', () => {
     expect(await b).toBe('B')
   })
 
+  it('does not fail for one who has left it and was computed all the same', async () => {
+    const { submit, running, endNext } = ahead()
+    const caller = new AbortController()
+    const a = submit('a')
+    void submit('bad', {}, caller.signal)
+    caller.abort()
+    await endNext()
+    await running[0]?.fail()
+    await endNext()
+    expect(await a).toBe('A')
+  })
+
   it('has not begun, and so is refused at its deadline', async () => {
     const { submit, running, endNext, batches, queue } = ahead()
     const late = [submit('a', { startBy: 100 }), submit('b', { startBy: 100 })]

@@ -7,7 +7,7 @@ import type { TensorEngine } from '../../../../provider-node/engines/engine.ts'
 import { createOnnxEngine } from '../../../../provider-node/engines/onnx/onnx-engine.ts'
 import type { ModelManifest } from '../../../../protocol/model.ts'
 import { eventually } from '../../builders.ts'
-import { aModelFolder, identity, lookup, mlp2048, slow, sum } from '../../graphs.ts'
+import { aGraph, aModelFolder, floatWeights, identity, lookup, mlp2048, slow, sum, value } from '../../graphs.ts'
 import { ENGINE_OPTIONS } from '../../jobs.ts'
 import { anInferJob, aRequest, aTensorEngine, floatsOf, fp32, tensor } from '../../tensors.ts'
 
@@ -165,6 +165,33 @@ describe('load', () => {
     for (const other of others) await expect(other).rejects.toMatchObject({ code: 'internal' })
     await first
     expect([engine.load(), batches]).toEqual([{ inFlight: 0, waiting: 0 }, [1]])
+  })
+
+  it('of who left a batch that the thread held already costs no run either', async () => {
+    // Rows of the table, multiplied for a while; an eleventh row would break the whole run.
+    const layers = Array.from({ length: 100 }, (_, layer) => ({
+      ...{ opType: 'MatMul', input: [`h${layer}`, 'w'] },
+      output: [layer === 99 ? 'y' : `h${layer + 1}`],
+    }))
+    const graph = aGraph({
+      nodes: [{ opType: 'Gather', input: ['table', 'i'], output: ['h0'] }, ...layers],
+      inputs: [value('i', 'INT64', ['b'])],
+      outputs: [value('y', 'FP32', ['b', 256])],
+      weights: [
+        floatWeights('table', [10, 256], () => 1),
+        floatWeights('w', [256, 256], (at) => (at % 257 === 0 ? 1 : 0)),
+      ],
+    })
+    const { engine, batches } = await anEngine(graph, { batchMax: 2 })
+    const rows = (at: number, count = 1) =>
+      aRequest([tensor('i', 'INT64', [count], new BigInt64Array(count).fill(BigInt(at)))])
+    const caller = new AbortController()
+    const long = engine.infer(anInferJob(rows(1, 1_000)), never)
+    const [good, bad] = [engine.infer(anInferJob(rows(2)), never), engine.infer(anInferJob(rows(77)), caller.signal)]
+    caller.abort()
+    await expect(bad).rejects.toMatchObject({ code: 'internal' })
+    await Promise.all([long, good])
+    expect(batches).toEqual([1, 1])
   })
 
   it('of who has not begun in time is refused while the one before still runs', async () => {
