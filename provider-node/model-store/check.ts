@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { basename, join } from 'node:path'
 import { OperatorError, sentenceFor } from '../operator-error.ts'
+import { dataFilesOf } from './graph-files.ts'
 import { modelDigest, readManifest, type LoadedModel } from './manifest.ts'
 
 /** Reads the manifest and checks every file. @throws OperatorError @example `model file tiny-chat/model.onnx is missing` */
@@ -25,7 +26,17 @@ export async function checkFiles({ manifest, folder }: Pick<LoadedModel, 'manife
     const advice = manifest.sources ? ': delete it to have it fetched again' : ''
     if (actual !== expected)
       throw new OperatorError(`${label} is not the file of its manifest (its sha256 differs)${advice}`)
+    if (name.endsWith('.onnx')) await checkDataFiles(join(folder, name), label, manifest.files)
   }
+}
+
+/** The runtime opens whatever file a graph names for its weights: only those of the manifest were hashed. */
+async function checkDataFiles(path: string, label: string, files: Readonly<Record<string, string>>): Promise<void> {
+  const stray = (await dataFilesOf(path)).find((name) => !Object.hasOwn(files, name))
+  if (stray === undefined) return
+  // In the author's words, so nothing of it may do more than be read.
+  const shown = JSON.stringify(stray.slice(0, 100))
+  throw new OperatorError(`${label} takes weights from ${shown}, a file that its manifest does not name`)
 }
 
 /** The folder's name says which model an operator means; that of a download is a digest, so there the model's own name stands. */
