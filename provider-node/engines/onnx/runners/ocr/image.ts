@@ -68,6 +68,10 @@ const isPicture = (file: Uint8Array): boolean =>
 function fromText(bytes: Uint8Array): Uint8Array | null {
   if (isPicture(bytes) || bytes.some((byte) => byte > 0x7e)) return null
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
-  const base64 = /^(?:data:image\/[a-z]+;base64,)?([A-Za-z0-9+/\s]+={0,2})\s*$/.exec(text)?.[1]
-  return base64 === undefined ? null : Buffer.from(base64, 'base64')
+  const base64 = text
+    .replace(/^data:image\/[a-z]{1,20};base64,/, '')
+    .replace(/\s+/g, '')
+    .replace(/={1,2}$/, '')
+  // A stranger's text of millions of characters: no pattern here may try anything twice.
+  return base64 === '' || /[^A-Za-z0-9+/]/.test(base64) ? null : Buffer.from(base64, 'base64')
 }

@@ -93,6 +93,8 @@ describe('ocr', () => {
   })
   const refusals: [string, () => Promise<InferRequest> | InferRequest][] = [
     ['no picture at all', () => asking('hello')],
+    ['what is nearly base64, at once and however long it is', () => asking(`${' '.repeat(8_000_000)}!`)],
+    ['letters without an end', () => asking('A'.repeat(8_000_000))],
     ['an empty picture', () => asking(new Uint8Array())],
     ['half a picture', async () => asking((await picture('invoice.png')).subarray(0, 900))],
     ['a drawing that is a program', () => asking('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
