@@ -57,8 +57,10 @@ export async function createHosted(
     },
     on(event, details) {
       metrics.resident(id, event, details.ms)
+      // What computes, and what was measured for it, is known when it is loaded.
+      const known = event === 'loaded' ? resident.describe() : null
       const fields = event === 'loading' ? { digest: model.digest } : details
-      log(event === 'failed' ? 'warn' : 'info', `model_${event}`, { model: id, ...fields })
+      log(event === 'failed' ? 'warn' : 'info', `model_${event}`, { model: id, ...fields, ...known })
     },
   })
   return { ...model, resident, engine: createLazyEngine(task, resident, entry.engine) }
