@@ -43,6 +43,10 @@ export function encodeAnswer({ modelName, outputs }: InferAnswer, receipt: strin
   return frame(header, outputs)
 }
 
+/** Bytes of the header of what was encoded: one of more than OIP_LIMITS.headerBytes is read by nobody. */
+export const headerBytesOf = (encoded: Uint8Array): number =>
+  new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength).getUint32(0, true)
+
 /** @returns 'malformed' when a length, a shape or the header does not fit. Data are views of `body`, not copies. */
 export function decodeRequest(body: Uint8Array): Result<InferRequest, 'malformed'> {
   const parts = unframe(body, RequestHeader)

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { utf8ToBytes } from './canonical.ts'
 import type { Result } from './errors.ts'
-import { Datatype, DATATYPE_BYTES, elementsOf, isWhole, OIP_LIMITS, Shape, type Tensor } from './oip.ts'
+import { Datatype, DATATYPE_BYTES, elementsOf, isWhole, OIP_LIMITS, Shape, TensorName, type Tensor } from './oip.ts'
 import { parseOipJson, tensorFromJson, tensorJsonParts } from './oip-json.ts'
 
 /** Bytes of the JSON header of a request or an answer; absent: all of it is JSON. */
@@ -13,7 +13,6 @@ export const HEADER_LENGTH = 'inference-header-content-length'
 /** What a server that does all this says of itself. */
 export const BINARY_EXTENSION = 'binary_tensor_data'
 
-export const TensorName = z.string().min(1).max(OIP_LIMITS.nameCharacters)
 export const BinarySize = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 
 /** A tensor as a header describes it: with its data, or with how many bytes of them follow. */
@@ -54,6 +53,8 @@ export function readHeader<Header>(
 export function readTensors(described: readonly DescribedTensor[], data: Uint8Array): Read<Tensor[]> {
   const tensors: Tensor[] = []
   let at = 0
+  // Those in JSON can be longer than their text, and what is too long for a body goes to nobody.
+  let jsonBytes = 0
   for (const { name, datatype, shape, parameters, data: values } of described) {
     const size = parameters?.binary_data_size
     if ((size === undefined) === (values === undefined))
@@ -61,6 +62,9 @@ export function readTensors(described: readonly DescribedTensor[], data: Uint8Ar
     if (size === undefined) {
       const tensor = tensorFromJson({ name, datatype, shape: [...shape], data: values })
       if (!tensor.ok) return refused(name, tensor.detail ?? '')
+      jsonBytes += tensor.value.data.byteLength
+      if (jsonBytes + data.byteLength > OIP_LIMITS.bodyBytes)
+        return refused(name, `"${name}": with it, all tensors are more than ${OIP_LIMITS.bodyBytes} bytes.`)
       tensors.push(tensor.value)
       continue
     }

@@ -4,10 +4,12 @@
 import { parse } from 'lossless-json'
 import type { Result } from './errors.ts'
 import { BF16, FP16, halfBits, halfValue } from './half-float.ts'
+import { beyondJsonBounds } from './json-bounds.ts'
 import {
   DATATYPE_BYTES,
+  eachString,
   elementsOf,
-  stringsOf,
+  OIP_LIMITS,
   stringsToBytes,
   type Datatype,
   type OipTensorJson,
@@ -16,9 +18,11 @@ import {
 
 /**
  * JSON whose integers beyond 2^53 come as bigint, all other numbers as numbers. Of a key that stands twice the last one counts, as everywhere.
- * @returns 'malformed' also for what is nested too deeply; the parser's own words quote the text, so they are not passed on
+ * @returns 'malformed' also for what is too much to be parsed (json-bounds.ts); the parser's own words quote the text, so they are not passed on
  */
 export function parseOipJson(text: string): Result<unknown, 'malformed'> {
+  const tooMuch = beyondJsonBounds(text)
+  if (tooMuch !== null) return { ok: false, code: 'malformed', detail: tooMuch }
   try {
     const value: unknown = LONG_INTEGER.test(text) ? parse(text, undefined, EXACT) : JSON.parse(text)
     return { ok: true, value }
@@ -29,10 +33,12 @@ export function parseOipJson(text: string): Result<unknown, 'malformed'> {
 
 /** Sixteen digits that stand in no fraction: only among these can an integer be that a number cannot hold. */
 const LONG_INTEGER = /(?<![\d.])\d{16}/
+/** No type has more digits, and a million of them as bigint take seconds. */
+const WIDE_INTEGER = /^-?\d{1,20}$/
 const EXACT = {
   parseNumber: (literal: string): number | bigint => {
     const number = Number(literal)
-    return Number.isSafeInteger(number) || !/^-?\d+$/.test(literal) ? number : BigInt(literal)
+    return Number.isSafeInteger(number) || !WIDE_INTEGER.test(literal) ? number : BigInt(literal)
   },
   onDuplicateKey: ({ newValue }: { newValue: unknown }) => newValue,
 }
@@ -48,13 +54,20 @@ export function tensorFromJson({ name, datatype, shape, data }: OipTensorJson): 
   if (datatype === 'BYTES') {
     const wrong = values.findIndex((value) => typeof value !== 'string' || LONE_SURROGATE.test(value))
     if (wrong >= 0) return refused(`element ${wrong} is no string of Unicode characters.`)
-    return { ok: true, value: { name, datatype, shape, data: stringsToBytes(values as string[]) } } // each was checked
+    const data = stringsToBytes(values as string[]) // each was checked
+    return data.byteLength > OIP_LIMITS.bodyBytes
+      ? refused(TOO_LONG)
+      : { ok: true, value: { name, datatype, shape, data } }
   }
+  if (elements * DATATYPE_BYTES[datatype] > OIP_LIMITS.bodyBytes) return refused(TOO_LONG)
   const bytes = new DataView(new ArrayBuffer(elements * DATATYPE_BYTES[datatype]))
   const wrong = values.findIndex((value, index) => !WRITE[datatype](bytes, index * DATATYPE_BYTES[datatype], value))
   if (wrong >= 0) return refused(`element ${wrong} is no ${datatype}.`)
   return { ok: true, value: { name, datatype, shape, data: new Uint8Array(bytes.buffer) } }
 }
+
+/** Two characters of JSON can be eight bytes. */
+const TOO_LONG = `its elements are more than ${OIP_LIMITS.bodyBytes} bytes.`
 
 /**
  * The text of a tensor's `data`, flat. Of a whole tensor ({@link Tensor}).
@@ -73,11 +86,13 @@ export function tensorJsonParts(tensor: Tensor): Result<Iterable<string>, 'not_u
     const read = READ[datatype]
     return { ok: true, value: arrayText(elementsOf(shape), (index) => read(bytes, index * DATATYPE_BYTES[datatype])) }
   }
-  const elements = stringsOf(data)
-  const wrong = elements.findIndex((element) => decoded(element) === null)
-  if (wrong >= 0)
-    return { ok: false, code: 'not_utf8', detail: `"${name}": element ${wrong} is no UTF-8, so JSON cannot say it.` }
-  return { ok: true, value: arrayText(elements.length, (index) => JSON.stringify(decoded(elements[index] ?? NOTHING))) }
+  let at = 0
+  for (const element of eachString(data)) {
+    if (decoded(element) === null)
+      return { ok: false, code: 'not_utf8', detail: `"${name}": element ${at} is no UTF-8, so JSON cannot say it.` }
+    at++
+  }
+  return { ok: true, value: { [Symbol.iterator]: () => stringParts(data) } }
 }
 
 /** Made anew each time it is walked through, so that it can be measured first and sent then. */
@@ -97,6 +112,32 @@ function* arrayParts(elements: number, textOf: (index: number) => string): Gener
   yield `${part}]`
 }
 
+/** The same of strings, one of which may be all of the tensor: its escapes take six times its bytes. */
+function* stringParts(data: Uint8Array): Generator<string> {
+  let part = '['
+  let comma = ''
+  for (const element of eachString(data)) {
+    const text = decoded(element) ?? ''
+    part += `${comma}"`
+    comma = ','
+    for (let at = 0; at < text.length;) {
+      const end = cutAt(text, at + SLICE_CHARACTERS)
+      part += JSON.stringify(text.slice(at, end)).slice(1, -1)
+      at = end
+      if (part.length < PART_CHARACTERS) continue
+      yield part
+      part = ''
+    }
+    part += '"'
+  }
+  yield `${part}]`
+}
+
+/** A cut between the two halves of a character would be escaped as two. */
+const cutAt = (text: string, at: number): number => (/[\ud800-\udbff]/.test(text.charAt(at - 1)) ? at + 1 : at)
+
+/** characters that are escaped at once */
+const SLICE_CHARACTERS = 8 * 1024
 const PART_CHARACTERS = 64 * 1024
 
 /** Data as they were given when they are flat already; null when they are nested otherwise than the shape. */
@@ -192,8 +233,8 @@ function floatText(value: number): string {
   return JSON.stringify(String(value))
 }
 
+/** What UTF-8 cannot say. */
 const LONE_SURROGATE = /\p{Surrogate}/u
-const NOTHING = new Uint8Array()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function decoded(bytes: Uint8Array): string | null {

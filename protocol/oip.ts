@@ -34,7 +34,10 @@ export const OIP_LIMITS = {
   nameCharacters: 256,
 } as const
 
-const Name = z.string().min(1).max(OIP_LIMITS.nameCharacters)
+/** Half a character is none: neither UTF-8 nor canonical JSON can say it. */
+const isUnicode = (text: string): boolean => !/\p{Surrogate}/u.test(text)
+const NOT_UNICODE = 'It is no string of Unicode characters.'
+export const TensorName = z.string().min(1).max(OIP_LIMITS.nameCharacters).refine(isUnicode, NOT_UNICODE)
 const Dimension = z
   .number()
   .int()
@@ -44,7 +47,7 @@ export const Shape = z.array(Dimension).max(OIP_LIMITS.rank)
 
 /** What a graph takes or gives: -1 is a dimension that varies. */
 export const TensorSpec = z.strictObject({
-  name: Name,
+  name: TensorName,
   datatype: Datatype,
   shape: z
     .array(
@@ -59,7 +62,7 @@ export const TensorSpec = z.strictObject({
 export type TensorSpec = z.infer<typeof TensorSpec>
 
 /** A tensor in JSON: `data` nested or flat, parsed by oip-json.ts. */
-export const OipTensorJson = z.strictObject({ name: Name, datatype: Datatype, shape: Shape, data: z.unknown() })
+export const OipTensorJson = z.strictObject({ name: TensorName, datatype: Datatype, shape: Shape, data: z.unknown() })
 export type OipTensorJson = z.infer<typeof OipTensorJson>
 
 /**
@@ -74,7 +77,10 @@ export interface Tensor {
 }
 
 /** String, number or boolean values a caller may give along. */
-export const Parameters = z.record(z.string().max(64), z.union([z.string().max(4_096), z.number(), z.boolean()]))
+export const Parameters = z.record(
+  z.string().max(64).refine(isUnicode, NOT_UNICODE),
+  z.union([z.string().max(4_096).refine(isUnicode, NOT_UNICODE), z.number(), z.boolean()]),
+)
 export type Parameters = z.infer<typeof Parameters>
 
 export interface InferRequest {
@@ -114,26 +120,41 @@ export const tensorBytes = (tensors: readonly Pick<Tensor, 'data'>[]): number =>
   tensors.reduce((sum, { data }) => sum + data.byteLength, 0)
 
 /** The elements of BYTES data. Call it for whole tensors only. */
-export function stringsOf(data: Uint8Array): Uint8Array[] {
+export const stringsOf = (data: Uint8Array): Uint8Array[] => [...eachString(data)]
+
+/** The same one by one: four bytes are an element, and all of them at once can be fifty times their data. */
+export function* eachString(data: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
-  const elements: Uint8Array[] = []
   for (let at = 0; at + 4 <= data.byteLength;) {
     const length = view.getUint32(at, true)
-    elements.push(data.subarray(at + 4, at + 4 + length))
+    yield data.subarray(at + 4, at + 4 + length)
     at += 4 + length
   }
-  return elements
 }
 
 export function stringsToBytes(elements: readonly (string | Uint8Array)[]): Uint8Array {
-  const parts = elements.map((element) => (typeof element === 'string' ? new TextEncoder().encode(element) : element))
-  const data = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.byteLength, 0))
+  const data = new Uint8Array(elements.reduce((sum, element) => sum + 4 + bytesIn(element), 0))
   const view = new DataView(data.buffer)
+  const encoder = new TextEncoder()
   let at = 0
-  for (const part of parts) {
-    view.setUint32(at, part.byteLength, true)
-    data.set(part, at + 4)
-    at += 4 + part.byteLength
+  for (const element of elements) {
+    const size = bytesIn(element)
+    view.setUint32(at, size, true)
+    if (typeof element !== 'string') data.set(element, at + 4)
+    else if (size > 0) encoder.encodeInto(element, data.subarray(at + 4))
+    at += 4 + size
   }
   return data
+}
+
+/** Of a string its bytes in UTF-8, counted: to encode it would be another object for each element. */
+function bytesIn(element: string | Uint8Array): number {
+  if (typeof element !== 'string') return element.byteLength
+  let bytes = 0
+  for (let at = 0; at < element.length; at++) {
+    const code = element.codePointAt(at) ?? 0
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+    if (code >= 0x10000) at++
+  }
+  return bytes
 }

@@ -4,7 +4,7 @@ import { Hono, type Context } from 'hono'
 import { longSha256Hex } from '../../protocol/canonical.ts'
 import { OIP_LIMITS } from '../../protocol/oip.ts'
 import { readInferBody, type InferBody } from '../../protocol/oip-binary.ts'
-import { encodeRequest } from '../../protocol/oip-canonical.ts'
+import { encodeRequest, headerBytesOf } from '../../protocol/oip-canonical.ts'
 import { BINARY_EXTENSION, HEADER_LENGTH } from '../../protocol/oip-framing.ts'
 import { isModelId, toUsd } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
@@ -52,6 +52,8 @@ export function createOipRoutes(needs: InferenceNeeds) {
 async function infer(c: Context<AppEnv>, needs: InferenceNeeds, id: string): Promise<Response> {
   const asked = await readInfer(c, id)
   const encoded = encodeRequest(asked.request)
+  if (headerBytesOf(encoded) > OIP_LIMITS.headerBytes)
+    throw new GatewayError('invalid_request', { param: 'parameters', detail: 'Parameters and names are too long.' })
   const { version = VERSION } = paramsOf(c)
   const draft = tensorDraft(asked, encoded, version)
   const ask = { route: INFER, model: id, request: await fingerprint(c, asked, encoded), draft }

@@ -236,6 +236,22 @@ describe('a request is refused', () => {
     expect(read(text)).toEqual({ ok: false, code: 'invalid_json', param: null, detail })
   })
 
+  it('for half a character, which canonical JSON cannot say', () => {
+    const half = '\\ud800'
+    expect(read(`{"inputs":[],"parameters":{"a":"${half}"}}`)).toMatchObject({ ok: false, param: 'parameters.a' })
+    expect(read(`{"inputs":[],"parameters":{"${half}":1}}`)).toMatchObject({ ok: false, code: 'invalid_request' })
+    const input = `{"name":"${half}","datatype":"INT8","shape":[0],"data":[]}`
+    expect(read(`{"inputs":[${input}]}`)).toMatchObject({ ok: false, param: 'inputs.0.name' })
+    expect(read(`{"inputs":[],"outputs":[{"name":"${half}"}]}`)).toMatchObject({ ok: false, param: 'outputs.0.name' })
+  })
+
+  it('for tensors that are longer than a body together', () => {
+    const data = `[${Array.from({ length: 1_100_000 }, () => 0).join(',')}]`
+    const of = (name: string) => `{"name":"${name}","datatype":"INT64","shape":[1100000],"data":${data}}`
+    expect(read(`{"inputs":[${of('a')}]}`)).toMatchObject({ ok: true })
+    expect(read(`{"inputs":[${of('a')},${of('b')}]}`)).toMatchObject({ ok: false, param: 'b' })
+  })
+
   it('for a header that is not UTF-8', () => {
     expect(readInferBody(new Uint8Array([0x22, 0xff, 0x22]), null, 'm')).toMatchObject({
       code: 'invalid_json',

@@ -273,6 +273,16 @@ describe('a call is refused', () => {
     expect((await house.call(INFER, padded(OIP_LIMITS.bodyBytes + 1))).response.status).toBe(413)
   })
 
+  it('for parameters that no node could read', async () => {
+    const house = await aTensorHouse()
+    const parameters = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`p${i}`, 'x'.repeat(4_090)]))
+    const { response } = await house.call(INFER, { ...request(), parameters })
+    expect([response.status, await response.json()]).toMatchObject([400, { param: 'parameters' }])
+    expect(house.sent).toEqual([])
+    const { p0: _, ...fewer } = parameters
+    expect((await house.call(INFER, { ...request(), parameters: fewer })).response.status).toBe(200)
+  })
+
   it('for a model of words, and for one that says nothing of its tensors', async () => {
     const words = await aHouse({ nodes: [tensorNode()] })
     const { response } = await words.call('/v2/models/test/echo/infer', request())
