@@ -3,6 +3,7 @@
 // were ordered, or none where they were asked for. What nobody asked for is not passed on.
 import type { NodeChatEvent } from '../../protocol/node.ts'
 import type { FinishReason, TokenLogprob } from '../../protocol/openai.ts'
+import { LIMITS } from '../core/limits.ts'
 import { AttemptFailure } from './failure.ts'
 import { charactersOf } from './token-characters.ts'
 
@@ -55,7 +56,9 @@ export class Choices {
     state.finishReason ??= finish_reason ?? null
     const isMute = this.asked.logprobs !== null && state.hasText && state.tokens === 0
     if (state.finishReason !== null && isMute) throw wrong('no log probabilities, which were asked for')
-    return text === '' ? null : this.#piece(index, state, text)
+    if (text !== '') return this.#piece(index, state, text)
+    this.#boundWaiting()
+    return null
   }
 
   /** Of an answer that ended. @throws AttemptFailure when it is not whole */
@@ -74,6 +77,14 @@ export class Choices {
     }))
   }
 
+  /** Of a stream more may be ordered than an isolate can hold, and a node can let all of it wait for a text that never comes. */
+  #boundWaiting(): void {
+    const chances = this.#states.reduce((sum, { waitingChances }) => sum + waitingChances, 0)
+    const bytes = this.#states.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0)
+    if (chances > LIMITS.collectedChances || bytes > LIMITS.nodeAnswerBytes)
+      throw wrong('more log probabilities before their text than can wait')
+  }
+
   #piece(choice: number, state: ChoiceState, text: string): TextPiece {
     const { offset } = state
     const logprobs = state.release()
@@ -89,19 +100,33 @@ class ChoiceState {
   tokens = 0
   /** characters of the tokens that were released */
   offset = 0
+  /** log probabilities that wait, alternatives among them, and their bytes as logprobBytes counts them */
+  waitingChances = 0
+  waitingBytes = 0
   #held: TokenLogprob[] = []
 
   hold(tokens: readonly TokenLogprob[], alternatives: number): void {
     this.tokens += tokens.length
-    for (const token of tokens) this.#held.push({ ...token, top_logprobs: token.top_logprobs.slice(0, alternatives) })
+    for (const token of tokens) {
+      const held = { ...token, top_logprobs: token.top_logprobs.slice(0, alternatives) }
+      this.#held.push(held)
+      this.waitingChances += 1 + held.top_logprobs.length
+      this.waitingBytes += logprobBytes(held)
+    }
   }
 
   release(): TokenLogprob[] {
     const held = this.#held
     this.#held = []
+    this.waitingChances = 0
+    this.waitingBytes = 0
     this.offset += charactersOf(held)
     return held
   }
 }
+
+/** What it takes while it waits: characters, and four bytes for each number of a token's bytes. */
+export const logprobBytes = (logprob: TokenLogprob): number =>
+  [logprob, ...logprob.top_logprobs].reduce((sum, { token, bytes }) => sum + token.length + 4 * (bytes?.length ?? 0), 0)
 
 const wrong = (what: string) => new AttemptFailure('provider_failed', 'node', { cause: new Error(what) })

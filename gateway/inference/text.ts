@@ -2,7 +2,7 @@
 import type { FinishReason, TokenLogprob } from '../../protocol/openai.ts'
 import { LIMITS, type CallTimeouts } from '../core/limits.ts'
 import type { Serve } from './attempt.ts'
-import { Choices, type ChoiceEnd, type TextAsked, type TextPiece } from './choices.ts'
+import { Choices, logprobBytes, type ChoiceEnd, type TextAsked, type TextPiece } from './choices.ts'
 import { AttemptFailure } from './failure.ts'
 import { nodeChatEvents } from './node-events.ts'
 
@@ -78,8 +78,6 @@ const whole = (pieces: readonly TextPiece[], { finishReason, rest }: ChoiceEnd):
 const tokenBytes = ({ logprobs }: TextAsked): number =>
   LIMITS.nodeTokenBytes + (logprobs === null ? 0 : (1 + logprobs) * LIMITS.nodeChanceBytes)
 
-/** What a piece takes while it waits: characters, and four bytes for each number of a token's bytes. */
+/** What a piece takes while it waits. */
 const sizeOf = ({ text, logprobs }: TextPiece): number =>
-  [...(logprobs ?? [])]
-    .flatMap((token) => [token, ...token.top_logprobs])
-    .reduce((sum, { token, bytes }) => sum + token.length + 4 * (bytes?.length ?? 0), text.length)
+  (logprobs ?? []).reduce((sum, logprob) => sum + logprobBytes(logprob), text.length)

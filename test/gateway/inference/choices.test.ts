@@ -1,6 +1,7 @@
 // Where each choice stands, whatever order its node tells it in: each thing that cannot be is refused, and nothing that can is.
 import { describe, expect, it } from 'vitest'
 import { Choices, type TextAsked } from '../../../gateway/inference/choices.ts'
+import { LIMITS } from '../../../gateway/core/limits.ts'
 import { charactersOf, offsetsOf, tokenName } from '../../../gateway/inference/token-characters.ts'
 import type { FinishReason, TokenLogprob } from '../../../protocol/openai.ts'
 
@@ -51,6 +52,28 @@ describe('choices in any order', () => {
     choices.take(said(0, 'a', 'length'))
     choices.take(said(0, null, 'stop'))
     expect(choices.ends()[0]?.finishReason).toBe('length')
+  })
+})
+
+describe('log probabilities that wait for their text', () => {
+  const { collectedChances, nodeAnswerBytes } = LIMITS
+  const many = (count: number, token = 'x') => Array.from({ length: count }, () => aToken(token, ['y', 'z', 'w']))
+  it('are so many at most, those of all choices together, and fewer again once text came', () => {
+    const choices = of({ choices: 2, logprobs: 3 }, 1e6)
+    choices.take(said(0, '', null, many(collectedChances / 8)))
+    choices.take(said(1, '', null, many(collectedChances / 8)))
+    expect(() => of({ choices: 1, logprobs: 3 }, 1e6).take(said(0, '', null, many(collectedChances / 4 + 1)))).toThrow(
+      NODE_FAULT,
+    )
+    choices.take(said(0, 'text'))
+    choices.take(said(0, '', null, many(collectedChances / 8)))
+    expect(() => choices.take(said(1, '', null, many(1)))).toThrow(NODE_FAULT)
+  })
+
+  it('are so many bytes at most', () => {
+    const choices = of({ choices: 1, logprobs: 0 }, 1e6)
+    choices.take(said(0, '', null, [aToken('x'.repeat(nodeAnswerBytes), [], null)]))
+    expect(() => choices.take(said(0, '', null, [aToken('x')]))).toThrow(NODE_FAULT)
   })
 })
 
