@@ -25,6 +25,8 @@ export const VERSION = '1'
 export interface TensorAnswer {
   /** in the node's order, which is that of the receipt's hashes */
   readonly outputs: readonly Tensor[]
+  /** those that JSON cannot say: they go in binary, whatever was asked for */
+  readonly unsayable: ReadonlySet<string>
   readonly receipt: string | null
 }
 
@@ -55,12 +57,8 @@ export function tensorDraft({ request }: InferBody, encoded: Uint8Array, version
   }
 }
 
-/** @throws AttemptFailure unless the answer is exactly the outputs asked for, and of a kind in which the caller can have them */
-export function serveTensors(
-  { request, wantsBinary }: InferBody,
-  model: Model,
-  timeouts: CallTimeouts,
-): Serve<TensorAnswer> {
+/** @throws AttemptFailure unless the answer is exactly the outputs asked for */
+export function serveTensors({ request }: InferBody, model: Model, timeouts: CallTimeouts): Serve<TensorAnswer> {
   const specs = specsOf(model)
   const bytesMax = Math.min(specs.outputBytesMax + FRAME_BYTES, OIP_LIMITS.bodyBytes)
   return async (response, { meter, watch, noteFirstOutput }) => {
@@ -70,18 +68,17 @@ export function serveTensors(
     const misfit = answerMisfit(outputs, request.outputs, specs)
     // The sentence names a tensor as the node wrote it, so it is no cause for a log.
     if (misfit) throw wrong('its tensors are not those of the model')
-    const unsaid = outputs.map((output) => (wantsBinary(output.name) ? null : unsayable(output))).find(Boolean)
-    if (unsaid) throw new AttemptFailure('invalid_request', 'caller', { detail: unsaid })
     meter.noteTensors(tensorBytes(request.inputs) + tensorBytes(outputs))
     noteFirstOutput()
-    return { outputs, receipt }
+    const unsayable = new Set(outputs.filter((output) => !tensorJsonParts(output).ok).map(({ name }) => name))
+    return { outputs, unsayable, receipt }
   }
 }
 
-/** The answer as this caller wants each output: JSON, binary, or both. */
+/** The answer as this caller wants each output, JSON or binary; what JSON cannot say is binary, as its header tells. */
 export function tensorReply(
   order: Order,
-  { id, wantsBinary }: InferBody,
+  { id, wantsBinary: asked }: InferBody,
   call: CapturedCall<TensorAnswer>,
 ): WrittenBody {
   const parameters: Parameters = {
@@ -91,10 +88,11 @@ export function tensorReply(
     souk_salt: call.salt,
     ...(call.receipt === null ? {} : { souk_receipt: call.receipt }),
   }
-  const { outputs } = call.answer
+  const { outputs, unsayable } = call.answer
+  const wantsBinary = (output: string) => asked(output) || unsayable.has(output)
   const answer = { modelName: order.model.id, modelVersion: VERSION, id, parameters, outputs, wantsBinary }
   const written = writeInferAnswer(answer)
-  assert(written.ok, 'what JSON cannot say was refused when it came')
+  assert(written.ok, 'what JSON cannot say goes in binary')
   return written.value
 }
 
@@ -106,12 +104,6 @@ function specsOf({ manifest }: Model): TensorSpecs {
   if (!manifest.tensors)
     throw new GatewayError('unsupported_model_task', { param: 'model', detail: 'Its manifest names no tensors.' })
   return manifest.tensors
-}
-
-/** Why JSON cannot say this output; null when it can. */
-function unsayable(output: Tensor): string | null {
-  const said = tensorJsonParts(output)
-  return said.ok ? null : `${said.detail ?? ''} Ask for it with "binary_data": true.`
 }
 
 const wrong = (cause: string) => new AttemptFailure('provider_failed', 'node', { cause: new Error(cause) })

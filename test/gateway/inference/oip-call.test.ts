@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sha256Hex } from '../../../protocol/canonical.ts'
 import { type InferAnswer, type Tensor } from '../../../protocol/oip.ts'
 import { decodeRequest, encodeAnswer } from '../../../protocol/oip-canonical.ts'
+import { HEADER_LENGTH } from '../../../protocol/oip-framing.ts'
 import { readTicket } from '../../../protocol/ticket.ts'
 import { nodeIdOf, type ScriptedNode } from './call-house.ts'
 import {
@@ -198,19 +199,28 @@ describe('time', () => {
 
 describe('an output that JSON cannot say', () => {
   const raw = tensorNode(({ modelName }) => encodeAnswer({ modelName, outputs: [words(new Uint8Array([0xff]))] }, null))
-  it('is refused by name and costs nothing; nobody is blamed, and nobody else is asked', async () => {
-    const house = await aTensorHouse({ nodes: [raw, raw] })
-    const { response, settled } = await house.infer({ outputs: ['words'] })
-    await settled()
-    expect(response.status).toBe(400)
-    expect(await response.json()).toMatchObject({
-      code: 'invalid_request',
-      error: expect.stringContaining(
-        '"words": element 0 is no UTF-8, so JSON cannot say it. Ask for it with',
-      ) as string,
+  it('comes in binary beside JSON that was asked for, and is paid: the work was done', async () => {
+    const both = tensorNode(({ modelName, outputs }) => {
+      const others = outputs.filter(({ name }) => name !== 'words')
+      return encodeAnswer({ modelName, outputs: [...others, words(new Uint8Array([0xff]))] }, null)
     })
-    expect(house.reports.map(({ fault }) => fault)).toEqual(['caller'])
-    expect(await house.account.balance()).toEqual({ availableNanos: START, heldNanos: 0n, vestingNanos: 0n })
+    const house = await aTensorHouse({ nodes: [both] })
+    const call = await house.infer()
+    await call.settled()
+    expect(call.response.status).toBe(200)
+    expect(call.response.headers.get('content-type')).toBe('application/octet-stream')
+    const length = Number(call.response.headers.get(HEADER_LENGTH))
+    const header: unknown = JSON.parse(new TextDecoder().decode(call.body.subarray(0, length)))
+    expect(header).toMatchObject({
+      outputs: [
+        { name: 'ids', data: [1, 2] },
+        { name: 'scores', data: [3] },
+        { name: 'words', parameters: { binary_data_size: 5 } },
+      ],
+    })
+    expect(answerOf(call).outputs.at(-1)).toEqual(words(new Uint8Array([0xff])))
+    expect(call.response.headers.get('x-souk-cost')).not.toBe('0.000000000')
+    expect(house.reports.map(({ fault }) => fault)).toEqual(['none'])
   })
 
   it('is answered in binary', async () => {
