@@ -69,8 +69,13 @@ export class Choices {
     })
   }
 
-  /** Of an answer that is cut here, because more than was ordered is said to be there. */
+  /**
+   * Of an answer that is cut here, because more than was ordered is said to be there.
+   * @throws AttemptFailure when a choice has neither text nor end: who says so after one word of the first owes the others
+   */
   cut(): ChoiceEnd[] {
+    if (this.#states.some(({ hasText, finishReason }) => !hasText && finishReason === null))
+      throw new AttemptFailure('provider_broke_off', 'node')
     return this.#states.map((state, index) => ({
       finishReason: state.finishReason ?? 'length',
       rest: this.#piece(index, state, ''),

@@ -44,6 +44,9 @@ describe('choices in any order', () => {
   it('end as `length` where they are cut, except those that had ended', () => {
     const choices = of()
     choices.take(said(1, 'b', 'stop'))
+    // Of the other nothing came: whoever counts beyond the order before it began has not answered.
+    expect(() => choices.cut()).toThrow(expect.objectContaining({ code: 'provider_broke_off', fault: 'node' }))
+    choices.take(said(0, 'a'))
     expect(choices.cut().map(({ finishReason }) => finishReason)).toEqual(['length', 'stop'])
   })
 
