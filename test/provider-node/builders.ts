@@ -113,8 +113,14 @@ export const CHAT_PATH = '/v1/chat/completions'
 export const COMPLETIONS_PATH = '/v1/completions'
 export const EMBEDDINGS_PATH = '/v1/embeddings'
 
+/** What a ticket says of a node. */
+export type Ordered = Pick<TestNode, 'chat' | 'embeddings'> & {
+  readonly gateway: Pick<FakeGateway, 'url'>
+  readonly identity: Pick<Identity, 'nodeKey'>
+}
+
 /** A good ticket for this body; `overrides` make it a bad one. */
-export function aTicket(node: TestNode, path: string, body: string, overrides: Partial<Ticket> = {}): Ticket {
+export function aTicket(node: Ordered, path: string, body: string, overrides: Partial<Ticket> = {}): Ticket {
   const model = path === EMBEDDINGS_PATH ? node.embeddings : node.chat
   const now = Math.floor(Date.now() / 1_000)
   return {
