@@ -23,6 +23,8 @@ export const LIMITS = {
   keysPerAccount: 200,
   /** wallets of an account */
   walletsPerAccount: 20,
+  /** characters of a manifest's JSON, known tensors and all: an image of 224 × 224 fits; every list of models reads it, and D1 takes 2 MB a row */
+  manifestCharacters: 512 * 1024,
   /** models of an author: each one is a row every list reads */
   modelsPerAuthor: 200,
   /** nodes of an operator */

@@ -4,10 +4,13 @@ import { TENSOR_TASKS, type ModelManifest, type Probe } from '../../protocol/mod
 import { tensorFromJson } from '../../protocol/oip-json.ts'
 import type { OipTensorJson, Tensor } from '../../protocol/oip.ts'
 import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../core/limits.ts'
 import { answerMisfit, requestMisfit } from './tensor-fit.ts'
 
 /** @throws GatewayError invalid_request, with the field */
 export function requireSense(manifest: ModelManifest): void {
+  if (JSON.stringify(manifest).length > LIMITS.manifestCharacters)
+    throw wrong('probes', `A manifest has at most ${LIMITS.manifestCharacters} characters: probe with less data.`)
   requireFiles(manifest)
   const { task, dimensions, dimensionsMin, probes } = manifest
   if (task === 'embeddings' && dimensions === undefined)

@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { LIMITS } from '../../../gateway/core/limits.ts'
+import { ModelManifest } from '../../../protocol/model.ts'
 import { createMarketApp, type MarketApp } from './market-app.ts'
 import { aManifest, aTensorManifest, aVectorManifest, OPERATOR, STRANGER } from './builders.ts'
 
@@ -142,6 +144,23 @@ describe('POST /api/models', () => {
       sourcePaths: { 'graph.onnx': 'v1/graph..onnx' },
     })
     expect(published.status).toBe(201)
+  })
+
+  it('refuses a manifest of one character more than every list of models can bear', async () => {
+    const manifest = aTensorManifest({ id: 'long/a', files: files('e7') })
+    const room = LIMITS.manifestCharacters - JSON.stringify(ModelManifest.parse(manifest)).length
+    const [probe] = manifest.probes
+    if (!probe || 'input' in probe) throw new Error('a tensor model has a tensor probe')
+    const [first, ...others] = probe.outputs
+    const of = (length: number) => ({
+      ...manifest,
+      probes: [{ ...probe, outputs: [{ ...first, data: 'x'.repeat(length) }, ...others] }],
+    })
+    const saved = JSON.stringify(first?.data).length
+    // At the limit it is read, and refused for what it says; one over, for its length.
+    const param = async (length: number) => (await post(of(length))).body.error?.param
+    expect(await param(room + saved - 2)).toBe('probes.0.outputs.0')
+    expect(await param(room + saved - 1)).toBe('probes')
   })
 
   it('is for signed-in accounts', async () => {
