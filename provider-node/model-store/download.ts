@@ -105,6 +105,8 @@ async function fetchFile(file: WantedFile, needs: DownloadNeeds, lock: FileLock)
   const startedAt = now()
   const trials = file.sources.map((source) => ({ source, failures: 0, why: null as string | null }))
   const progress = createProgress(file, needs)
+  // Only what was never there before is progress: a source that sends the same beginning again and again would be asked for ever.
+  let furthest = await bytesOf(part)
   for (let round = 0; trials.some(({ why }) => why === null); round++) {
     if (round > 0) {
       const { first, last } = STORE_LIMITS.retryMs
@@ -123,9 +125,10 @@ async function fetchFile(file: WantedFile, needs: DownloadNeeds, lock: FileLock)
         log('info', 'model_downloaded', { model: file.model, file: file.name, bytes, ms: now() - startedAt })
         return
       }
-      const hasMoved = (await bytesOf(part)) - before >= STORE_LIMITS.progressBytes
+      const reached = await bytesOf(part)
+      const hasMoved = reached - furthest >= STORE_LIMITS.progressBytes
       trial.failures = hasMoved ? 0 : trial.failures + 1
-      if (hasMoved) round = 0
+      if (hasMoved) [round, furthest] = [0, reached]
       if (end.kind === 'refused' || trial.failures >= STORE_LIMITS.failures) trial.why = end.why
       const { host } = trial.source
       log('warn', 'model_source_failed', { model: file.model, file: file.name, source: host, reason: end.why })

@@ -132,6 +132,16 @@ describe('a download', () => {
     expect(two.asked).toEqual([])
   })
 
+  it('gives a source up that sends the same beginning again and again, however much of it', async () => {
+    const bytes = someBytes(3_000_000)
+    one.behave((request, response, asked) =>
+      asked.range === undefined ? breaksAt(bytes, 2_000_000)(request, response, asked) : response.writeHead(416).end(),
+    )
+    const manifest = aManifest({ 'model.onnx': bytes }, { sources: ['https://one.example'] })
+    await expect(fetchModel({}, manifest).done).rejects.toThrow('could not be downloaded')
+    expect(one.asked.length).toBeLessThan(10)
+  })
+
   it('throws a part away that does not become the file, and fetches the whole once more', async () => {
     await writeFile(join(folder, 'model.onnx.part'), Buffer.alloc(1_000, 1))
     const manifest = aManifest(FILES, { sources: ['https://one.example'] })

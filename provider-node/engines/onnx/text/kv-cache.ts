@@ -38,6 +38,8 @@ export interface Place {
 
 /** A bank that is too small grows by this, so that rows that join one by one seldom need fresh memory. */
 const GROWTH = 1.5
+/** A bank so many times larger than what is in it is given back: one long call must not keep its memory for good. */
+const SHRINKAGE = 8
 
 export class KvCache {
   readonly #tensors: readonly CacheTensor[]
@@ -167,10 +169,11 @@ export class KvCache {
     this.#tensors.forEach(({ heads, width }, index) => {
       const floats = rows * heads * this.#columns * width
       const array = arrayOf(this.#memory, index)
-      if (array.length >= floats) return
-      const larger = new Float32Array(Math.ceil(floats * GROWTH))
-      if (isKept) larger.set(array)
-      this.#memory[index] = larger
+      const isWasteful = !isKept && array.length > floats * SHRINKAGE
+      if (array.length >= floats && !isWasteful) return
+      const other = new Float32Array(Math.ceil(floats * GROWTH))
+      if (isKept) other.set(array)
+      this.#memory[index] = other
     })
   }
 

@@ -1,6 +1,7 @@
 // From a model's graph to a decoder: opens it, lets it give what is new in its caches alone where it can, and looks whether it does what batches rest
 // on. A graph that is not batchable is computed one sequence at a time, and the operator is told; one that cannot continue a text is refused.
 import { readFile, stat } from 'node:fs/promises'
+import { dataFilesOf } from '../../../model-store/graph-files.ts'
 import type { createOpenSession, OpenedSession, SessionNeeds } from '../session.ts'
 import { createDecoder, type Decoder, type Fed, type Graph } from './decoder.ts'
 import { withNewKeys } from './graph-outputs.ts'
@@ -44,7 +45,8 @@ async function withLeastOutputs(
 ): Promise<{ graph: Graph; provider: string }> {
   const signature = readSignature(session)
   const whole = signature.cache.map(({ present }) => present)
-  const isReadable = (await stat(file)).size <= GRAPH_BYTES_MAX
+  // From memory, weights in files beside the graph would be looked for where the program was started, and others might lie there.
+  const isReadable = (await stat(file)).size <= GRAPH_BYTES_MAX && (await dataFilesOf(file)).length === 0
   const extended = isReadable ? withNewKeys(await readFile(file), signature) : null
   if (!extended) return { graph: { session, signature, freshOutputs: whole }, provider }
   // Not both at once: their weights would take twice the memory.
@@ -55,7 +57,7 @@ async function withLeastOutputs(
     const freshOutputs = whole.map((name) => extended.added.get(name) ?? name)
     return { graph: { session: reopened.session, signature, freshOutputs }, provider: reopened.provider }
   } catch {
-    // Weights in files beside the graph are not found from memory.
+    // The file itself could be opened before.
     const reopened = await again(file)
     return { graph: { session: reopened.session, signature, freshOutputs: whole }, provider: reopened.provider }
   }

@@ -175,7 +175,8 @@ export class Scheduler {
       const opening = this.#opening[index]
       return opening ? [{ opening, tokens: opening.call.prompt.slice(opening.fed, opening.fed + tokens) }] : []
     })
-    const fed = await decoder.prefill(plan.map(({ opening, tokens }) => ({ row: opening.row, tokens })))
+    const pieces = plan.map(({ opening, tokens }) => ({ row: opening.row, tokens }))
+    const fed = await decoder.prefill(pieces).catch((cause: unknown) => pieces.map(() => failed(cause)))
     plan.forEach(({ opening, tokens }, index) => this.#fed(opening, tokens.length, fed[index]))
     this.#flush(null)
   }
@@ -202,10 +203,10 @@ export class Scheduler {
 
   async #step(): Promise<void> {
     const sequences = [...this.#running]
-    const fed = await this.#needs.decoder.step(
-      sequences.map(({ row }) => row),
-      sequences.map(({ next }) => next),
-    )
+    const rows = sequences.map(({ row }) => row)
+    const tokens = sequences.map(({ next }) => next)
+    // No memory for so large a batch, say: its calls fail, and not the thread with everybody else's.
+    const fed = await this.#needs.decoder.step(rows, tokens).catch((cause: unknown) => rows.map(() => failed(cause)))
     sequences.forEach((sequence, index) => {
       const { call, choice } = sequence
       const given = fed[index]
@@ -257,6 +258,8 @@ export class Scheduler {
     this.#replies = []
   }
 }
+
+const failed = (cause: unknown): Fed => ({ failed: cause instanceof Error ? cause.name : 'unknown' })
 
 /** ms between two looks for calls whose time to begin has passed; it is also looked at when a call would begin */
 const EXPIRE_EVERY_MS = 100

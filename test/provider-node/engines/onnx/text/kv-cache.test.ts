@@ -131,6 +131,18 @@ describe('a batch', () => {
     expectBatch(cache, new Map([[short, 0]]))
   })
 
+  it('does not keep the memory of a long row for good', () => {
+    const cache = new KvCache(TENSORS, 16)
+    cache.seat([aRow(0, 4_000, 0)])
+    const short = aRow(1, 10, 0)
+    for (let at = 10; at < 60; at++) {
+      cache.seat([short])
+      expectBatch(cache, new Map([[short, 1]]))
+      expect(Math.max(...cache.feed().map(({ buffer }) => buffer.byteLength))).toBeLessThan(20_000)
+      cache.append(short, tensorsOf(1, at, at + 1), 0)
+    }
+  })
+
   it('is not copied when nobody comes or goes', () => {
     const cache = new KvCache(TENSORS, 16)
     const rows = [aRow(0, 3, 0), aRow(1, 7, 0)]

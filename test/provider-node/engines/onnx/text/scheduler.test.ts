@@ -117,6 +117,24 @@ describe('many calls', () => {
   })
 })
 
+describe('a run that throws', () => {
+  it.each([
+    ['of prompts', 1],
+    ['of a step', 3],
+  ])('%s fails its calls, and the next ones are answered', async (_, at) => {
+    const { scheduler, endOf, run, textOf } = aScheduler(saying(HELLO), {}, (current) => {
+      if (current === at) throw new RangeError('Array buffer allocation failed')
+    })
+    scheduler.add(1, aTextJob(), [9])
+    scheduler.add(2, aTextJob(), [9])
+    await run()
+    for (const id of [1, 2]) expect(endOf(id)).toEqual({ type: 'failed', id, reason: 'RangeError' })
+    scheduler.add(3, aTextJob(), [9])
+    await run()
+    expect(textOf(3)).toBe('hello')
+  })
+})
+
 describe('choices', () => {
   it('share one prompt and then go their own ways', async () => {
     const { scheduler, runs, run, stepsOf, replies } = aScheduler(() => 65, { rowsMax: 4 })
