@@ -25,9 +25,11 @@ export const loadOcr: LoadTensorRunner = async (folder, manifest, open) => {
   const [detector, turner, reader] = [await graph('det.onnx'), await graph('cls.onnx'), await graph('rec.onnx')]
   const letters = lettersOf(await readFile(join(folder, 'keys.txt'), 'utf8'))
 
-  async function lines(picture: Picture): Promise<{ line: Line; quad: Quad }[]> {
+  async function lines(picture: Picture, hasLeft: () => boolean): Promise<{ line: Line; quad: Quad }[]> {
     const found: { line: Line; quad: Quad }[] = []
     for (const region of await regionsOf(detector, picture)) {
+      // A page can have a thousand: nobody reads on for a caller who is gone.
+      if (hasLeft()) break
       const quad = await rightWayUp(turner, picture, alongReading(region))
       const strip = cropStrip(picture, quad, READ)
       const line = readLine(await run(reader, strip.planes, [1, 3, READ.height, strip.width]), letters)
@@ -36,7 +38,10 @@ export const loadOcr: LoadTensorRunner = async (folder, manifest, open) => {
     return found
   }
 
-  async function answer({ inputs, outputs }: InferRequest): Promise<InferAnswer | RunnerRefusal> {
+  async function answer(
+    { inputs, outputs }: InferRequest,
+    hasLeft: () => boolean,
+  ): Promise<InferAnswer | RunnerRefusal> {
     const [image] = inputs
     if (inputs.length !== 1 || image?.name !== 'image' || image.datatype !== 'BYTES')
       return { refused: 'bad_request', message: 'The input is one tensor "image" of BYTES.' }
@@ -45,7 +50,7 @@ export const loadOcr: LoadTensorRunner = async (folder, manifest, open) => {
     const picture = await decodePicture(file)
     if (!picture)
       return { refused: 'bad_request', message: 'The tensor "image" is no PNG, JPEG, WebP or TIFF of fair size.' }
-    const tensors = asTensors(await lines(picture))
+    const tensors = asTensors(await lines(picture, hasLeft))
     const wanted = outputs.length === 0 ? tensors : outputs.map((name) => tensors.find((t) => t.name === name))
     const known = wanted.filter((tensor) => tensor !== undefined)
     if (known.length !== wanted.length) return { refused: 'bad_request', message: 'It has no such output.' }
@@ -54,9 +59,9 @@ export const loadOcr: LoadTensorRunner = async (folder, manifest, open) => {
 
   return {
     batchKey: () => '',
-    async run(jobs) {
+    async run(jobs, hasLeft = () => false) {
       const answers: (InferAnswer | RunnerRefusal)[] = []
-      for (const job of jobs) answers.push(await answer(job))
+      for (const [index, job] of jobs.entries()) answers.push(await answer(job, () => hasLeft(index)))
       return answers
     },
     close: async () => void (await Promise.all([detector, turner, reader].map((session) => session.release()))),

@@ -80,6 +80,12 @@ describe('ocr', () => {
     const answer = await run(asking(await picture('probe.png'), { outputs: ['score', 'text'] }))
     expect(answer && 'outputs' in answer && answer.outputs.map(({ name }) => name)).toEqual(['score', 'text'])
   })
+  it('reads no further line for a caller who has left', async () => {
+    let asked = 0
+    const [answer] = await runner.run([asking(await picture('invoice.png'))], () => ++asked > 2)
+    expect(asked).toBe(3)
+    expect(answer && 'outputs' in answer && answer.outputs[0]?.shape).toEqual([2])
+  })
   it('gives the same bytes again', async () => {
     const request = asking(await picture('invoice.png'))
     expect(await run(request)).toEqual(await run(request))
