@@ -37,7 +37,8 @@ export class BatchCall<Job, Answer> implements Seat<Job> {
     readonly turn: Turn,
     /** ms since the Unix epoch */
     readonly since: number,
-    private readonly signal: AbortSignal,
+    /** the caller's: also the name under which its wait is noted */
+    readonly signal: AbortSignal,
     private readonly caller: { resolve(answer: Answer): void; reject(why: EngineRefusal): void },
     private readonly waiting: { leave(call: BatchCall<Job, Answer>): void; dropLate(): void },
   ) {

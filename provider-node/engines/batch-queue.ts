@@ -141,7 +141,7 @@ export class BatchQueue<Job, Answer> {
     if (batch.length > 0) this.needs.observe.batch(batch.length)
     for (const call of batch) {
       call.begin()
-      this.needs.observe.waited((this.needs.now() - call.since) / 1_000)
+      this.needs.observe.waited((this.needs.now() - call.since) / 1_000, call.signal)
     }
   }
 

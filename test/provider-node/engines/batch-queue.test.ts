@@ -27,6 +27,8 @@ function aQueue(overrides: { lanes?: number; concurrencyMax?: number; queueMax?:
   const running: Running[] = []
   const batches: number[] = []
   const waits: number[] = []
+  /** whose waits they are */
+  const named: AbortSignal[] = []
   const queue = new BatchQueue<string, string>({
     ...{ lanes: 1, concurrencyMax: 8, queueMax: 8, batchMax: 8, batchCostMax: 100 },
     ...overrides,
@@ -46,7 +48,13 @@ function aQueue(overrides: { lanes?: number; concurrencyMax?: number; queueMax?:
         running.push(entry)
       }),
     now: () => Date.now(),
-    observe: { batch: (calls) => batches.push(calls), waited: (seconds) => waits.push(seconds) },
+    observe: {
+      batch: (calls) => batches.push(calls),
+      waited(seconds, call) {
+        waits.push(seconds)
+        if (call) named.push(call)
+      },
+    },
   })
   const submit = (job: string, turn: Partial<Turn> = {}, signal: AbortSignal = never) => {
     const answer = queue.submit(job, { account: 'a', startBy: LATER, cost: 1, batchKey: 'k', ...turn }, signal)
@@ -55,7 +63,7 @@ function aQueue(overrides: { lanes?: number; concurrencyMax?: number; queueMax?:
     return answer
   }
   const now = () => running.map(({ jobs }) => jobs.join(''))
-  return { queue, submit, running, now, batches, waits, endNext: () => running[0]?.end() }
+  return { queue, submit, running, now, batches, waits, named, endNext: () => running[0]?.end() }
 }
 
 const refusal = (code: string, message?: string) => expect.objectContaining({ code, ...(message && { message }) })
@@ -384,12 +392,14 @@ describe('the end', () => {
     expect(queue.load()).toEqual({ inFlight: 0, waiting: 0 })
   })
 
-  it('tells how long each waited', async () => {
-    const { submit, endNext, waits } = aQueue()
-    void submit('x')
-    void submit('y')
+  it('tells how long each waited, by its own signal: its line in the log finds it so', async () => {
+    const { submit, endNext, waits, named } = aQueue()
+    const [one, other] = [new AbortController().signal, new AbortController().signal]
+    void submit('x', {}, one)
+    void submit('y', {}, other)
     await vi.advanceTimersByTimeAsync(250)
     await endNext()
     expect(waits).toEqual([0, 0.25])
+    expect([named[0] === one, named[1] === other]).toEqual([true, true])
   })
 })
