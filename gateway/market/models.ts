@@ -12,7 +12,7 @@ import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { Model } from './market-port.ts'
 import { requireSense } from './model-sense.ts'
-import { toModel } from './rows.ts'
+import { toModel, toUnprobedModel, UNPROBED } from './rows.ts'
 
 /** The house's own models. */
 const HOUSE_HANDLE = 'souk'
@@ -25,7 +25,7 @@ export interface Publisher {
 export interface ModelBook {
   /** @throws GatewayError invalid_request, forbidden, conflict */
   publish(manifest: ModelManifest, publisher: Publisher): Promise<{ model: Model; isNew: boolean }>
-  /** by id, from after `cursor` */
+  /** by id, from after `cursor`, without their probes */
   list(cursor: string | null): Promise<{ data: Model[]; nextCursor: string | null }>
 }
 
@@ -93,12 +93,12 @@ export function createModelBook(needs: { db: D1Database; clock: Clock }): ModelB
     },
     async list(cursor) {
       const rows = await db
-        .select()
+        .select(UNPROBED)
         .from(models)
         .where(gt(models.id, cursor ?? ''))
         .orderBy(asc(models.id))
         .limit(LIMITS.pageRows + 1)
-      const data = rows.slice(0, LIMITS.pageRows).map(toModel)
+      const data = rows.slice(0, LIMITS.pageRows).map(toUnprobedModel)
       return { data, nextCursor: rows.length > data.length ? (data.at(-1)?.id ?? null) : null }
     },
   }

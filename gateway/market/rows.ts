@@ -1,6 +1,7 @@
 // Registry rows as the market speaks of them. Text columns are parsed here, once; a row that does not parse is a bug and throws.
-import type { InferSelectModel } from 'drizzle-orm'
-import type { models, nodes, offers } from '../../db/schema.ts'
+import { getTableColumns, sql, type InferSelectModel } from 'drizzle-orm'
+import { z } from 'zod'
+import { models, type nodes, type offers } from '../../db/schema.ts'
 import { ModelManifest } from '../../protocol/model.ts'
 import { Assurance, NodeState } from '../../protocol/node.ts'
 import type { Price } from '../../protocol/price.ts'
@@ -24,11 +25,24 @@ export type ModelRow = InferSelectModel<typeof models>
 export type NodeRow = InferSelectModel<typeof nodes>
 export type OfferRow = InferSelectModel<typeof offers>
 
-export function toModel(row: ModelRow): Model {
+export const toModel = (row: ModelRow): Model => modelOf(row, ModelManifest)
+
+/** Columns of a model without its probes: they can be half a megabyte, and who reads many models needs none of them. */
+export const UNPROBED = {
+  ...getTableColumns(models),
+  manifest: sql<string>`json_set(${models.manifest}, '$.probes', json_array())`,
+}
+
+/** Of a row read by {@link UNPROBED}. */
+export const toUnprobedModel = (row: ModelRow): Model => modelOf(row, UnprobedManifest)
+
+const UnprobedManifest = ModelManifest.extend({ probes: z.tuple([]) })
+
+function modelOf(row: ModelRow, schema: z.ZodType<ModelManifest>): Model {
   return {
     id: asModelId(row.id),
     digest: row.digest,
-    manifest: ModelManifest.parse(JSON.parse(row.manifest)),
+    manifest: schema.parse(JSON.parse(row.manifest)),
     authorAccountId: asAccountId(row.authorAccountId),
     royaltyBps: row.royaltyBps,
     createdAt: instant(row.createdAt),

@@ -9,7 +9,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { SNAPSHOT } from '../core/limits.ts'
 import type { Snapshot } from './market-port.ts'
-import { toModel, toOffer } from './rows.ts'
+import { toOffer, toUnprobedModel, UNPROBED } from './rows.ts'
 
 /** offers read for one model; the cheapest ones come first */
 const OFFERS_MAX = 500
@@ -97,7 +97,7 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
   // Left joins: a model without offers still is a model.
   const joined = () =>
     db
-      .select()
+      .select({ models: UNPROBED, offers, nodes })
       .from(models)
       .leftJoin(offers, and(eq(offers.modelId, models.id), eq(offers.state, 'live')))
       .leftJoin(nodes, and(eq(nodes.id, offers.nodeId), inArray(nodes.state, ['probation', 'active'])))
@@ -107,7 +107,7 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
     if (!first) return null
     const now = needs.clock()
     const seen = rows.flatMap((row) => (row.offers && row.nodes ? [toOffer(row.offers, row.nodes, now)] : []))
-    return { model: toModel(first.models), offers: seen, takenAt: now }
+    return { model: toUnprobedModel(first.models), offers: seen, takenAt: now }
   }
   return {
     one: async (modelId: ModelId): Promise<Snapshot | null> =>
