@@ -90,6 +90,9 @@ const NO_BYTES = new Uint8Array()
 /** −1 of none. Not `Math.max(...)`: a vocabulary is more than a call takes arguments. */
 const largest = (numbers: readonly number[]): number => numbers.reduce((most, one) => Math.max(most, one), -1)
 
+/** From the first white space on: tried from each one, a million of them, which may be a caller's, would take minutes. */
+const SPACE_BEFORE = String.raw`(?:(?<!\s)\s+)?`
+
 /** Finds added tokens as the tokenizer itself would: the longest of those that begin at one place. */
 function splitter(added: readonly AddedToken[]): ModelTokenizer['pieces'] {
   const longestFirst = [...added].sort((a, b) => b.content.length - a.content.length)
@@ -99,7 +102,9 @@ function splitter(added: readonly AddedToken[]): ModelTokenizer['pieces'] {
   )
   if (named.length === 0) return (text) => (text === '' ? [] : [text])
   const pattern = named
-    .map(({ content, lstrip, rstrip }) => `${lstrip ? '\\s*' : ''}(${escapeRegExp(content)})${rstrip ? '\\s*' : ''}`)
+    .map(
+      ({ content, lstrip, rstrip }) => `${lstrip ? SPACE_BEFORE : ''}(${escapeRegExp(content)})${rstrip ? '\\s*' : ''}`,
+    )
     .join('|')
   return (text) => {
     const pieces: (number | string)[] = []
