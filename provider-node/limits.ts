@@ -5,6 +5,8 @@ export const NODE_LIMITS = {
   /** ms until a request's headers, and until its whole body, have arrived: whoever sends slower only holds a socket */
   headersMs: 10_000,
   requestMs: 30_000,
+  /** ms an idle connection is kept: longer than proxies and clients keep theirs, or a request meets a connection that is just being closed */
+  keepAliveMs: 75_000,
   /** characters of a ticket: three times a real one */
   ticketCharacters: 4_096,
   /** used tickets remembered until they expire: 500 calls a second for their three minutes */
@@ -15,6 +17,8 @@ export const NODE_LIMITS = {
   callMs: 300_000,
   /** seconds within which a call of the operator's own programs has to begin */
   ownCallSeconds: 60,
+  /** ms between two events of one answer, its first and last apart: nobody reads faster, and each costs node, gateway and caller a write */
+  eventPauseMs: 10,
   /** tokens of prompts in one run of a text model, padding included: answers under way wait for it */
   prefillTokens: 128,
   /** bytes of one text model's key-value cache, padding included; a step holds it twice for a moment. One call alone may take more. */

@@ -137,7 +137,12 @@ function listen(
 ): Promise<{ server: ServerType; url: string }> {
   return new Promise((resolve, reject) => {
     const headersTimeout = Math.min(requestMs, NODE_LIMITS.headersMs)
-    const serverOptions = { requestTimeout: requestMs, headersTimeout, connectionsCheckingInterval: headersTimeout }
+    const serverOptions = {
+      requestTimeout: requestMs,
+      headersTimeout,
+      connectionsCheckingInterval: headersTimeout,
+      keepAliveTimeout: NODE_LIMITS.keepAliveMs,
+    }
     const server = serve({ fetch, hostname: host, port, serverOptions }, (address) => {
       const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
       resolve({ server, url: `http://${shown}:${address.port}` })

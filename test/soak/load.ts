@@ -29,11 +29,16 @@ interface Order {
 }
 
 /** Calls one after the other until `until` (ms since the Unix epoch). */
-export async function client(target: Target, seed: number, until: number, count: (seen: Seen) => void): Promise<void> {
+export async function client(
+  target: Target,
+  seed: number,
+  until: number,
+  count: (seen: Seen, why: string | null) => void,
+): Promise<void> {
   const random = seededRandom(seed)
   while (Date.now() < until) {
-    const seen = await call(target, drawOrder(target, random), random)
-    count(seen)
+    const { seen, why } = await call(target, drawOrder(target, random), random)
+    count(seen, why)
     // Whoever was refused comes back, and not at once.
     if (seen === 'busy') await pause(20 + 80 * random())
   }
@@ -87,7 +92,8 @@ function drawOrder({ chat, embeddings, languages }: Target, random: () => number
   return { path: NODE_PATHS.infer, model: languages, body: encodeRequest(request) }
 }
 
-async function call(target: Target, order: Order, random: () => number): Promise<Seen> {
+/** `why` is there for what is the node's own fault. */
+async function call(target: Target, order: Order, random: () => number): Promise<{ seen: Seen; why: string | null }> {
   const leaving = new AbortController()
   // From at once to long after most answers are whole.
   const leaves = random() < 0.3 ? setTimeout(() => leaving.abort(), 300 * random() ** 3) : undefined
@@ -100,9 +106,9 @@ async function call(target: Target, order: Order, random: () => number): Promise
       signal: leaving.signal,
     })
     if (!response.ok) {
-      await response.text()
-      if (response.status === 429) return 'busy'
-      return order.isNonsense && response.status === 400 ? 'refused' : 'failed'
+      const why = `${order.path}: ${response.status} ${await response.text()}`
+      if (response.status === 429) return { seen: 'busy', why: null }
+      return order.isNonsense && response.status === 400 ? { seen: 'refused', why: null } : { seen: 'failed', why }
     }
     let tail = ''
     for await (const chunk of response.body ?? []) {
@@ -110,9 +116,12 @@ async function call(target: Target, order: Order, random: () => number): Promise
       if (isSlow) await pause(50 * random())
     }
     const isStream = order.path === NODE_PATHS.chat || order.path === NODE_PATHS.completions
-    return !isStream || tail.includes('data: [DONE]') ? 'whole' : 'torn'
-  } catch {
-    return leaving.signal.aborted ? 'left' : 'torn'
+    if (!isStream || tail.includes('data: [DONE]')) return { seen: 'whole', why: null }
+    return { seen: 'torn', why: `${order.path}: ends in ${JSON.stringify(tail)}` }
+  } catch (cause) {
+    if (leaving.signal.aborted) return { seen: 'left', why: null }
+    const reason = cause instanceof Error ? `${cause.message} (${String(cause.cause)})` : 'unknown'
+    return { seen: 'torn', why: `${order.path}: ${reason}` }
   } finally {
     clearTimeout(leaves)
   }

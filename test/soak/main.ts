@@ -40,8 +40,12 @@ if (!chat || !embeddings || !languages) throw new Error('a model is missing')
 const target: Target = { url, nodeKey: identity.nodeKey, gateway, chat, embeddings, languages }
 
 const counts: Record<Seen, number> = { whole: 0, left: 0, busy: 0, refused: 0, torn: 0, failed: 0 }
+const noted = (seen: Seen, why: string | null) => {
+  counts[seen] += 1
+  if (why !== null) console.log(`${seen}: ${why}`)
+}
 const until = Date.now() + minutes * 60_000
-const clients = Array.from({ length: CLIENTS }, (_, seed) => client(target, seed + 1, until, (seen) => counts[seen]++))
+const clients = Array.from({ length: CLIENTS }, (_, seed) => client(target, seed + 1, until, noted))
 const samples = await sampled(until)
 await Promise.all(clients)
 const problems = [...(await stuckSlots()), ...faults(), ...growth(samples)]
