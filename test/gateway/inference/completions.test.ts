@@ -31,7 +31,9 @@ const counting: ScriptedNode = ({ body }) => {
   const choices = Array.from({ length: prompts * (asked.n ?? 1) }, (_, index) => index)
   let output = 0
   const event = (index: number, content: string, finish_reason: string | null, tokens: TokenLogprob[]) => ({
-    choices: [{ index, delta: { content }, finish_reason, ...(asked.logprobs === undefined ? {} : { logprobs: tokens }) }],
+    choices: [
+      { index, delta: { content }, finish_reason, ...(asked.logprobs === undefined ? {} : { logprobs: tokens }) },
+    ],
     usage: { prompt_tokens: 3 * prompts, completion_tokens: output },
   })
   const round = (letter: string) =>
