@@ -112,7 +112,7 @@ function answerStream(run: TextRun, { choices, receipt, signal, breakOff }: Answ
       signal.addEventListener('abort', () => abandon(controller), { once: true })
     },
     async pull(controller) {
-      const next = await steps.take().catch(() => null)
+      const next = await steps.take(NODE_LIMITS.eventPauseMs).catch(() => null)
       if (!next) return abandon(controller)
       open -= next.filter(({ finishReason }) => finishReason !== null).length
       const isLast = open <= 0

@@ -13,6 +13,10 @@ export class StepQueue implements AsyncIterable<TextStep> {
   /** in the order in which they began to wait */
   readonly #pending = new Map<number, Pending>()
   #outputTokens = 0
+  /** by the clock of `performance` */
+  #takenAt = -Infinity
+  /** the reader wants to hear of an end only */
+  #isPausing = false
   #ended = false
   #failure: Error | null = null
   #wake: (() => void) | null = null
@@ -25,7 +29,7 @@ export class StepQueue implements AsyncIterable<TextStep> {
       waiting.logprobs.push(...logprobs)
       waiting.finishReason = finishReason
     } else this.#pending.set(choice, { choice, text, outputTokens, logprobs: [...logprobs], finishReason })
-    this.#notify()
+    if (!this.#isPausing || finishReason !== null) this.#notify()
   }
 
   end(): void {
@@ -38,13 +42,18 @@ export class StepQueue implements AsyncIterable<TextStep> {
     this.end()
   }
 
-  /** All that waits, at most one step of each choice; null behind the last one. One reader. @throws what {@link fail} was given */
-  async take(): Promise<TextStep[] | null> {
+  /**
+   * All that waits, at most one step of each choice; null behind the last one. One reader.
+   * @param pauseMs before which nothing is given that came behind the last time, unless a choice ends: sooner it is joined with what comes after it
+   * @throws what {@link fail} was given
+   */
+  async take(pauseMs = 0): Promise<TextStep[] | null> {
     while (this.#pending.size === 0) {
       if (this.#failure) throw this.#failure
       if (this.#ended) return null
-      await new Promise<void>((resolve) => (this.#wake = resolve))
+      await this.#news()
     }
+    if (pauseMs > 0) await this.#pause(pauseMs)
     // Counts are of all choices, so the latest one holds for each of these.
     const steps = [...this.#pending.values()].map((step) => ({ ...step, outputTokens: this.#outputTokens }))
     this.#pending.clear()
@@ -53,6 +62,23 @@ export class StepQueue implements AsyncIterable<TextStep> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TextStep> {
     for (let steps = await this.take(); steps; steps = await this.take()) yield* steps
+  }
+
+  async #pause(pauseMs: number): Promise<void> {
+    const restMs = this.#takenAt + pauseMs - performance.now()
+    const isOver = this.#ended || [...this.#pending.values()].some(({ finishReason }) => finishReason !== null)
+    if (restMs > 0 && !isOver) {
+      this.#isPausing = true
+      const late = setTimeout(() => this.#notify(), restMs)
+      await this.#news()
+      clearTimeout(late)
+      this.#isPausing = false
+    }
+    this.#takenAt = performance.now()
+  }
+
+  #news(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve))
   }
 
   #notify(): void {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { TextStep } from '../../../provider-node/engines/engine.ts'
 import { StepQueue } from '../../../provider-node/engines/step-queue.ts'
 
@@ -51,5 +51,54 @@ describe('steps that wait for their reader', () => {
     queue.fail(new Error('broken'))
     expect(await queue.take()).toHaveLength(1)
     await expect(queue.take()).rejects.toThrow('broken')
+  })
+})
+
+describe('a reader who wants no more than one piece in ten milliseconds', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+  afterEach(() => void vi.useRealTimers())
+  const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+  it('gets the first at once, and then joined what came until the time was over', async () => {
+    const queue = new StepQueue()
+    queue.push(step(0, 'a', 1))
+    expect(await queue.take(10)).toEqual([step(0, 'a', 1)])
+    const heard: string[] = []
+    const second = queue.take(10).then((steps) => heard.push(steps?.map(({ text }) => text).join('|') ?? 'end'))
+    queue.push(step(0, 'b', 2))
+    queue.push(step(0, 'c', 3))
+    vi.advanceTimersByTime(9)
+    await settled()
+    expect(heard).toEqual([])
+    queue.push(step(0, 'd', 4))
+    vi.advanceTimersByTime(1)
+    await second
+    expect(heard).toEqual(['bcd'])
+    vi.advanceTimersByTime(10)
+    queue.push(step(0, 'e', 5))
+    expect(await queue.take(10)).toEqual([step(0, 'e', 5)])
+  })
+
+  it.each([
+    ['the end of a choice', (queue: StepQueue) => queue.push(step(1, 'z', 3, { finishReason: 'stop' })), ['b', 'z']],
+    ['the end of all', (queue: StepQueue) => queue.end(), ['b']],
+    ['a failure', (queue: StepQueue) => queue.fail(new Error('broken')), ['b']],
+  ])('is told %s without delay', async (_, end, texts) => {
+    const queue = new StepQueue()
+    queue.push(step(0, 'a', 1))
+    await queue.take(10)
+    const second = queue.take(10)
+    queue.push(step(0, 'b', 2))
+    await settled()
+    end(queue)
+    expect((await second)?.map(({ text }) => text)).toEqual(texts)
+  })
+
+  it('is told at once of an end that was there before', async () => {
+    const queue = new StepQueue()
+    queue.push(step(0, 'a', 1))
+    await queue.take(10)
+    queue.push(step(0, 'b', 2, { finishReason: 'length' }))
+    expect(await queue.take(10)).toEqual([step(0, 'b', 2, { finishReason: 'length' })])
   })
 })
