@@ -1,5 +1,6 @@
 // Several text jobs as one: all accepted or none, one stream of steps, one end. Whoever leaves leaves them all, and when one fails the others
 // are of no use any more.
+import { setMaxListeners } from 'node:events'
 import type { TextEnd, TextEngine, TextJob, TextRun } from './engine.ts'
 import { StepQueue } from './step-queue.ts'
 
@@ -12,6 +13,7 @@ export async function startTogether(
   const [first, ...others] = jobs
   if (first && others.length === 0) return engine.start(first, signal)
   const group = new AbortController()
+  setMaxListeners(0, group.signal)
   const stop = () => group.abort()
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
