@@ -1,6 +1,7 @@
 // One client after another, as strangers are: chats of all kinds, completions, vectors, tensors; a third of them leave before the end, some read
 // slowly, some ask for nonsense. What each does is drawn from a seed; what the node answers is counted by what it was.
 import { randomUUID } from 'node:crypto'
+import { Agent, request, type IncomingMessage } from 'node:http'
 import { base64url, sha256Hex } from '../../protocol/canonical.ts'
 import { NODE_PATHS } from '../../protocol/node.ts'
 import { encodeRequest } from '../../protocol/oip-canonical.ts'
@@ -98,33 +99,48 @@ async function call(target: Target, order: Order, random: () => number): Promise
   // From at once to long after most answers are whole.
   const leaves = random() < 0.3 ? setTimeout(() => leaving.abort(), 300 * random() ** 3) : undefined
   const isSlow = random() < 0.03
+  // A call takes a second or two: one that takes a minute has been forgotten by somebody.
+  const late = setTimeout(() => leaving.abort(new Error('a minute has passed')), CALL_MS)
   try {
-    const response = await fetch(`${target.url}${order.path}`, {
-      method: 'POST',
-      headers: { authorization: `Souk ${await ticketFor(target, order)}` },
-      body: order.body,
-      signal: leaving.signal,
-    })
-    if (!response.ok) {
-      const why = `${order.path}: ${response.status} ${await response.text()}`
-      if (response.status === 429) return { seen: 'busy', why: null }
-      return order.isNonsense && response.status === 400 ? { seen: 'refused', why: null } : { seen: 'failed', why }
+    const response = await posted(target, order, leaving.signal)
+    if (response.statusCode !== 200) {
+      const parts: Buffer[] = []
+      for await (const part of response) parts.push(Buffer.from(part as Uint8Array)) // no encoding was set
+      const why = `${order.path}: ${response.statusCode} ${Buffer.concat(parts).toString()}`
+      if (response.statusCode === 429) return { seen: 'busy', why: null }
+      const isFair = order.isNonsense && response.statusCode === 400
+      return isFair ? { seen: 'refused', why: null } : { seen: 'failed', why }
     }
     let tail = ''
-    for await (const chunk of response.body ?? []) {
-      tail = (tail + Buffer.from(chunk).toString('latin1')).slice(-64)
+    for await (const chunk of response) {
+      tail = (tail + Buffer.from(chunk as Uint8Array).toString('latin1')).slice(-64)
       if (isSlow) await pause(50 * random())
     }
     const isStream = order.path === NODE_PATHS.chat || order.path === NODE_PATHS.completions
     if (!isStream || tail.includes('data: [DONE]')) return { seen: 'whole', why: null }
     return { seen: 'torn', why: `${order.path}: ends in ${JSON.stringify(tail)}` }
   } catch (cause) {
-    if (leaving.signal.aborted) return { seen: 'left', why: null }
+    const isLate = leaving.signal.reason instanceof Error && leaving.signal.reason.message === 'a minute has passed'
+    if (leaving.signal.aborted && !isLate) return { seen: 'left', why: null }
     const reason = cause instanceof Error ? `${cause.message} (${String(cause.cause)})` : 'unknown'
     return { seen: 'torn', why: `${order.path}: ${reason}` }
   } finally {
     clearTimeout(leaves)
+    clearTimeout(late)
   }
+}
+
+const CALL_MS = 60_000
+const agent = new Agent({ keepAlive: true })
+
+/** By node:http: among thousands of hang-ups fetch was seen never to settle, with no socket left open and no call left in the node. */
+async function posted(target: Target, order: Order, signal: AbortSignal): Promise<IncomingMessage> {
+  const headers = { authorization: `Souk ${await ticketFor(target, order)}` }
+  return new Promise((resolve, reject) => {
+    const asked = request(`${target.url}${order.path}`, { method: 'POST', headers, agent, signal }, resolve)
+    asked.on('error', reject)
+    asked.end(order.body)
+  })
 }
 
 function ticketFor({ gateway, nodeKey }: Target, { path, model, body }: Order): Promise<string> {
