@@ -10,7 +10,7 @@ import { startCommand } from '../support/command.ts'
 import { client, type Seen, type Target } from './load.ts'
 
 const minutes = Number(process.argv[2] ?? 30)
-/** clients at the same time: more than the engines compute at once, so that queues fill and refuse */
+/** clients at the same time: more than the engines compute at once, so that calls wait */
 const CLIENTS = 24
 const SAMPLE_MS = 2_000
 /** of the resident memory's median in the second quarter of the run: what the last quarter may be */
