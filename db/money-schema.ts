@@ -52,6 +52,28 @@ export const withdrawals = sqliteTable(
   ],
 )
 
+/** Where an account's withdrawals go instead of to its wallets. A change is a row of its own: the latest one in force holds. */
+export const payoutAddresses = sqliteTable(
+  'payout_addresses',
+  {
+    /** account:requestedAt */
+    id: text('id').primaryKey(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** EIP-55 checksummed address */
+    address: text('address').notNull(),
+    /** wallet whose fresh sign-in asked for it */
+    requestedBy: text('requested_by').notNull(),
+    /** ms */
+    requestedAt: integer('requested_at').notNull(),
+    /** ms from which it holds */
+    effectiveAt: integer('effective_at').notNull(),
+    /** ms when it was taken back before it came into force; null otherwise */
+    cancelledAt: integer('cancelled_at'),
+  },
+  (t) => [index('payout_addresses_account').on(t.accountId, t.effectiveAt)],
+)
+
 /** What online verification found wrong. Open while resolvedAt is null. */
 export const alerts = sqliteTable(
   'alerts',

@@ -105,6 +105,18 @@ export const models = sqliteTable(
     royaltyBps: integer('royalty_bps').notNull(),
     /** ModelManifest as JSON */
     manifest: text('manifest').notNull(),
+    /** ModelState (protocol/publish.ts) */
+    state: text('state').notNull().default('active'),
+    /** of the state, in words for callers and operators */
+    stateReason: text('state_reason'),
+    /** ModelId to use instead */
+    replacedBy: text('replaced_by'),
+    /** ms of the last change of state; null: never changed */
+    stateAt: integer('state_at'),
+    /** checksummed address whose wallet signed the publication; null for rows of before */
+    publishedBy: text('published_by'),
+    /** that EIP-712 signature, 0x-hex */
+    signature: text('signature'),
     /** ms */
     createdAt: integer('created_at').notNull(),
   },
@@ -125,8 +137,14 @@ export const nodes = sqliteTable(
     nodeKey: text('node_key').notNull(),
     /** secp256k1 address for settlement vouchers */
     settlementKey: text('settlement_key').notNull(),
-    /** https URL without a trailing slash */
+    /** https URL without a trailing slash, or `link`: reached by its own link */
     endpoint: text('endpoint').notNull(),
+    /** of the wire, as agreed when the endpoint was proved; null before */
+    wireVersion: integer('wire_version'),
+    /** ms since when its link is there; null while it is not */
+    linkUpAt: integer('link_up_at'),
+    /** ms since when its link is gone, written when it stays away; null while it is there, and before the first one */
+    linkDownAt: integer('link_down_at'),
     /** NodeState */
     state: text('state').notNull(),
     /** why it gets no traffic, for its operator; null when it does */
@@ -143,6 +161,24 @@ export const nodes = sqliteTable(
     index('nodes_operator').on(t.operatorAccountId),
     index('nodes_state').on(t.state),
   ],
+)
+
+/** Every key a node ever had: a key that was exchanged is nobody else's, and old receipts and tickets can be told to whom they belong. */
+export const nodeKeys = sqliteTable(
+  'node_keys',
+  {
+    /** Ed25519 public key, base64url */
+    nodeKey: text('node_key').primaryKey(),
+    /** NodeId */
+    nodeId: text('node_id').notNull(),
+    /** secp256k1 address that was authorised with it */
+    settlementKey: text('settlement_key').notNull(),
+    /** ms */
+    fromAt: integer('from_at').notNull(),
+    /** ms when another took its place; null while in use */
+    untilAt: integer('until_at'),
+  },
+  (t) => [index('node_keys_node').on(t.nodeId)],
 )
 
 export const offers = sqliteTable(

@@ -1,12 +1,9 @@
-// Node and gateway: how a node joins, what it offers, how the gateway asks it for work, what it streams back.
-// The version travels in `souk-wire`; both sides accept their own and the one before.
+// Node and gateway: how a node joins, what it offers, how the gateway asks it for work, what it streams back. The wire's version: wire.ts.
 import { z } from 'zod'
 import { Address, Signature } from './auth.ts'
 import { Sha256Hex } from './model.ts'
 import { CHOICES_MAX, TokenLogprob, Usage } from './openai.ts'
 
-export const WIRE_VERSION = 1
-export const WIRE_HEADER = 'souk-wire'
 /** `authorization: Souk <ticket>` on every request the gateway sends to a node. */
 export const TICKET_SCHEME = 'Souk'
 
@@ -66,6 +63,7 @@ export const nodeAuthorizationDomain = (chainId: number) => ({ name: 'Souk', ver
 
 export const RegisterNodeRequest = z.strictObject({
   name: z.string().trim().min(1).max(80),
+  /** an https address, or LINK_ENDPOINT (link.ts): reached by the node's own link */
   endpoint: z.string().max(2_048),
   nodeKey: Ed25519Key,
   settlementKey: Address,
@@ -91,10 +89,12 @@ export const registrationClaims = (
   deadline: request.deadline,
 })
 
-export const NodeState = z.enum(['pending', 'probation', 'active', 'draining', 'suspended'])
+/** `revoked`: its operator took the authorisation back; a new registration by the wallet gives it again. */
+export const NodeState = z.enum(['pending', 'probation', 'active', 'draining', 'suspended', 'revoked'])
 export type NodeState = z.infer<typeof NodeState>
 
-const PricesView = z.object({
+/** decimal dollars */
+export const PricesView = z.object({
   inputPerMillion: z.string(),
   outputPerMillion: z.string(),
   cachedInputPerMillion: z.string(),
@@ -130,6 +130,10 @@ export const NodeView = z.object({
   endpoint: z.string(),
   state: NodeState,
   reason: z.string().nullable(),
+  /** of a node that is reached by its link: since when it is there, and since when it is gone; both null before the first one. Absent: reached by HTTPS */
+  link: z.object({ upSince: z.string().nullable(), downSince: z.string().nullable() }).optional(),
+  /** the version of the wire that is spoken with it; null before its endpoint was proved */
+  wireVersion: z.number().int().nullable().optional(),
   offers: z.array(OfferView),
   createdAt: z.string(),
 })

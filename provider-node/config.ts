@@ -47,11 +47,11 @@ export const NodeConfig = z.strictObject({
   version: z.literal(1),
   name: z.string().trim().min(1).max(80),
   gateway: HttpUrl,
-  /** where the gateway reaches this node; null: the address it listens on (only sensible beside a local gateway) */
+  /** https address where the gateway reaches this node; null: it is reached by its own link, behind any router */
   endpoint: HttpUrl.nullable(),
   host: z.string().min(1).max(255),
-  /** 0: any free one */
-  port: z.number().int().min(0).max(65_535),
+  /** where it listens, 0: any free one; null: nowhere, for a node that is reached by its link */
+  port: z.number().int().min(0).max(65_535).nullable(),
   nodeId: z.string().nullable(),
   /** bearer token with which the operator's own programs may use this node directly, unpaid; null: nobody may */
   ownKey: z.string().min(16).max(256).nullable().default(null),

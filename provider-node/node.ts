@@ -143,7 +143,7 @@ function listen(
       connectionsCheckingInterval: headersTimeout,
       keepAliveTimeout: NODE_LIMITS.keepAliveMs,
     }
-    const server = serve({ fetch, hostname: host, port, serverOptions }, (address) => {
+    const server = serve({ fetch, hostname: host, port: port ?? 0, serverOptions }, (address) => {
       const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
       resolve({ server, url: `http://${shown}:${address.port}` })
     })

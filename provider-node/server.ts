@@ -7,9 +7,8 @@ import {
   ChallengeRequest,
   NODE_PATHS,
   PROOF_TYP,
-  WIRE_HEADER,
-  WIRE_VERSION,
 } from '../protocol/node.ts'
+import { negotiateWire, WIRE_HEADER, WIRE_VERSION } from '../protocol/wire.ts'
 import { signClaims } from '../protocol/ticket.ts'
 import { BodyTooLarge, parseJson, readBody } from './body.ts'
 import type { Call } from './call.ts'
@@ -93,7 +92,7 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
 
   const work = async (c: Context<NodeEnv>, next: Next) => {
     if (isDraining()) throw new NodeRefusal('draining', 'This node is stopping.')
-    if (!speaks(c.req.header(WIRE_HEADER)))
+    if (negotiateWire(c.req.header(WIRE_HEADER)) === null)
       throw new NodeRefusal('bad_request', `This node speaks version ${WIRE_VERSION} of the wire.`)
     await next()
   }
@@ -133,13 +132,6 @@ export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
 }
 
 const withoutSlash = (url: string): string => url.replace(/\/+$/, '')
-
-/** Our own version and the one before; a request without the header speaks ours. */
-function speaks(header: string | undefined): boolean {
-  if (header === undefined) return true
-  const version = Number(header)
-  return version === WIRE_VERSION || version === WIRE_VERSION - 1
-}
 
 function asRefusal(error: Error): NodeRefusal {
   if (error instanceof NodeRefusal) return error

@@ -104,7 +104,8 @@ export async function runAttempt<Answer extends Answered>(
     const body = order.bodyFor(offer)
     const { jws, ticket } = await needs.issueTicket(order, offer, attempt, body).catch(ourOwnFault)
     ticketJws = jws
-    const request = { endpoint: offer.endpoint, path: order.path, body, ticket: jws }
+    const { nodeId, endpoint, wireVersion } = offer
+    const request = { nodeId, endpoint, wireVersion, path: order.path, body, ticket: jws }
     const firstMs = firstOutputMs(needs.timeouts, order, body)
     // Only text comes while it is computed. The head of vectors and tensors comes with them.
     const isText = order.path === NODE_PATHS.chat || order.path === NODE_PATHS.completions

@@ -1,7 +1,12 @@
 // How a node is reached. Callers see one method; whether it goes over HTTPS or over the node's own WebSocket is this room's matter.
+import type { NodeId } from '../../protocol/units.ts'
+
 export interface NodeRequest {
-  /** the node's registered endpoint, without a trailing slash */
+  readonly nodeId: NodeId
+  /** the node's registered endpoint, without a trailing slash; or LINK_ENDPOINT (protocol/link.ts) */
   readonly endpoint: string
+  /** of the wire, as it was agreed when the endpoint was proved */
+  readonly wireVersion: number
   /** e.g. /v1/chat/completions */
   readonly path: string
   /** the exact bytes whose sha256 stands in the ticket */

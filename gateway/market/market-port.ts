@@ -22,7 +22,9 @@ export interface Offer {
   readonly nodeKey: string
   readonly nodeState: NodeState
   readonly operatorAccountId: AccountId
+  /** an address, or LINK_ENDPOINT */
   readonly endpoint: string
+  readonly wireVersion: number
   readonly modelId: ModelId
   readonly price: Price
   /** of these prices, from 1 */

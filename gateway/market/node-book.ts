@@ -157,9 +157,9 @@ function registrations(db: Database) {
 /** What proofs, probes and operators decide. */
 function decisions(db: Database) {
   return {
-    async proved(nodeId: NodeId, endpoint: string, now: Instant): Promise<void> {
+    async proved(nodeId: NodeId, endpoint: string, wireVersion: number, now: Instant): Promise<void> {
       const same = and(eq(nodes.id, nodeId), eq(nodes.endpoint, endpoint))
-      await db.update(nodes).set({ provedAt: now, seenAt: now }).where(same)
+      await db.update(nodes).set({ provedAt: now, seenAt: now, wireVersion }).where(same)
     },
 
     /**

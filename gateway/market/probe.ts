@@ -79,7 +79,8 @@ async function sendProbe(
     pseudonym: pseudonymOf(keySecret, offer.nodeId, newAccountId(needs.random)),
     nowSeconds: now / 1_000,
   })
-  const request = { endpoint: offer.endpoint, path: order.path, body: order.body, ticket: jws, signal }
+  const { nodeId, endpoint, wireVersion } = offer
+  const request = { nodeId, endpoint, wireVersion, path: order.path, body: order.body, ticket: jws, signal }
   const response = await orAborted(needs.link.send(request), signal)
   await requireOk(response, signal)
   const answer = await read(response, ticket.salt, signal)

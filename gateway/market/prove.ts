@@ -6,7 +6,8 @@ import type { Result } from '../../protocol/errors.ts'
 import { importPublicKey } from '../../protocol/keys.ts'
 import { challengeClaims, ChallengeReply, PROOF_TYP } from '../../protocol/node.ts'
 import { verifyClaims } from '../../protocol/ticket.ts'
-import type { RandomBytes } from '../../protocol/units.ts'
+import type { NodeId, RandomBytes } from '../../protocol/units.ts'
+import { negotiateWire, WIRE_HEADER, WIRE_VERSION } from '../../protocol/wire.ts'
 import { boundedJson, orAborted } from '../link/bounded.ts'
 import type { NodeLink } from '../link/node-link.ts'
 import { NodeFailure, requireOk, wordsFor } from './node-failure.ts'
@@ -14,17 +15,19 @@ import { NodeFailure, requireOk, wordsFor } from './node-failure.ts'
 const CHALLENGE_PATH = '/souk/challenge'
 const CHALLENGE_MS = 5_000
 const REPLY_BYTES_MAX = 8_192
+const SPOKEN = `${WIRE_VERSION - 1} and ${WIRE_VERSION}`
 
-/** Asks the endpoint to sign a fresh challenge. `detail` of a refusal is for the operator. */
+/** Asks the endpoint to sign a fresh challenge, and hears which wire it speaks. `detail` of a refusal is for the operator. */
 export async function proveEndpoint(
   needs: { link: NodeLink; random: RandomBytes; timeoutMs?: number },
-  node: { endpoint: string; nodeKey: string },
-): Promise<Result<null, 'endpoint_unproved'>> {
+  node: { id: NodeId; endpoint: string; nodeKey: string },
+): Promise<Result<{ readonly wireVersion: number }, 'endpoint_unproved'>> {
   const claims = challengeClaims({ challenge: base64url(needs.random(32)), endpoint: node.endpoint })
   const signal = AbortSignal.timeout(needs.timeoutMs ?? CHALLENGE_MS)
   try {
     const body = JSON.stringify({ challenge: claims.challenge, endpoint: claims.endpoint })
-    const request = { endpoint: node.endpoint, path: CHALLENGE_PATH, body, ticket: '', signal }
+    const to = { nodeId: node.id, endpoint: node.endpoint, wireVersion: WIRE_VERSION }
+    const request = { ...to, path: CHALLENGE_PATH, body, ticket: '', signal }
     const response = await orAborted(needs.link.send(request), signal)
     await requireOk(response, signal)
     const reply = ChallengeReply.safeParse(await boundedJson(response, REPLY_BYTES_MAX, signal))
@@ -37,7 +40,11 @@ export async function proveEndpoint(
     const key = await importPublicKey(node.nodeKey)
     const verified = await verifyClaims(reply.data.proof, PROOF_TYP.challenge, exactly, () => Promise.resolve(key))
     if (!verified.ok) throw new NodeFailure('Its proof is not signed by the node key for this challenge and endpoint.')
-    return { ok: true, value: null }
+    const said = response.headers.get(WIRE_HEADER)
+    const wireVersion = negotiateWire(said)
+    if (wireVersion === null)
+      throw new NodeFailure(`It speaks version ${said?.slice(0, 10)} of the wire; spoken here are ${SPOKEN}.`)
+    return { ok: true, value: { wireVersion } }
   } catch (error) {
     return { ok: false, code: 'endpoint_unproved', detail: wordsFor(error) }
   }

@@ -52,6 +52,10 @@ export async function registerNode(
     nodeKey: request.nodeKey,
     settlementKey: request.settlementKey,
     endpoint: request.endpoint,
+    // A node that has moved says anew what it speaks, and has no link yet.
+    wireVersion: isMoved ? null : existing.wireVersion,
+    linkUpAt: isMoved ? null : existing.linkUpAt,
+    linkDownAt: isMoved ? null : existing.linkDownAt,
     ...stateAfter(existing, isMoved),
     seenAt: existing?.seenAt ?? null,
     createdAt: existing?.createdAt ?? now,

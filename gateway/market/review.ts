@@ -47,8 +47,8 @@ export async function reviewNode(needs: ReviewNeeds, nodeId: NodeId, options: { 
 async function prove(needs: ReviewNeeds, node: NodeRow): Promise<boolean> {
   const nodeId = asNodeId(node.id)
   const timeout = needs.proofMs === undefined ? {} : { timeoutMs: needs.proofMs }
-  const proof = await proveEndpoint({ link: needs.link, random: needs.random, ...timeout }, node)
-  if (proof.ok) await needs.book.proved(nodeId, node.endpoint, needs.clock())
+  const proof = await proveEndpoint({ link: needs.link, random: needs.random, ...timeout }, { ...node, id: nodeId })
+  if (proof.ok) await needs.book.proved(nodeId, node.endpoint, proof.value.wireVersion, needs.clock())
   else await needs.book.unproved(node, `The endpoint proof failed. ${proof.detail}`)
   return proof.ok
 }

@@ -58,6 +58,7 @@ export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
     nodeState: NodeState.parse(node.state),
     operatorAccountId: asAccountId(node.operatorAccountId),
     endpoint: node.endpoint,
+    wireVersion: node.wireVersion ?? FIRST_WIRE,
     modelId: asModelId(offer.modelId),
     price: priceOf(offer),
     priceVersion: offer.priceVersion,
@@ -73,6 +74,9 @@ export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
     inFlight: now - offer.updatedAt > ATTEMPT_MS ? 0 : offer.inFlight,
   }
 }
+
+/** Of nodes that were proved before versions were written down. */
+const FIRST_WIRE = 1
 
 type PricedRow = Pick<
   OfferRow,

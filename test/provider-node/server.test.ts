@@ -43,7 +43,7 @@ describe('a chat call', () => {
     const response = await send(node, CHAT_PATH, body, ticket)
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toContain('text/event-stream')
-    expect(response.headers.get('souk-wire')).toBe('1')
+    expect(response.headers.get('souk-wire')).toBe('2')
     const { text, events, isDone } = await readAnswer(response)
     expect(text).toContain('Paris')
     expect(isDone).toBe(true)
@@ -200,7 +200,7 @@ describe('what is refused', () => {
 
   it('a wire version it does not speak', async () => {
     const jws = await node.gateway.sign(aTicket(node, CHAT_PATH, body))
-    const headers = { authorization: `Souk ${jws}`, 'souk-wire': '2' }
+    const headers = { authorization: `Souk ${jws}`, 'souk-wire': '4' }
     const response = await fetch(`${node.url}${CHAT_PATH}`, { method: 'POST', body, headers })
     expect((await refusal(response)).slice(0, 2)).toEqual([400, 'bad_request'])
   })

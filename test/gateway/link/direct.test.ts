@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { systemRandom } from '../../../gateway/core/clock.ts'
 import { createDirectLink } from '../../../gateway/link/direct.ts'
 import { LinkRefused } from '../../../gateway/link/node-link.ts'
 import { createDohResolver } from '../../../gateway/link/resolver.ts'
+import { newNodeId } from '../../../protocol/units.ts'
 
 const request = {
+  nodeId: newNodeId(systemRandom),
   endpoint: 'https://node.example.com/souk',
+  wireVersion: 1,
   path: '/v1/embeddings',
   body: '{"a":1}',
   ticket: 'a.b.c',
@@ -21,7 +25,7 @@ function recording(answer: () => Response) {
 }
 
 describe('createDirectLink', () => {
-  it('sends the exact body with the ticket, uncompressed and versioned, and passes the signal on', async () => {
+  it('sends the exact body with the ticket, uncompressed, in the version that was agreed, and passes the signal on', async () => {
     const { seen, fetch } = recording(() => new Response('ok'))
     await createDirectLink({ allowLocal: false, fetch }).send(request)
     expect(seen[0]?.url).toBe('https://node.example.com/souk/v1/embeddings')

@@ -18,6 +18,7 @@ export function anOffer({ usd = '10', ...over }: Partial<Offer> & { usd?: string
     nodeState: 'active',
     operatorAccountId: OPERATOR,
     endpoint: 'https://node.example.com',
+    wireVersion: 2,
     modelId: CHAT_MODEL,
     price: {
       inputPerMillion: fromUsd(usd),

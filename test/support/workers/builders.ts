@@ -56,6 +56,7 @@ export function anOffer(over: Partial<Offer> = {}): Offer {
     nodeState: 'active',
     operatorAccountId: OPERATOR,
     endpoint: 'https://node.example',
+    wireVersion: 2,
     modelId: 'test/echo' as ModelId,
     price: aPrice(),
     priceVersion: 1,

@@ -1,0 +1,146 @@
+// What operators and their programs ask the gateway about their nodes. Two ways to ask: a signed-in wallet (or a managing API key), or the node's own
+// key, which may look after its own node only: `authorization: SoukNode <JWS by the node key over NodeRequestClaims>`. What concerns the operator rather than
+// one node (registering, rotating a key, revoking, money) always needs the wallet.
+import { z } from 'zod'
+import { Address, page, Signature, Timestamp } from './auth.ts'
+import { Ed25519Key, NodeView, OfferRequest, PricesView } from './node.ts'
+
+export const NODE_REQUEST_SCHEME = 'SoukNode'
+export const NODE_REQUEST_TYP = 'souk-node-request'
+
+/** Signed per request: this method, this path with its query, this body, within a minute of `iat` (seconds). */
+export const NodeRequestClaims = z.strictObject({
+  use: z.literal('souk-node-request'),
+  nodeId: z.string(),
+  method: z.enum(['GET', 'POST', 'PUT']),
+  path: z.string().max(512),
+  /** sha256 hex of the body's bytes; of no bytes when there is no body */
+  bodySha256: z.string().length(64),
+  iat: z.number().int(),
+})
+export type NodeRequestClaims = z.infer<typeof NodeRequestClaims>
+
+/** Sums of a span of time, of ended calls. */
+export const Traffic = z.object({
+  calls: z.number().int(),
+  /** that ended failed or expired */
+  errors: z.number().int(),
+  inputTokens: z.number().int(),
+  outputTokens: z.number().int(),
+  tensorBytes: z.number().int(),
+  /** decimal dollars: the operator's share */
+  earned: z.string(),
+})
+export type Traffic = z.infer<typeof Traffic>
+
+/** What others ask for the same model: the lowest, the middle and the highest price among live offers; null without any. */
+export const PriceRange = z.object({
+  model: z.string(),
+  /** live offers of other nodes */
+  offers: z.number().int(),
+  low: PricesView.nullable(),
+  median: PricesView.nullable(),
+  high: PricesView.nullable(),
+})
+export type PriceRange = z.infer<typeof PriceRange>
+
+/** `GET /api/models/{author}/{name}/prices`: public. */
+export const PriceRangeReply = PriceRange
+
+/** How the gateway sees one offer's health; null: nothing known yet. */
+export const OfferHealthView = z.object({
+  model: z.string(),
+  breaker: z.enum(['closed', 'open', 'half_open']),
+  /** 0…1, decayed */
+  success: z.number().nullable(),
+  firstTokenMs: z.number().nullable(),
+  unitsPerSecond: z.number().nullable(),
+  inFlight: z.number().int(),
+})
+
+/** `GET /api/nodes/{id}/status`, by the node's key or its operator: one look at everything. */
+export const NodeStatusView = z.object({
+  node: NodeView,
+  /** every reason, in words, why it gets no traffic or less than it could; empty when nothing is wrong */
+  reasons: z.array(z.string()),
+  health: z.array(OfferHealthView),
+  traffic: z.object({ hour: Traffic, day: Traffic, month: Traffic }),
+  /** newest first; null: never */
+  lastCallAt: Timestamp.nullable(),
+  prices: z.array(PriceRange),
+  /** what its operator should know: a model was deprecated, withdrawn or blocked, an older wire is spoken, … */
+  notices: z.array(z.string()),
+  /** the gateway's clock, so that the node can compare its own */
+  at: Timestamp,
+})
+export type NodeStatusView = z.infer<typeof NodeStatusView>
+
+/** `PUT /api/nodes/{id}/offers`, by the node's key or its operator: all offers at once; what is absent is paused. The answer is a NodeView. */
+export const OffersRequest = z.strictObject({ offers: z.array(OfferRequest).min(1).max(100) })
+export type OffersRequest = z.infer<typeof OffersRequest>
+
+/** `POST /api/nodes/{id}/selftest`, by the node's key or its operator: a call of the gateway to this node, paid by nobody. */
+export const SelftestRequest = z.strictObject({ model: z.string().max(160).optional() })
+export const SelftestReply = z.object({
+  data: z.array(
+    z.object({
+      model: z.string(),
+      ok: z.boolean(),
+      /** ms until the whole answer was there */
+      ms: z.number().int(),
+      /** what was wrong, in a sentence; null when nothing was */
+      detail: z.string().nullable(),
+    }),
+  ),
+})
+export type SelftestReply = z.infer<typeof SelftestReply>
+
+/** `GET /api/nodes/{id}/earnings?from&to&cursor`, by the node's key or its operator: charged calls this node was paid for, newest first. */
+export const EarningView = z.object({
+  callId: z.string(),
+  attempt: z.number().int(),
+  model: z.string(),
+  inputTokens: z.number().int(),
+  outputTokens: z.number().int(),
+  tensorBytes: z.number().int(),
+  /** decimal dollars: what the consumer was charged, and the operator's share of it */
+  charged: z.string(),
+  earned: z.string(),
+  at: Timestamp,
+})
+export type EarningView = z.infer<typeof EarningView>
+export const EarningsPage = page(EarningView)
+export type EarningsPage = z.infer<typeof EarningsPage>
+
+/** What both keys sign when a node's key is exchanged: the id stays, and with it history, state and offers. */
+export const rotationClaims = (nodeId: string, oldKey: string, newKey: string, deadline: number) => ({
+  use: 'souk-node-rotation',
+  nodeId,
+  oldKey,
+  newKey,
+  deadline,
+})
+export const ROTATION_TYP = 'souk-node-rotation'
+
+/** `POST /api/nodes/{id}/rotate`, by the signed-in operator. `signature`: EIP-712 NodeAuthorization for the new keys. The answer is a NodeView. */
+export const RotateRequest = z.strictObject({
+  nodeKey: Ed25519Key,
+  settlementKey: Address,
+  operator: Address,
+  /** seconds since the Unix epoch, as in everything that is signed here */
+  deadline: z.number().int().min(0),
+  signature: Signature,
+  /** compact JWS over {@link rotationClaims}: by the new key always; by the old one unless it is lost */
+  newProof: z.string().max(4_096),
+  oldProof: z.string().max(4_096).optional(),
+})
+export type RotateRequest = z.infer<typeof RotateRequest>
+
+/** `GET|PUT /api/account/payout-address`. A change needs a fresh sign-in, comes into force after a delay and is told to the account at once; until then the old one holds. */
+export const PayoutAddressRequest = z.strictObject({ address: Address })
+export const PayoutAddressView = z.object({
+  /** where withdrawals go now; null: to the account's own wallets */
+  address: Address.nullable(),
+  pending: z.object({ address: Address, requestedAt: Timestamp, effectiveAt: Timestamp }).nullable(),
+})
+export type PayoutAddressView = z.infer<typeof PayoutAddressView>

@@ -1,0 +1,60 @@
+// Publishing a model: the author's wallet signs what it says (EIP-712), so that a manifest cannot be published, or its royalty changed, by a stolen session.
+// One digest is one model: the same files under another name are refused, so a royalty cannot be dodged by registering them again.
+import { z } from 'zod'
+import { Address, Signature, Timestamp } from './auth.ts'
+import { ModelManifest, Sha256Hex } from './model.ts'
+
+/** `manifest`: sha256 of JCS(manifest), so that everything it says is signed; `digest`: of its files. `deadline` in seconds, at most a day ahead. */
+export const modelPublicationTypes = {
+  ModelPublication: [
+    { name: 'author', type: 'address' },
+    { name: 'model', type: 'string' },
+    { name: 'digest', type: 'bytes32' },
+    { name: 'manifest', type: 'bytes32' },
+    { name: 'licence', type: 'string' },
+    { name: 'royaltyBps', type: 'uint16' },
+    { name: 'deadline', type: 'uint256' },
+  ],
+} as const
+
+/** `POST /api/models`, by a session of the account that `author` is a wallet of. */
+export const PublishRequest = z.strictObject({
+  manifest: ModelManifest,
+  author: Address,
+  deadline: z.number().int().min(0),
+  signature: Signature,
+})
+export type PublishRequest = z.infer<typeof PublishRequest>
+
+/**
+ * `active`: offered. `deprecated`: offered, and everybody is told, perhaps with what to use instead. `withdrawn`: by its author, and `blocked`: by the house for
+ * abuse; both are served to nobody (410 and 451, RFC 7725), and nodes are told to unload it.
+ */
+export const ModelState = z.enum(['active', 'deprecated', 'withdrawn', 'blocked'])
+export type ModelState = z.infer<typeof ModelState>
+
+/** `PUT /api/models/{author}/{name}/state`: active, deprecated and withdrawn by its author with a fresh sign-in; blocked, and out of it, by an admin. */
+export const ModelStateRequest = z.strictObject({
+  state: ModelState,
+  /** for callers and operators, in words */
+  reason: z.string().trim().min(1).max(500).optional(),
+  /** id of the model to use instead */
+  replacedBy: z.string().max(160).optional(),
+})
+export type ModelStateRequest = z.infer<typeof ModelStateRequest>
+
+/** A model as everybody sees it: its manifest without the probes, which are questions with answers. */
+export const ModelView = z.object({
+  id: z.string(),
+  digest: Sha256Hex,
+  manifest: ModelManifest.omit({ probes: true }),
+  authorAccountId: z.string(),
+  royaltyBps: z.number().int(),
+  state: ModelState,
+  reason: z.string().nullable(),
+  replacedBy: z.string().nullable(),
+  /** the wallet that signed the publication; null for a model of before */
+  publishedBy: Address.nullable(),
+  createdAt: Timestamp,
+})
+export type ModelView = z.infer<typeof ModelView>
