@@ -7,6 +7,9 @@
 //
 // A call: OPEN, at once ACCEPT or REFUSE; DATA … END for the body; HEAD, DATA … END for the answer. CANCEL ends a stream from either side at any time, and whoever
 // gets or sends one forgets the stream; frames of forgotten streams are ignored. A broken rule closes the socket with `protocol`.
+//
+// The body's frames may follow OPEN without waiting for ACCEPT. CREDIT grants again what was taken and no more: never more than `windowBytes` are granted and not yet
+// sent. A stream is over when both sides have sent END; when the answer ends first, the gateway sends CANCEL instead of the rest of the body. A refused stream is over.
 import { z } from 'zod'
 import type { Result } from './errors.ts'
 import { WIRE_HEADER } from './wire.ts'
