@@ -19,6 +19,10 @@ const SCHEMA = `
     state TEXT, -- JSON of OfferState; null while nothing is known
     changes INTEGER NOT NULL DEFAULT 0 -- not yet copied to the registry
   );
+  CREATE TABLE IF NOT EXISTS paces (
+    what TEXT PRIMARY KEY,
+    at INTEGER NOT NULL -- ms when it was last done
+  );
 `
 
 interface OfferState {
@@ -60,6 +64,15 @@ export class GuardStore {
   startOver(): void {
     this.#sql.exec('UPDATE node SET served = 0')
     this.#sql.exec('UPDATE offers SET state = NULL, changes = changes + 1')
+  }
+
+  /** Notes that it is done now, unless it was less than `apartMs` ago. @returns ms until it may be done; 0: it is done now */
+  pace(what: string, apartMs: number, now: Instant): number {
+    const at = this.#sql.exec<{ at: number }>('SELECT at FROM paces WHERE what = ?', what).toArray()[0]?.at ?? -Infinity
+    // A time ahead of now is a clock that was set back, and keeps nobody waiting for longer than once.
+    if (at <= now && now - at < apartMs) return at + apartMs - now
+    this.#sql.exec('INSERT INTO paces VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at', what, now)
+    return 0
   }
 
   /** @returns whether it was new */

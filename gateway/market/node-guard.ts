@@ -25,6 +25,8 @@ export interface NodeGuardPort {
   attemptEnded(report: AttemptReport): Promise<void>
   /** A node has just been admitted: its twenty attempts begin anew, its breakers are closed. */
   beginProbation(nodeId: NodeId): Promise<void>
+  /** What its operator may ask for every so often only. @returns ms to wait; 0: it may be done now, and the time is noted */
+  pace(what: 'selftest' | 'offers', apartMs: number): Promise<number>
 }
 export type NodeGuards = (nodeId: NodeId) => NodeGuardPort
 
@@ -69,6 +71,10 @@ export class NodeGuard extends DurableObject<Bindings> implements NodeGuardPort 
     this.#store.remember(nodeId)
     this.#store.startOver()
     await this.#wakeBy(systemClock())
+  }
+
+  async pace(what: 'selftest' | 'offers', apartMs: number): Promise<number> {
+    return this.#store.pace(what, apartMs, systemClock())
   }
 
   /** Forgets attempts nobody ended and copies what changed to D1. */

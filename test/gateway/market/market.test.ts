@@ -41,6 +41,7 @@ const guard: NodeGuardPort = {
   attemptStarted: (id) => Promise.resolve(void heard.push(id)),
   attemptEnded: (report) => Promise.resolve(void heard.push(report)),
   beginProbation: () => Promise.resolve(),
+  pace: () => Promise.resolve(0),
 }
 const see = (id: string = CHAT_MODEL) => market.snapshot(id as ModelId, (work) => void background.push(work))
 
