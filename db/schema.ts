@@ -123,6 +123,14 @@ export const models = sqliteTable(
   (t) => [uniqueIndex('models_digest').on(t.digest)],
 )
 
+/** Whose weights are: the first author who published a file has it, and under no name can another publish it again. */
+export const weightFiles = sqliteTable('weight_files', {
+  /** of the file's bytes, hex */
+  sha256: text('sha256').primaryKey(),
+  /** ModelId it was published with first */
+  modelId: text('model_id').notNull(),
+})
+
 export const nodes = sqliteTable(
   'nodes',
   {
@@ -160,6 +168,7 @@ export const nodes = sqliteTable(
     uniqueIndex('nodes_key').on(t.nodeKey),
     index('nodes_operator').on(t.operatorAccountId),
     index('nodes_state').on(t.state),
+    index('nodes_endpoint').on(t.endpoint),
   ],
 )
 

@@ -27,9 +27,23 @@ export const LIMITS = {
   manifestCharacters: 512 * 1024,
   /** models of an author: each one is a row every list reads */
   modelsPerAuthor: 200,
-  /** nodes of an operator */
+  /** nodes of an operator, revoked ones left out */
   nodesPerOperator: 50,
 } as const
+
+/** What a wallet that cost nothing may make us do: every new node is called before it has earned anything. Lifted under the local switch. */
+export const NODE_QUOTAS = {
+  /** new nodes of an account in an hour: a rack is registered in a morning */
+  perHour: 10,
+  /** nodes of an account that wait for their proof at the same time: each is tried again and again */
+  pending: 10,
+  /** nodes behind one host name, whoever registered them: so many calls a stranger can send there */
+  perHost: 20,
+} as const
+export type NodeQuotas = { readonly [quota in keyof typeof NODE_QUOTAS]: number }
+
+/** ms a node has to come up with its new key before its endpoint must prove it: a restart and the loading of its models */
+export const ROTATION_PROOF_MS = 300_000
 
 /** Idempotency-Key: what one may be, and how much of an answer is kept for whoever asks again. */
 export const IDEMPOTENCY = {
