@@ -1,26 +1,19 @@
-// souk-node: the operator's program. Each command says what is wrong in one sentence: exit code 1, or 2 when the command itself cannot be
-// understood. A second Ctrl-C ends at once.
+// souk-node: the operator's program. Exit codes: 0 done, 1 refused or failed, in one sentence on standard error, 2 when the command itself cannot
+// be understood. A second Ctrl-C ends at once.
+import { WIRE_VERSION } from '../protocol/wire.ts'
 import { COMMANDS } from './cli/commands.ts'
 import { helpText, parseOptions, type Terminal } from './cli/options.ts'
-import { OperatorError, usageError } from './operator-error.ts'
-
-const OVERVIEW = [
-  'souk-node: serve models to a Souk gateway and be paid per call',
-  '',
-  'Commands:',
-  ...Object.values(COMMANDS).map(({ spec }) => `  ${spec.name.padEnd(10)}${spec.summary}`),
-  '',
-  'souk-node COMMAND --help says more.',
-  '',
-].join('\n')
+import { overview, readCommand } from './cli/overview.ts'
+import { OperatorError } from './operator-error.ts'
+import { programVersion } from './version.ts'
 
 async function main(args: readonly string[], terminal: Terminal): Promise<void> {
-  const [name, ...rest] = args
-  if (name === undefined || name === '--help' || name === 'help') return terminal.print(OVERVIEW)
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (!command) throw usageError(`unknown command "${name}": the commands are ${Object.keys(COMMANDS).join(', ')}`)
-  const options = parseOptions(command.spec, rest)
-  if (options.flag('help')) return terminal.print(helpText(command.spec))
+  const asked = readCommand(args, COMMANDS)
+  if (asked.kind === 'overview') return terminal.print(overview(COMMANDS, asked.group))
+  if (asked.kind === 'version') return terminal.print(`souk-node ${await programVersion()} (wire ${WIRE_VERSION})`)
+  const command = await asked.line.load()
+  const options = parseOptions(command.spec, asked.args)
+  if (options.flag('help')) return terminal.print(helpText(command.spec, asked.line.summary))
   await command.run(options, terminal, stopSignal)
 }
 
@@ -34,7 +27,12 @@ function stopSignal(): Promise<void> {
   })
 }
 
-main(process.argv.slice(2), { print: (line) => console.log(line), env: process.env }).then(
+const terminal: Terminal = {
+  print: (line) => console.log(line),
+  tell: (line) => console.error(line),
+  env: process.env,
+}
+main(process.argv.slice(2), terminal).then(
   () => process.exit(0),
   (cause: unknown) => {
     // A bug shows its stack; what an operator can mend is one sentence.

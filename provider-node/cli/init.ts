@@ -6,8 +6,44 @@ import { createIdentity } from '../identity.ts'
 import { needsAcceptance } from '../model-store/licence.ts'
 import { modelFolder, readManifest } from '../model-store/manifest.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
-import { DEFAULTS } from './commands.ts'
-import type { ParsedOptions, Terminal } from './options.ts'
+import type { Command } from './commands.ts'
+import { SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
+
+const DEFAULTS = {
+  gateway: 'http://127.0.0.1:8787',
+  port: 8790,
+  models: ['tiny-chat', 'word-vectors', 'language-id'],
+} as const
+
+export const initCommand: Command = {
+  spec: {
+    name: 'init',
+    details: [
+      'Writes keys.json (readable by you alone; back it up) and config.json (edit it: prices, models, limits).',
+    ],
+    options: {
+      ...SHARED_OPTIONS,
+      gateway: { type: 'string', value: 'URL', help: `the gateway (${DEFAULTS.gateway})` },
+      endpoint: { type: 'string', value: 'URL', help: 'where the gateway reaches this node (http://127.0.0.1:PORT)' },
+      host: { type: 'string', value: 'ADDRESS', help: 'address to listen on (127.0.0.1)' },
+      port: { type: 'string', value: 'N', help: `port to listen on, 0 for any free one (${DEFAULTS.port})` },
+      name: { type: 'string', value: 'TEXT', help: 'what people see (the name of this machine)' },
+      model: {
+        type: 'string',
+        multiple: true,
+        value: 'FOLDER',
+        help: 'a model to serve, by path or shipped name; may be repeated (tiny-chat, word-vectors, language-id)',
+      },
+      'accept-licence': {
+        type: 'string',
+        multiple: true,
+        value: 'SPDX',
+        help: 'a licence you have read and accept; may be repeated (models shipped with the program need none)',
+      },
+    },
+  },
+  run: runInit,
+}
 
 export async function runInit(options: ParsedOptions, { print, env }: Terminal): Promise<void> {
   const home = homeFolder(options.text('home'), env)

@@ -22,7 +22,24 @@ import { silentLog } from '../log.ts'
 import { checkFiles } from '../model-store/check.ts'
 import { prepareModel } from '../model-store/prepare.ts'
 import { OperatorError } from '../operator-error.ts'
-import type { ParsedOptions, Terminal } from './options.ts'
+import type { Command } from './commands.ts'
+import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
+
+export const registerCommand: Command = {
+  spec: {
+    name: 'register',
+    details: [
+      "The wallet's private key comes from SOUK_OPERATOR_KEY or from a file; it is used for two signatures and not kept.",
+      'The node need not be running, but it gets traffic only when it is.',
+    ],
+    options: {
+      ...SHARED_OPTIONS,
+      'wallet-key-file': { type: 'string', value: 'FILE', help: 'file with the private key of the operator wallet' },
+      ...JSON_OPTION,
+    },
+  },
+  run: runRegister,
+}
 
 /** s between the wallet's signature and its end: enough for one request and clocks that disagree */
 const AUTHORIZATION_SECONDS = 3_600

@@ -5,7 +5,20 @@ import { createLog, type Log } from '../log.ts'
 import { watchConfig } from '../model-store/config-watch.ts'
 import { startNode } from '../node.ts'
 import { OperatorError } from '../operator-error.ts'
-import type { ParsedOptions, Terminal } from './options.ts'
+import type { Command } from './commands.ts'
+import { SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
+
+export const startCommand: Command = {
+  spec: {
+    name: 'start',
+    details: [
+      'Prints progress while models load, then "ready URL". SIGTERM or Ctrl-C stops: running calls may finish first.',
+      'Follows config.json while it runs: models that are added, changed or removed come and go. SIGHUP reads it at once.',
+    ],
+    options: { ...SHARED_OPTIONS, json: { type: 'boolean', help: 'print one JSON object per line' } },
+  },
+  run: runStart,
+}
 
 /** Resolves when the node has stopped. @throws OperatorError when it had to, because a model died: whatever watches the program starts it again */
 export async function runStart(

@@ -16,8 +16,7 @@ import {
   type NodeView,
 } from '../../protocol/node.ts'
 import { verifyClaims } from '../../protocol/ticket.ts'
-import { initSpec } from '../../provider-node/cli/commands.ts'
-import { runInit } from '../../provider-node/cli/init.ts'
+import { initCommand, runInit } from '../../provider-node/cli/init.ts'
 import { parseOptions } from '../../provider-node/cli/options.ts'
 import { loadConfig } from '../../provider-node/config.ts'
 import { loadIdentity } from '../../provider-node/identity.ts'
@@ -68,7 +67,11 @@ const initArgs = (args: readonly string[]) => ['--gateway', gateway.url, '--port
 /** As a process where init is what is tested; in this one where it only prepares. */
 const initProcess = (...args: string[]) => run(['init', ...initArgs(args)])
 const init = (...args: string[]) =>
-  runInit(parseOptions(initSpec, initArgs(args)), { print: () => undefined, env: { SOUK_NODE_HOME: nodeHome() } })
+  runInit(parseOptions(initCommand.spec, initArgs(args)), {
+    print: () => undefined,
+    tell: () => undefined,
+    env: { SOUK_NODE_HOME: nodeHome() },
+  })
 
 describe('souk-node', () => {
   it.each([

@@ -72,8 +72,8 @@ it('ends the program with a sentence', async () => {
     workers.add(this)
     return once.call(this, event, listener)
   })
-  const options = { text: () => home.path, flag: () => false, all: () => [] }
-  const run = runStart(options, { print, env: {} }, () => new Promise(() => undefined))
+  const options = { text: () => home.path, flag: () => false, all: () => [], positionals: [] }
+  const run = runStart(options, { print, tell: () => undefined, env: {} }, () => new Promise(() => undefined))
   await expect(run).rejects.toMatchObject({
     name: 'OperatorError',
     exitCode: 1,

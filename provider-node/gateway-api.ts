@@ -1,0 +1,102 @@
+// What a node may ask the gateway about itself, signed by its own key: no wallet and no session. Each request is signed for its method, path and
+// body and is good for a minute. Refusals are SoukError; `gatewaySentence` makes of them, and of silence, what an operator reads.
+import { z } from 'zod'
+import { sha256Hex } from '../protocol/canonical.ts'
+import { createClient, SoukError } from '../protocol/client.ts'
+import { NodeView, type OfferRequest } from '../protocol/node.ts'
+import {
+  EarningsPage,
+  NODE_REQUEST_SCHEME,
+  NODE_REQUEST_TYP,
+  NodeStatusView,
+  SelftestReply,
+  type NodeRequestClaims,
+} from '../protocol/operator.ts'
+import { signClaims } from '../protocol/ticket.ts'
+import type { Identity } from './identity.ts'
+import { NODE_LIMITS } from './limits.ts'
+import { OperatorError } from './operator-error.ts'
+
+export interface GatewayApiNeeds {
+  /** address without a path */
+  readonly gateway: string
+  readonly identity: Pick<Identity, 'signingKey'>
+  readonly nodeId: string
+  /** ms since the Unix epoch */
+  readonly now?: () => number
+  readonly fetch?: typeof fetch
+  readonly timeoutMs?: number
+}
+
+export interface EarningsQuery {
+  /** ISO 8601 */
+  readonly from?: string
+  readonly to?: string
+  readonly cursor?: string
+}
+
+/** Every method throws SoukError on a refusal, TypeError or TimeoutError when nobody answers. */
+export interface GatewayApi {
+  status(): Promise<NodeStatusView>
+  /** All offers at once: what is absent is paused. */
+  putOffers(offers: readonly OfferRequest[]): Promise<NodeView>
+  drain(): Promise<NodeView>
+  resume(): Promise<NodeView>
+  /** @param model absent: every offered one */
+  selftest(model?: string): Promise<SelftestReply>
+  /** One page, newest first. */
+  earnings(query?: EarningsQuery): Promise<EarningsPage>
+}
+
+export function createGatewayApi(needs: GatewayApiNeeds): GatewayApi {
+  const { gateway: url, timeoutMs = NODE_LIMITS.gatewayMs } = needs
+  const { send } = createClient({ url, timeoutMs, fetch: signing(needs) })
+  const node = `/api/nodes/${encodeURIComponent(needs.nodeId)}`
+  return {
+    status: () => send('GET', `${node}/status`, NodeStatusView),
+    putOffers: (offers) => send('PUT', `${node}/offers`, NodeView, { offers }),
+    drain: () => send('POST', `${node}/drain`, NodeView, {}),
+    resume: () => send('POST', `${node}/resume`, NodeView, {}),
+    selftest: (model) => send('POST', `${node}/selftest`, SelftestReply, model === undefined ? {} : { model }),
+    earnings(query = {}) {
+      const given = Object.entries(query).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+      return send('GET', `${node}/earnings?${new URLSearchParams(given)}`, EarningsPage)
+    },
+  }
+}
+
+/** `fetch` that adds the signature of what is sent. */
+function signing({ identity, nodeId, now = Date.now, fetch: send = fetch }: GatewayApiNeeds): typeof fetch {
+  return async (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : input)
+    const claims: NodeRequestClaims = {
+      use: 'souk-node-request',
+      nodeId,
+      method: Method.parse(init?.method),
+      path: `${url.pathname}${url.search}`,
+      bodySha256: sha256Hex(typeof init?.body === 'string' ? init.body : ''),
+      iat: Math.floor(now() / 1_000),
+    }
+    const headers = new Headers(init?.headers)
+    headers.set(
+      'authorization',
+      `${NODE_REQUEST_SCHEME} ${await signClaims(claims, identity.signingKey, { typ: NODE_REQUEST_TYP })}`,
+    )
+    return send(url, { ...init, headers })
+  }
+}
+
+const Method = z.enum(['GET', 'POST', 'PUT'])
+
+/** What went wrong between this program and the gateway as one sentence; anything else is a bug and stays as it is. */
+export function gatewaySentence(cause: unknown, gateway: string): unknown {
+  if (cause instanceof SoukError) return new OperatorError(`the gateway refused: ${cause.message} (${cause.code})`)
+  if (cause instanceof z.ZodError)
+    return new OperatorError(`the gateway ${gateway} answered something this program does not understand: update it`)
+  return isSilence(cause) ? new OperatorError(`the gateway ${gateway} does not answer`) : cause
+}
+
+/** Nobody answered: no connection, or none in time. */
+export const isSilence = (cause: unknown): boolean =>
+  cause instanceof TypeError ||
+  (cause instanceof Error && (cause.name === 'TimeoutError' || cause.name === 'AbortError'))
