@@ -1,7 +1,6 @@
 // From a request to work: ticket, body, model, in the order in which a stranger's request costs least. Also the end of every call: one
 // receipt and its numbers, whatever became of the caller. The operator's own programs need no ticket, are not paid for and get no receipt.
 import { createHash } from 'node:crypto'
-import type { EventEmitter } from 'node:events'
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { TENSOR_TASKS, type Task } from '../protocol/model.ts'
@@ -10,6 +9,7 @@ import { decodeRequest } from '../protocol/oip-canonical.ts'
 import type { Ticket } from '../protocol/ticket.ts'
 import { parseJson, readBody } from './body.ts'
 import { tellEnd } from './call-log.ts'
+import type { Caller } from './caller.ts'
 import type { JobOwner } from './engines/engine.ts'
 import { NODE_LIMITS } from './limits.ts'
 import type { ServedModel } from './node-metrics.ts'
@@ -86,7 +86,7 @@ async function accept<Body>(
   bytesMax: number,
   read: (bytes: Uint8Array) => Asked<Body>,
 ): Promise<Call<Body>> {
-  const signal = callSignal(c.env.outgoing, needs.stopNow)
+  const signal = callSignal(c.env.caller, needs.stopNow)
   const authorization = c.req.header('authorization')
   const isOwn = needs.isOwner(authorization)
   const given = isOwn ? null : await needs.tickets.admit(authorization, c.req.path)
@@ -133,18 +133,18 @@ function servedModel(models: readonly ServedModel[], id: string, tasks: Readonly
 }
 
 /**
- * The socket itself is asked: a request's own signal also fires for reasons that are not the caller's. Composed by hand, because a signal of
- * `AbortSignal.any` that still has a listener lives as long as its sources, and `stopNow` lives as long as the node: every call would stay.
+ * The caller left, the call took too long, or the node stops for good. Composed by hand, because a signal of `AbortSignal.any` that still has
+ * a listener lives as long as its sources, and `stopNow` lives as long as the node: every call would stay.
  */
-export function callSignal(outgoing: EventEmitter & { writableFinished: boolean }, stopNow: AbortSignal): AbortSignal {
+export function callSignal(caller: Pick<Caller, 'onGone'>, stopNow: AbortSignal): AbortSignal {
   const call = new AbortController()
   const stop = () => call.abort()
   const late = setTimeout(stop, NODE_LIMITS.callMs)
   stopNow.addEventListener('abort', stop, { once: true })
-  outgoing.once('close', () => {
+  caller.onGone((isServed) => {
     clearTimeout(late)
     stopNow.removeEventListener('abort', stop)
-    if (!outgoing.writableFinished) stop()
+    if (!isServed) stop()
   })
   if (stopNow.aborted) stop()
   return call.signal

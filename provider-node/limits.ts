@@ -7,6 +7,8 @@ export const NODE_LIMITS = {
   requestMs: 30_000,
   /** ms an idle connection is kept: longer than proxies and clients keep theirs, or a request meets a connection that is just being closed */
   keepAliveMs: 75_000,
+  /** ms a finished answer has to reach its reader when the node stops */
+  lastBytesMs: 1_000,
   /** characters of a ticket: three times a real one */
   ticketCharacters: 4_096,
   /** used tickets remembered until they expire: 500 calls a second for their three minutes */

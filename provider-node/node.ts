@@ -1,12 +1,12 @@
 // Puts a node together and runs it: models are loaded and checked, then it listens, then it greets the gateway. Stopping is graceful:
 // no new work, running calls get `drainMs`, then everything is released.
 import { setMaxListeners } from 'node:events'
-import { serve, type ServerType } from '@hono/node-server'
 import type { NodeConfig } from './config.ts'
 import { createGatewayKeys } from './gateway-keys.ts'
 import { keepGreeting } from './hello.ts'
 import type { Identity } from './identity.ts'
 import { NODE_LIMITS } from './limits.ts'
+import { listen } from './listening.ts'
 import { silentLog, type Log } from './log.ts'
 import { createModelHost, type ModelHost, type ModelStatus } from './model-store/host.ts'
 import { createNodeMetrics } from './node-metrics.ts'
@@ -48,6 +48,8 @@ export interface RunningNode {
 /** @throws OperatorError for a model that is missing, changed or unreadable, or a port in use */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { config, identity, log = silentLog, now = Date.now } = options
+  if (config.endpoint !== null && config.port === null)
+    throw new OperatorError('a node with an "endpoint" needs a "port" where it listens: set one in config.json')
   let isDraining = false
   let host: ModelHost | null = null
   const metrics = createNodeMetrics(
@@ -78,13 +80,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     now,
     log,
   })
-  const { server, url } = await listen(app.fetch, config, options.requestMs ?? NODE_LIMITS.requestMs).catch(
-    async (cause: unknown) => {
-      await models.close()
-      throw cause
-    },
-  )
-  if (endpoint === '') endpoint = url
+  const requestMs = options.requestMs ?? NODE_LIMITS.requestMs
+  const listening = await listen(app, config.host, config.port ?? 0, requestMs).catch(async (cause: unknown) => {
+    await models.close()
+    throw cause
+  })
+  if (endpoint === '') endpoint = listening.url
   const nodeId = options.nodeId ?? (config.nodeId === null ? null : () => Promise.resolve(config.nodeId))
   const greeting = nodeId
     ? keepGreeting({ gateway: config.gateway, identity, nodeId, now, log, signal: stopGreeting.signal })
@@ -99,7 +100,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     const late = setTimeout(() => stopNow.abort(), config.drainMs)
     await idle(models, stopNow.signal)
     clearTimeout(late)
-    await endConnections(server)
+    await listening.close()
     await models.close()
     log('info', 'stopped')
   }
@@ -113,7 +114,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await models.apply(changed)
   }
   const stop = () => (stopping ??= drain())
-  return { url, died: models.died, receipts: () => receipts.recent(), apply, stop }
+  return { url: listening.url, died: models.died, receipts: () => receipts.recent(), apply, stop }
 }
 
 /** Fields of the configuration that are read once. */
@@ -130,48 +131,12 @@ const healthOf = ({ model, digest, state, bytes, engine }: ModelStatus) => ({
   ...engine?.describe(),
 })
 
-function listen(
-  fetch: Parameters<typeof serve>[0]['fetch'],
-  { host, port }: NodeConfig,
-  requestMs: number,
-): Promise<{ server: ServerType; url: string }> {
-  return new Promise((resolve, reject) => {
-    const headersTimeout = Math.min(requestMs, NODE_LIMITS.headersMs)
-    const serverOptions = {
-      requestTimeout: requestMs,
-      headersTimeout,
-      connectionsCheckingInterval: headersTimeout,
-      keepAliveTimeout: NODE_LIMITS.keepAliveMs,
-    }
-    const server = serve({ fetch, hostname: host, port: port ?? 0, serverOptions }, (address) => {
-      const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
-      resolve({ server, url: `http://${shown}:${address.port}` })
-    })
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === 'EADDRINUSE' ? 'is already in use' : `cannot be used (${cause.code ?? cause.name})`
-      reject(new OperatorError(`port ${port} on ${host} ${why}`))
-    })
-  })
-}
-
-/** ms between two looks while draining, and ms a finished answer has to reach its reader */
+/** ms between two looks while draining */
 const DRAIN_LOOK_MS = 20
-const LAST_BYTES_MS = 1_000
 
 /** Resolves when no engine has work, or at once when the time is up. */
 async function idle(models: ModelHost, signal: AbortSignal): Promise<void> {
   const isBusy = () =>
     models.status().some(({ engine }) => engine !== null && engine.load().inFlight + engine.load().waiting > 0)
   while (isBusy() && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS))
-}
-
-/** The last answers are still on their way when the engines are done; idle keep-alive connections would wait for ever. */
-async function endConnections(server: ServerType): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  if (!('closeIdleConnections' in server)) return closed
-  const look = setInterval(() => server.closeIdleConnections(), DRAIN_LOOK_MS)
-  const late = setTimeout(() => server.closeAllConnections(), LAST_BYTES_MS)
-  await closed
-  clearInterval(look)
-  clearTimeout(late)
 }

@@ -1,18 +1,13 @@
 // What the gateway may ask of a node, and nothing more: work on a ticket, a proof of the endpoint, health and numbers. Everything that is
 // refused is refused as `{ error: { code, message } }`; a prompt appears in no error, no log and no metric.
-import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context, type Next } from 'hono'
-import {
-  challengeClaims,
-  ChallengeRequest,
-  NODE_PATHS,
-  PROOF_TYP,
-} from '../protocol/node.ts'
+import { challengeClaims, ChallengeRequest, NODE_PATHS, PROOF_TYP } from '../protocol/node.ts'
 import { negotiateWire, WIRE_HEADER, WIRE_VERSION } from '../protocol/wire.ts'
 import { signClaims } from '../protocol/ticket.ts'
 import { BodyTooLarge, parseJson, readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { tellRefusal } from './call-log.ts'
+import type { Caller } from './caller.ts'
 import { createChatRoute } from './chat-route.ts'
 import { createCompletionsRoute } from './completions-route.ts'
 import { createEmbeddingsRoute } from './embeddings-route.ts'
@@ -27,7 +22,9 @@ import { NodeRefusal, REFUSAL_STATUS } from './refusal.ts'
 import type { TicketCheck } from './ticket-check.ts'
 
 /** `call`: the order that was accepted, so that its refusal can be told with its model */
-export type NodeEnv = { Bindings: HttpBindings; Variables: { call?: Call<unknown> } }
+export type NodeEnv = { Bindings: { caller: Caller }; Variables: { call?: Call<unknown> } }
+
+export type NodeApp = Hono<NodeEnv>
 
 export interface ServerNeeds {
   readonly identity: Identity
@@ -53,7 +50,7 @@ export interface ServerNeeds {
 /** bytes of a challenge: two short strings */
 const CHALLENGE_BYTES = 8_192
 
-export function createServer(needs: ServerNeeds): Hono<NodeEnv> {
+export function createServer(needs: ServerNeeds): NodeApp {
   const { identity, models, metrics, isDraining, log } = needs
   const app = new Hono<NodeEnv>()
 

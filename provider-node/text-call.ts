@@ -62,8 +62,7 @@ export async function answerText(
   // Independent of the stream: a caller who left is settled all the same.
   const receipt = settle(needs, call, run, jobs)
   const choices = jobs.reduce((sum, job) => sum + job.choices, 0)
-  const breakOff = () => c.env.outgoing.destroy()
-  return c.body(answerStream(run, { choices, receipt, signal: call.signal, breakOff }), 200, {
+  return c.body(answerStream(run, { choices, receipt, signal: call.signal, breakOff: c.env.caller.breakOff }), 200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
   })
