@@ -1,21 +1,26 @@
 // Middleware: who is asking. A key costs one MAC and no I/O; whether it is still good, the guard says inside `hold`. A session costs
-// one round trip to the registry. Nobody is a principal too: null, and the routes decide what that is worth.
+// one round trip to the registry, a node's own key as much and its signature. Nobody is a principal too: null, and the routes decide what that is worth.
 import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { getCookie } from 'hono/cookie'
 import { GatewayError } from '../core/errors.ts'
-import { requireSession, type AppEnv, type Principal } from '../core/principal.ts'
+import { requireSession, type AppEnv, type NodePrincipal, type Principal } from '../core/principal.ts'
 import { Secret } from '../core/sealed.ts'
 import { readApiKey } from './api-key.ts'
 import { credentialOf, type Credential } from './credential.ts'
 import type { AuthNeeds } from './needs.ts'
+import { readNodeRequest } from './node-request.ts'
 import { rolesOf } from './roles.ts'
 import { findSession } from './session-book.ts'
 import { siteOf } from './site.ts'
 
 export type AuthenticateNeeds = Pick<AuthNeeds, 'db' | 'config' | 'clock'>
 
-/** Sets `c.var.principal`. @throws GatewayError invalid_api_key, not_signed_in (a session bearer that is none), forbidden (foreign Origin) */
+/**
+ * Sets `c.var.principal`.
+ * @throws GatewayError invalid_api_key, not_signed_in (a session bearer that is none), forbidden (foreign Origin); not_found, authorization_refused and
+ * body_too_large for what a node's key signs
+ */
 export function createAuthenticate(needs: AuthenticateNeeds): MiddlewareHandler<AppEnv> {
   const db = drizzle(needs.db)
   return async (c, next) => {
@@ -30,7 +35,8 @@ export function createAuthenticate(needs: AuthenticateNeeds): MiddlewareHandler<
       },
       site,
     )
-    c.set('principal', await principalOf(credential, needs, db))
+    const isNode = credential.kind === 'node'
+    c.set('principal', await (isNode ? nodeOf(c, credential, needs, db) : principalOf(credential, needs, db)))
     await next()
   }
 }
@@ -42,7 +48,7 @@ export const signedIn: MiddlewareHandler<AppEnv> = async (c, next) => {
 }
 
 async function principalOf(
-  credential: Credential,
+  credential: Exclude<Credential, { kind: 'node' }>,
   needs: AuthenticateNeeds,
   db: DrizzleD1Database,
 ): Promise<Principal | null> {
@@ -64,6 +70,19 @@ async function principalOf(
     default:
       return credential satisfies never
   }
+}
+
+/** Its body is read to be hashed, and given back for the route to read. */
+async function nodeOf(
+  c: Context<AppEnv>,
+  { jws, nodeId }: Extract<Credential, { kind: 'node' }>,
+  { clock }: AuthenticateNeeds,
+  db: DrizzleD1Database,
+): Promise<NodePrincipal> {
+  if (jws === null) throw new GatewayError('authorization_refused', { detail: 'Its signature is too long.' })
+  const { node, request } = await readNodeRequest(db, { jws, nodeId, request: c.req.raw, now: clock() })
+  c.req.raw = request
+  return node
 }
 
 async function sessionPrincipal(

@@ -1,5 +1,8 @@
 // What a request brings to say who it is: a rule over its headers and path. An Authorization header always wins over a cookie.
-// Cookies count nowhere on the inference surfaces, and a state-changing request with one must come from our own origin.
+// Cookies count nowhere on the inference surfaces, and a state-changing request with one must come from our own origin. A node's own key counts
+// where BY_NODE says, and is nothing anywhere else.
+import { NODE_REQUEST_SCHEME } from '../../protocol/operator.ts'
+import { NODE_REQUEST } from '../core/limits.ts'
 import { KEY_PREFIX } from './api-key.ts'
 import type { Site } from './site.ts'
 
@@ -8,6 +11,8 @@ export type Credential =
   | { readonly kind: 'key'; readonly text: string }
   | { readonly kind: 'bearer'; readonly token: string }
   | { readonly kind: 'cookie'; readonly token: string }
+  /** signed by a node's key, it says; null: too long for that */
+  | { readonly kind: 'node'; readonly jws: string | null; readonly nodeId: string }
   /** a bearer that can be neither a key nor a session */
   | { readonly kind: 'nonsense'; readonly expected: 'key' | 'session' }
   /** a cookie sent along by a page that is not ours */
@@ -29,13 +34,30 @@ const INFERENCE = /^\/v[12]\//
 /** Signing in is how one gets past a stale credential, so it looks at none. */
 const SIGNING_IN = new Set(['/auth/nonce', '/auth/verify'])
 
+/** What a node may ask about itself, `/api/nodes/{id}/…`: what concerns its operator needs the wallet. */
+export const BY_NODE: Readonly<Record<string, readonly string[]>> = {
+  GET: ['status', 'earnings'],
+  PUT: ['offers'],
+  POST: ['selftest', 'drain', 'resume'],
+}
+const OF_A_NODE = /^\/api\/nodes\/([^/]+)\/([a-z]+)$/
+const SIGNED_BY_NODE = new RegExp(`^${NODE_REQUEST_SCHEME} +(\\S+) *$`, 'i')
+
 export function credentialOf(request: CredentialSource, site: Site): Credential {
   if (SIGNING_IN.has(request.path)) return { kind: 'none' }
   const isInference = INFERENCE.test(request.path)
-  if (request.authorization !== undefined) return fromHeader(request.authorization, isInference)
+  if (request.authorization !== undefined)
+    return fromNode(request, request.authorization) ?? fromHeader(request.authorization, isInference)
   if (isInference || !TOKEN.test(request.sessionCookie ?? '')) return { kind: 'none' }
   if (!SAFE_METHODS.has(request.method) && request.origin !== site.origin) return { kind: 'foreign_origin' }
   return { kind: 'cookie', token: request.sessionCookie ?? '' }
+}
+
+function fromNode({ method, path }: CredentialSource, authorization: string): Credential | null {
+  const jws = SIGNED_BY_NODE.exec(authorization)?.[1]
+  const [, nodeId = '', what = ''] = OF_A_NODE.exec(path) ?? []
+  if (jws === undefined || !BY_NODE[method]?.includes(what)) return null
+  return { kind: 'node', jws: jws.length <= NODE_REQUEST.jwsCharacters ? jws : null, nodeId }
 }
 
 function fromHeader(authorization: string, isInference: boolean): Credential {

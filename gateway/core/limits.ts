@@ -86,3 +86,13 @@ export const SNAPSHOT = { freshMs: 5_000, staleMs: 30_000 } as const
 
 /** Sign-in: life of a nonce, of a session, and how old a "fresh sign-in" may be. ms */
 export const SIGN_IN = { nonceMs: 600_000, sessionMs: 43_200_000, freshMs: 600_000 } as const
+
+/** A request that a node's own key signs. */
+export const NODE_REQUEST = {
+  /** bytes of its body: a hundred offers are 60 kB */
+  bodyBytes: 256 * 1024,
+  /** characters of the signature: a path of 512 in base64url, twice over */
+  jwsCharacters: 4_096,
+  /** how far its clock may be from ours, either way */
+  clockSeconds: 60,
+} as const

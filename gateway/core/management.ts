@@ -2,13 +2,13 @@
 // account's guard says, in one RPC. What moves money out, wallets, and everything of admins asks for the wallet itself (requireSession).
 import type { Context, MiddlewareHandler } from 'hono'
 import type { KeyView } from '../../protocol/auth.ts'
-import type { AccountId, KeyId } from '../../protocol/units.ts'
+import type { AccountId, KeyId, NodeId } from '../../protocol/units.ts'
 import { GatewayError } from './errors.ts'
 import type { AppEnv } from './principal.ts'
 import { refusal, type RefusedReply } from './refusal.ts'
 
 /** What of a guard is asked; rooms hand in their way to guards. */
-interface KeyInspector {
+export interface KeyInspector {
   inspectKey(
     keyId: KeyId,
     secretHash: string,
@@ -23,7 +23,8 @@ export interface Manager {
 
 /** Before a body is read, so that a stranger learns nothing from it; what a key may, {@link requireManager} asks. @throws not_signed_in */
 export const identified: MiddlewareHandler<AppEnv> = async (c, next) => {
-  if (!c.var.principal) throw new GatewayError('not_signed_in')
+  const { principal } = c.var
+  if (!principal || principal.kind === 'node') throw new GatewayError('not_signed_in')
   await next()
 }
 
@@ -33,7 +34,7 @@ export async function requireManager(
   accounts: (accountId: AccountId) => KeyInspector,
 ): Promise<Manager> {
   const { principal } = c.var
-  if (!principal) throw new GatewayError('not_signed_in')
+  if (!principal || principal.kind === 'node') throw new GatewayError('not_signed_in')
   const { accountId } = principal
   if (principal.kind === 'session') return { accountId, key: null }
   const inspected = await accounts(accountId).inspectKey(principal.keyId, principal.secretHash)
@@ -41,4 +42,31 @@ export async function requireManager(
   if (!inspected.key.scopes.includes('manage'))
     throw new GatewayError('scope_missing', { detail: 'Only a key with the scope "manage" manages its account.' })
   return { accountId, key: inspected.key }
+}
+
+/** Who asks about a node: an operator by wallet or managing key, a node by its own key, or an admin. */
+export interface NodeKeeper {
+  /** the operator's, unless an admin asks */
+  readonly accountId: AccountId
+  readonly isAdmin: boolean
+  readonly by: 'node' | 'session' | 'key'
+}
+
+/**
+ * Settles who asks about node `nodeId`; whether the account is its operator's, the caller compares with the node's row. Mount no `identified` in front.
+ * @throws GatewayError not_signed_in, not_found (another node's key), and as {@link requireManager}
+ */
+export async function requireNodeKeeper(
+  c: Context<AppEnv>,
+  accounts: (accountId: AccountId) => KeyInspector,
+  nodeId: NodeId,
+): Promise<NodeKeeper> {
+  const { principal } = c.var
+  if (principal?.kind === 'node') {
+    if (principal.nodeId !== nodeId) throw new GatewayError('not_found')
+    return { accountId: principal.accountId, isAdmin: false, by: 'node' }
+  }
+  const { accountId, key } = await requireManager(c, accounts)
+  const isAdmin = principal?.kind === 'session' && principal.roles.includes('admin')
+  return { accountId, isAdmin, by: key ? 'key' : 'session' }
 }

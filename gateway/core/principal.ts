@@ -1,7 +1,8 @@
 // Who is asking. A key's MAC was checked before a KeyPrincipal exists; whether the key is still valid is the guard's to say, inside `hold`.
+// A NodePrincipal exists only on the few routes of auth/credential.ts, and even there a route has to ask for it by name.
 import type { Context } from 'hono'
 import type { Role } from '../../protocol/auth.ts'
-import type { AccountId, Instant, KeyId } from '../../protocol/units.ts'
+import type { AccountId, Instant, KeyId, NodeId } from '../../protocol/units.ts'
 import { GatewayError } from './errors.ts'
 import { SIGN_IN } from './limits.ts'
 import type { Secret } from './sealed.ts'
@@ -29,7 +30,17 @@ export interface SessionPrincipal {
   readonly secret: Secret
 }
 
-export type Principal = KeyPrincipal | SessionPrincipal
+/** A node, by its own key, which signed this very request. It looks after itself and nothing else. */
+export interface NodePrincipal {
+  readonly kind: 'node'
+  readonly nodeId: NodeId
+  /** its operator's */
+  readonly accountId: AccountId
+  /** Ed25519 public key, base64url */
+  readonly nodeKey: string
+}
+
+export type Principal = KeyPrincipal | SessionPrincipal | NodePrincipal
 
 /** What Hono's context carries, and nothing more. */
 export interface AppEnv {
@@ -46,7 +57,7 @@ export function requireKey(c: Context<AppEnv>): KeyPrincipal {
 /** @throws GatewayError not_signed_in, or forbidden for an API key, which cannot manage an account */
 export function requireSession(c: Context<AppEnv>): SessionPrincipal {
   const principal = c.var.principal
-  if (!principal) throw new GatewayError('not_signed_in')
+  if (!principal || principal.kind === 'node') throw new GatewayError('not_signed_in')
   if (principal.kind !== 'session')
     throw new GatewayError('forbidden', { detail: 'An API key cannot manage an account; sign in with the wallet.' })
   return principal

@@ -7,7 +7,7 @@ import type { RandomBytes } from '../../protocol/units.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { readIdempotencyKey, repeatable, REPLAYED, type Repeatable } from '../core/idempotency-key.ts'
 import { IDEMPOTENCY } from '../core/limits.ts'
-import type { AppEnv, Principal } from '../core/principal.ts'
+import type { AppEnv, NodePrincipal, Principal } from '../core/principal.ts'
 import { refusal } from '../core/refusal.ts'
 import { openText, sealText, type Seal } from '../core/sealed.ts'
 import type { AccountPort, Accounts } from './account-port.ts'
@@ -32,7 +32,9 @@ export function idempotent(
 ): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const { principal } = c.var
-    const post = principal && repeatablePost(c, principal)
+    // A node's key moves no money: to it the header says nothing.
+    if (!principal || principal.kind === 'node') return next()
+    const post = repeatablePost(c, principal)
     if (!post) return next()
     const guard = accounts(principal.accountId)
     const begun = await guard.begin(post.request)
@@ -45,7 +47,7 @@ export function idempotent(
   }
 }
 
-function repeatablePost(c: Context<AppEnv>, principal: Principal): Repeatable | null {
+function repeatablePost(c: Context<AppEnv>, principal: Exclude<Principal, NodePrincipal>): Repeatable | null {
   const key = readIdempotencyKey(c.req.raw.headers)
   if (key === null) return null
   const subject = principal.kind === 'key' ? principal.keyId : principal.accountId
