@@ -11,6 +11,7 @@ import { newRequestId } from './core/request-id.ts'
 import { createOipRoutes } from './inference/oip-routes.ts'
 import { createReceiptRoutes } from './inference/receipt-routes.ts'
 import { createInferenceRoutes } from './inference/routes.ts'
+import { DEPRECATION_HEADERS } from './inference/standing.ts'
 import { createFreezeRoutes } from './ledger/freeze-routes.ts'
 import { createJournalRoutes } from './ledger/journal-routes.ts'
 import { createPaymentRoutes } from './ledger/payment-routes.ts'
@@ -69,6 +70,7 @@ const EXPOSED_HEADERS = [
   'x-souk-hold',
   'x-souk-cost',
   'x-souk-limit',
+  ...DEPRECATION_HEADERS,
   'x-souk-replayed',
   'x-request-id',
   'x-should-retry',

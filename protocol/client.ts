@@ -1,10 +1,11 @@
 // The SDK for programs that hold a wallet: sign in, manage keys, register models and nodes. Inference itself needs no SDK of ours:
 // point any OpenAI client at `${url}/v1`. Every reply is parsed with the schema of the wire; a refusal is thrown as SoukError.
-import { z } from 'zod'
+import type { z } from 'zod'
 import { AccountView, CreatedKey, NonceReply, VerifyReply, type CreateKeyRequest } from './auth.ts'
 import { ErrorBody } from './errors.ts'
-import { type ModelManifest } from './model.ts'
+import { ModelManifest } from './model.ts'
 import { NodeView, type RegisterNodeRequest } from './node.ts'
+import { ModelView, publicationOf, type ModelStateRequest, type Publication } from './publish.ts'
 
 /** For receivers of webhooks: checks a message before anything in it is believed. */
 export { verifyWebhook, type VerifiedWebhook, type WebhookHeaders, type WebhookRefusal } from './webhook.ts'
@@ -27,6 +28,16 @@ export interface Wallet {
   /** EIP-191 personal signature of a text, as 0x-hex */
   signMessage(input: { message: string }): Promise<string>
 }
+
+/** A wallet that signs what it publishes: an account of viem is one. */
+export interface AuthorWallet {
+  readonly address: `0x${string}`
+  /** EIP-712, as 0x-hex */
+  signTypedData(publication: Publication): Promise<string>
+}
+
+/** s between an author's signature and its end, by the gateway's own clock: enough for one request */
+const PUBLICATION_SECONDS = 3_600
 
 export interface ClientOptions {
   /** the gateway's address, without a path */
@@ -61,7 +72,11 @@ export interface Client {
   signIn(wallet: Wallet): Promise<Client>
   account(): Promise<AccountView>
   createKey(key: z.input<typeof CreateKeyRequest>): Promise<CreatedKey>
-  publishModel(manifest: ModelManifest): Promise<unknown>
+  /** Signs the manifest and publishes it, or changes what may change of a model that is there. @param author a wallet of the signed-in account */
+  publishModel(manifest: ModelManifest, author: AuthorWallet): Promise<ModelView>
+  model(id: string): Promise<ModelView>
+  /** @throws SoukError fresh_sign_in_required, and `conflict` for a change that makes no sense */
+  setModelState(id: string, state: ModelStateRequest): Promise<ModelView>
   registerNode(registration: z.input<typeof RegisterNodeRequest>): Promise<NodeView>
   node(nodeId: string): Promise<NodeView>
   /** Tells the gateway that this node is up; needs no session, the proof is signed by the node's key. */
@@ -85,7 +100,15 @@ export function createClient(options: ClientOptions): Client {
     },
     account: () => send('GET', '/api/account', AccountView),
     createKey: (key: z.input<typeof CreateKeyRequest>) => send('POST', '/api/keys', CreatedKey, key),
-    publishModel: (manifest: ModelManifest) => send('POST', '/api/models', Anything, manifest),
+    async publishModel(given, author) {
+      const manifest = ModelManifest.parse(given)
+      const { chainId, issuedAt } = await send('POST', '/auth/nonce', NonceReply, {})
+      const deadline = Math.floor(Date.parse(issuedAt) / 1_000) + PUBLICATION_SECONDS
+      const signature = await author.signTypedData(publicationOf(manifest, author.address, deadline, chainId))
+      return send('POST', '/api/models', ModelView, { manifest, author: author.address, deadline, signature })
+    },
+    model: (id: string) => send('GET', `/api/models/${id}`, ModelView),
+    setModelState: (id: string, state: ModelStateRequest) => send('PUT', `/api/models/${id}/state`, ModelView, state),
     registerNode: (registration: z.input<typeof RegisterNodeRequest>) =>
       send('POST', '/api/nodes', NodeView, registration),
     node: (nodeId: string) => send('GET', `/api/nodes/${encodeURIComponent(nodeId)}`, NodeView),
@@ -119,5 +142,3 @@ async function request<T>(
   const { code, message, requestId } = refusal.data.error
   throw new SoukError(response.status, code, message, requestId)
 }
-
-const Anything = z.unknown()

@@ -276,6 +276,12 @@ export const ModelView = z.object({
   dimensions: z.object({ min: z.number().int(), max: z.number().int() }).nullable(),
   licence: z.string(),
   digest: z.string(),
+  /** deprecated: served, and to be left; withdrawn by its author and blocked by the house: served to nobody, in no list */
+  state: z.enum(['active', 'deprecated', 'withdrawn', 'blocked']),
+  /** of the state, in words */
+  state_reason: z.string().nullable(),
+  /** id of the model to use instead */
+  replaced_by: z.string().nullable(),
   /** decimal dollars per token, cheapest offer now; null when nobody offers it */
   pricing: z
     .object({

@@ -2,7 +2,9 @@
 // One digest is one model: the same files under another name are refused, so a royalty cannot be dodged by registering them again.
 import { z } from 'zod'
 import { Address, Signature, Timestamp } from './auth.ts'
+import { jcs, sha256Hex } from './canonical.ts'
 import { ModelManifest, Sha256Hex } from './model.ts'
+import { nodeAuthorizationDomain } from './node.ts'
 
 /** `manifest`: sha256 of JCS(manifest), so that everything it says is signed; `digest`: of its files. `deadline` in seconds, at most a day ahead. */
 export const modelPublicationTypes = {
@@ -16,6 +18,26 @@ export const modelPublicationTypes = {
     { name: 'deadline', type: 'uint256' },
   ],
 } as const
+
+/** sha256 hex of JCS({ files }): what a model is. */
+export const modelDigest = ({ files }: Pick<ModelManifest, 'files'>): string => sha256Hex(jcs({ files }))
+
+/** The EIP-712 data an author's wallet signs. @param manifest as parsed, with every default written out: both sides hash the same text */
+export const publicationOf = (manifest: ModelManifest, author: `0x${string}`, deadline: number, chainId: number) => ({
+  domain: nodeAuthorizationDomain(chainId),
+  types: modelPublicationTypes,
+  primaryType: 'ModelPublication' as const,
+  message: {
+    author,
+    model: manifest.id,
+    digest: `0x${modelDigest(manifest)}` as const,
+    manifest: `0x${sha256Hex(jcs(manifest))}` as const,
+    licence: manifest.licence,
+    royaltyBps: manifest.royaltyBps,
+    deadline: BigInt(deadline),
+  },
+})
+export type Publication = ReturnType<typeof publicationOf>
 
 /** `POST /api/models`, by a session of the account that `author` is a wallet of. */
 export const PublishRequest = z.strictObject({

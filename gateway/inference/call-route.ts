@@ -15,6 +15,7 @@ import { keptHeaders, onceOf, replay, type Once } from './idempotent.ts'
 import { headroomHeaders } from './limit-headers.ts'
 import type { Background, Caller, Order, OrderDraft } from './order.ts'
 import type { Answered } from './receipt-check.ts'
+import { deprecationHeaders } from './standing.ts'
 
 export interface InferenceNeeds extends CallNeeds {
   readonly random: RandomBytes
@@ -119,6 +120,7 @@ function callHeaders(order: Order, sentAt: Instant | null, nodeId: string | null
   return {
     'x-souk-call-id': order.callId,
     'x-souk-hold': toUsd(order.holdNanos),
+    ...deprecationHeaders(order.model),
     ...(nodeId === null ? {} : { 'x-souk-node': nodeId }),
     'server-timing': `gateway;dur=${(sentAt ?? order.startedAt) - order.startedAt}`,
   }

@@ -19,6 +19,9 @@ export function modelView({ model, offers }: Snapshot): ModelView {
     dimensions: dimensionsOf(manifest),
     licence: manifest.licence,
     digest: model.digest,
+    state: model.state,
+    state_reason: model.reason,
+    replaced_by: model.replacedBy,
     pricing: cheapest
       ? {
           prompt: perToken(cheapest.price.inputPerMillion),

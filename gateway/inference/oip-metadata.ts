@@ -14,7 +14,7 @@ export interface OipMetadata {
   readonly properties: Readonly<Record<string, string>>
 }
 
-export function oipMetadata({ id, digest, manifest }: Model): OipMetadata {
+export function oipMetadata({ id, digest, manifest, state, reason, replacedBy }: Model): OipMetadata {
   const isOnnx = Object.keys(manifest.files).some((file) => file.endsWith('.onnx'))
   return {
     name: id,
@@ -26,6 +26,9 @@ export function oipMetadata({ id, digest, manifest }: Model): OipMetadata {
       task: manifest.task,
       digest,
       licence: manifest.licence,
+      ...(state === 'active' ? {} : { state }),
+      ...(reason === null ? {} : { state_reason: reason }),
+      ...(replacedBy === null ? {} : { replaced_by: replacedBy }),
       ...(manifest.tensors ? { output_bytes_max: String(manifest.tensors.outputBytesMax) } : {}),
     },
   }

@@ -12,6 +12,7 @@ import { IDEMPOTENCY_KEY } from '../core/idempotency-key.ts'
 import { readBytes } from '../core/json-body.ts'
 import { requireKey, type AppEnv } from '../core/principal.ts'
 import type { Snapshot } from '../market/market-port.ts'
+import { isServed } from '../market/model-state.ts'
 import { backgroundOf, callRoute, type InferenceNeeds } from './call-route.ts'
 import { runCall, type CapturedCall } from './call.ts'
 import { oipMetadata } from './oip-metadata.ts'
@@ -43,7 +44,7 @@ export function createOipRoutes(needs: InferenceNeeds) {
     })
     .on('GET', paths('/ready'), async (c) => {
       const { model, offers } = await modelOf(c, needs)
-      const ready = offers.length > 0
+      const ready = isServed(model) && offers.length > 0
       return c.json({ name: model.id, ready }, ready ? 200 : 503)
     })
     .on('GET', paths(''), async (c) => c.json(oipMetadata((await modelOf(c, needs)).model)))

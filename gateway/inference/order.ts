@@ -19,6 +19,7 @@ import type { KeyPrincipal } from '../core/principal.ts'
 import { base64url } from '../../protocol/canonical.ts'
 import { rank, type Explanation } from '../market/choose.ts'
 import type { Market, Model, Offer, Snapshot } from '../market/market-port.ts'
+import { requireServed } from './standing.ts'
 import type { Once } from './idempotent.ts'
 import { quote } from './quote.ts'
 
@@ -67,7 +68,7 @@ export interface OrderNeeds {
   readonly random: RandomBytes
 }
 
-/** @throws GatewayError model_not_found, unsupported_model_task */
+/** @throws GatewayError model_not_found, model_withdrawn, model_blocked, unsupported_model_task */
 export async function findModel(
   market: Market,
   id: string,
@@ -76,6 +77,7 @@ export async function findModel(
 ): Promise<Snapshot> {
   const snapshot = isModelId(id) ? await market.snapshot(id, background) : null
   if (!snapshot) throw new GatewayError('model_not_found', { param: 'model', detail: 'See GET /v1/models.' })
+  requireServed(snapshot.model)
   const { task: served } = snapshot.model.manifest
   const isServed = typeof task === 'string' ? served === task : task.has(served)
   if (!isServed) throw new GatewayError('unsupported_model_task', { param: 'model', detail: `It serves ${served}.` })
@@ -101,7 +103,7 @@ export interface Restriction {
 
 /**
  * @param only the order is made again, under the same call id, for these nodes
- * @throws GatewayError model_not_found, unsupported_model_task; no_provider or provider_busy when nobody can serve it now; node_not_allowed
+ * @throws GatewayError as findModel does; no_provider or provider_busy when nobody can serve it now; node_not_allowed
  * when none of `only` offers the model
  */
 export async function prepareOrder(

@@ -41,9 +41,15 @@ function parsed(text: string): unknown {
   }
 }
 
-export async function publishModels(admin: Client, manifests: readonly ModelManifest[]): Promise<void> {
+/** @param wallet the admin's, which signs what it publishes */
+export async function publishModels(
+  admin: Client,
+  wallet: Pick<DevWallet, 'privateKey'>,
+  manifests: readonly ModelManifest[],
+): Promise<void> {
+  const author = privateKeyToAccount(wallet.privateKey)
   for (const manifest of manifests) {
-    await admin.publishModel(manifest).catch((error: unknown) => {
+    await admin.publishModel(manifest, author).catch((error: unknown) => {
       // Published at an earlier start.
       if (!(error instanceof SoukError && error.code === 'conflict')) throw error
     })

@@ -31,7 +31,7 @@ async function start(): Promise<void> {
   gateway = await startGateway({ stateDir, port, configPath, vars: { SOUK_ADMINS: wallets.admin.address } })
   const { url, directUrl, chainId, adopt } = gateway
   say(`publishing ${manifests.map(({ id }) => id).join(', ')} …`)
-  await publishModels(await signIn(url, wallets.admin), manifests)
+  await publishModels(await signIn(url, wallets.admin), wallets.admin, manifests)
   say('starting a node: checking and loading its models …')
   const home = join(stateDir, 'node')
   node = await startNodeProcess({ home, gatewayUrl: url, operator: wallets.operator, name: 'local', onSpawn: adopt })

@@ -3,6 +3,7 @@ import type { ModelManifest } from '../../protocol/model.ts'
 import type { Assurance, NodeState } from '../../protocol/node.ts'
 import type { Price } from '../../protocol/price.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
+import type { ModelState } from '../../protocol/publish.ts'
 import type { AccountId, CallId, Instant, ModelId, NodeId } from '../../protocol/units.ts'
 
 export interface Model {
@@ -11,6 +12,15 @@ export interface Model {
   readonly manifest: ModelManifest
   readonly authorAccountId: AccountId
   readonly royaltyBps: number
+  readonly state: ModelState
+  /** of its state, in words for callers and operators */
+  readonly reason: string | null
+  /** ModelId to use instead */
+  readonly replacedBy: string | null
+  /** of the last change of its state; null: never changed */
+  readonly stateAt: Instant | null
+  /** checksummed: the wallet that signed its publication; null for a model of before */
+  readonly publishedBy: string | null
   readonly createdAt: Instant
 }
 

@@ -61,4 +61,5 @@ function readAll(tensors: readonly OipTensorJson[], param: string): Tensor[] {
   })
 }
 
-const wrong = (param: string, detail: string) => new GatewayError('invalid_request', { param, detail })
+const wrong = (field: string, detail: string) =>
+  new GatewayError('invalid_request', { param: `manifest.${field}`, detail })

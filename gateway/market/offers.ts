@@ -4,6 +4,8 @@ import type { OfferRequest } from '../../protocol/node.ts'
 import { fromUsd, toSqlInteger, type Instant } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { REASON } from './admission.ts'
+import type { Model } from './market-port.ts'
+import { isServed, stateDetail } from './model-state.ts'
 import type { NodeBook } from './node-book.ts'
 import { toModel, type OfferRow } from './rows.ts'
 
@@ -21,6 +23,7 @@ export async function requireOffers(book: NodeBook, offers: readonly OfferReques
       new GatewayError('invalid_request', { param: `offers.${index}.${field}`, detail })
     const model = known.get(offer.model)
     if (!model) throw new GatewayError('model_not_found', { param: `offers.${index}.model` })
+    requireServed(model, `offers.${index}.model`)
     if (model.digest !== offer.digest) throw wrong('digest', `The digest of "${model.id}" is ${model.digest}.`)
     if (offer.contextTokens > model.manifest.contextTokens)
       throw wrong('contextTokens', `The context of "${model.id}" is ${model.manifest.contextTokens}.`)
@@ -31,6 +34,16 @@ export async function requireOffers(book: NodeBook, offers: readonly OfferReques
       if (usd !== undefined && fromUsd(usd) > max) throw wrong(`prices.${field}`, 'This price is absurdly high.')
     }
   }
+}
+
+/** @throws GatewayError model_withdrawn, model_blocked: nobody may be served with it */
+function requireServed(model: Model, param: string): void {
+  if (isServed(model)) return
+  const code = model.state === 'blocked' ? 'model_blocked' : 'model_withdrawn'
+  throw new GatewayError(code, {
+    param,
+    detail: `"${model.id}": take it out of the offers. ${stateDetail(model)}`.trimEnd(),
+  })
 }
 
 /** @param isLive it passed its probes before and goes on serving; otherwise it waits for them */

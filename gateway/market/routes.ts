@@ -1,6 +1,5 @@
-// The market's routes, mounted at /api: publish and list models, register nodes and look after them. A hello carries no session: the node's key signs it.
+// The market's routes, mounted at /api: models (their own file), register nodes and look after them. A hello carries no session: the node's key signs it.
 import { Hono } from 'hono'
-import { ModelManifest } from '../../protocol/model.ts'
 import { HelloRequest, RegisterNodeRequest } from '../../protocol/node.ts'
 import { isNodeId, type NodeId } from '../../protocol/units.ts'
 import type { Config } from '../core/env.ts'
@@ -10,8 +9,7 @@ import { requireSession, type AppEnv, type SessionPrincipal } from '../core/prin
 import type { Resolve } from '../link/endpoint-guard.ts'
 import { REASON } from './admission.ts'
 import { checkHello } from './authorization.ts'
-import type { Model } from './market-port.ts'
-import { createModelBook } from './models.ts'
+import { createModelRoutes } from './model-routes.ts'
 import { createNodeBook, type NodeRecord, type NodeSummary } from './node-book.ts'
 import type { NodeGuards } from './node-guard.ts'
 import { toNodeView } from './node-view.ts'
@@ -35,7 +33,6 @@ const HELLO_MS = 2_000
 
 export function createMarketRoutes(needs: MarketRoutesNeeds) {
   const book = createNodeBook(needs.db)
-  const models = createModelBook(needs)
   const review = (nodeId: NodeId, proveAgain: boolean) => reviewNode({ ...needs, book }, nodeId, { proveAgain })
   const view = (record: NodeSummary) => toNodeView(record, needs.clock())
 
@@ -54,16 +51,7 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
 
   return new Hono<AppEnv>()
     .route('/', createPriceRoutes(needs))
-    .post('/models', async (c) => {
-      const { accountId, roles } = requireSession(c)
-      const manifest = await readJson(c.req.raw, ModelManifest)
-      const { model, isNew } = await models.publish(manifest, { accountId, isAdmin: roles.includes('admin') })
-      return c.json(toModelView(model), isNew ? 201 : 200)
-    })
-    .get('/models', async (c) => {
-      const { data, nextCursor } = await models.list(c.req.query('cursor') ?? null)
-      return c.json({ data: data.map(toModelView), nextCursor })
-    })
+    .route('/', createModelRoutes(needs))
     .post('/nodes', async (c) => {
       const { accountId } = requireSession(c)
       const request = await readJson(c.req.raw, RegisterNodeRequest)
@@ -107,10 +95,4 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
       if (!isReady) await review(id, true)
       return c.json(view(await find(id)))
     })
-}
-
-/** Without the probes: they are questions with answers, and a node should have to work for those. */
-function toModelView({ id, digest, manifest, authorAccountId, royaltyBps, createdAt }: Model) {
-  const { probes: _probes, ...shown } = manifest
-  return { id, digest, manifest: shown, authorAccountId, royaltyBps, createdAt: new Date(createdAt).toISOString() }
 }

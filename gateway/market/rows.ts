@@ -5,6 +5,7 @@ import { models, type nodes, type offers } from '../../db/schema.ts'
 import { ModelManifest } from '../../protocol/model.ts'
 import { Assurance, NodeState } from '../../protocol/node.ts'
 import type { Price } from '../../protocol/price.ts'
+import { ModelState } from '../../protocol/publish.ts'
 import {
   fromSqlInteger,
   instant,
@@ -45,6 +46,11 @@ function modelOf(row: ModelRow, schema: z.ZodType<ModelManifest>): Model {
     manifest: schema.parse(JSON.parse(row.manifest)),
     authorAccountId: asAccountId(row.authorAccountId),
     royaltyBps: row.royaltyBps,
+    state: ModelState.parse(row.state),
+    reason: row.stateReason,
+    replacedBy: row.replacedBy,
+    stateAt: row.stateAt === null ? null : instant(row.stateAt),
+    publishedBy: row.publishedBy,
     createdAt: instant(row.createdAt),
   }
 }

@@ -101,6 +101,11 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
       .from(models)
       .leftJoin(offers, and(eq(offers.modelId, models.id), eq(offers.state, 'live')))
       .leftJoin(nodes, and(eq(nodes.id, offers.nodeId), inArray(nodes.state, ['probation', 'active'])))
+  // What nobody may be served with is still found by its name, and stands in no list.
+  const listed = () =>
+    joined()
+      .where(inArray(models.state, ['active', 'deprecated']))
+      .orderBy(asc(models.id))
   type Row = Awaited<ReturnType<typeof joined>>[number]
   const toSnapshot = (rows: readonly Row[]): Snapshot | null => {
     const first = rows[0]
@@ -121,7 +126,7 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
       ),
     all: async (): Promise<Snapshot[]> => {
       const byModel = new Map<string, Row[]>()
-      for (const row of await orUnavailable(joined().orderBy(asc(models.id)).limit(LIST_ROWS_MAX)))
+      for (const row of await orUnavailable(listed().limit(LIST_ROWS_MAX)))
         byModel.set(row.models.id, [...(byModel.get(row.models.id) ?? []), row])
       return [...byModel.values()].flatMap((rows) => toSnapshot(rows) ?? [])
     },

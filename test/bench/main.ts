@@ -31,7 +31,7 @@ try {
   const admin = privateKeyToAccount(generatePrivateKey())
   gateway = await startGateway({ stateDir, port: 0, configPath, vars: { SOUK_ADMINS: admin.address } })
   const adminClient = await createClient({ url: gateway.url }).signIn(admin)
-  await adminClient.publishModel(countingModel(MODEL))
+  await adminClient.publishModel(countingModel(MODEL), admin)
   const started = await spawnFaultNode({ gatewayUrl: gateway.url, chainId: gateway.chainId, model: MODEL })
   node = started.process
   const targets = await makeTargets(gateway, started.endpoint)

@@ -20,7 +20,7 @@ const SETTLE_MS = HOLD_MS + 12_000
 
 async function crashLoop(market: Market): Promise<number> {
   const started = Date.now()
-  await market.admin.publishModel(MODEL)
+  await market.publish(MODEL)
   const gateway = { gatewayUrl: market.url, chainId: market.gateway.chainId }
   const nodes = [
     await startFaultNode({ ...gateway, tokenMs: 5 }, MODEL),

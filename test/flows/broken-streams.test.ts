@@ -14,8 +14,8 @@ const MORTAL = 'test/mortal'
 
 beforeAll(async () => {
   market = await startMarket({ nodes: 0 })
-  await market.admin.publishModel(countingModel(MODEL))
-  await market.admin.publishModel(countingModel(MORTAL))
+  await market.publish(countingModel(MODEL))
+  await market.publish(countingModel(MORTAL))
   node = await startFaultNode({ gatewayUrl: market.url, chainId: market.gateway.chainId }, countingModel(MODEL))
   await market.routable([MODEL])
   consumer = await market.consumer()

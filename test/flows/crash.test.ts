@@ -28,7 +28,7 @@ beforeAll(async () => {
     nodes: 0,
     vars: { SOUK_HOLD_DEADLINE_MS: String(HOLD_MS), SOUK_TIMEOUTS: JSON.stringify({ progressMs: 150 }) },
   })
-  await market.admin.publishModel(countingModel(MODEL))
+  await market.publish(countingModel(MODEL))
   node = await startFaultNode(
     { gatewayUrl: market.url, chainId: market.gateway.chainId, tokenMs: 40 },
     countingModel(MODEL),

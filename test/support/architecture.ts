@@ -165,11 +165,13 @@ export const RULES: readonly string[] = [
   'gateway/market/choose.ts',
   'gateway/market/draw.ts',
   'gateway/market/health.ts',
+  'gateway/market/model-state.ts',
   'gateway/notify/kinds.ts',
   'gateway/notify/limits.ts',
   'gateway/notify/message.ts',
   'gateway/notify/outcome.ts',
   'gateway/market/vesting.ts',
+  'gateway/market/weights.ts',
 ]
 const isRule = (path: string) => RULES.includes(path)
 

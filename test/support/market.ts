@@ -9,6 +9,8 @@ import { routable } from '../../gateway/local/routable.ts'
 import { loadWallets, newWallet, type DevWallet } from '../../gateway/local/secrets.ts'
 import type { CreateKeyRequest } from '../../protocol/auth.ts'
 import type { Client } from '../../protocol/client.ts'
+import type { ModelManifest } from '../../protocol/model.ts'
+import { privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
 import { spawnGateway, type GatewayHandle } from './gateway-process.ts'
 
@@ -38,6 +40,8 @@ export interface Market {
   readonly nodes: readonly NodeProcess[]
   readonly models: readonly string[]
   readonly admin: Client
+  /** by the admin */
+  publish(manifest: ModelManifest): Promise<void>
   /** A fresh wallet, signed in, with a key; with the faucet's credit unless told otherwise. */
   consumer(options?: { credit?: boolean; key?: Partial<z.input<typeof CreateKeyRequest>> }): Promise<Consumer>
   query: GatewayHandle['query']
@@ -68,7 +72,7 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   }
   try {
     const admin = await signIn(gateway.url, wallets.admin)
-    await publishModels(admin, manifests)
+    await publishModels(admin, wallets.admin, manifests)
     const startNode: Market['startNode'] = async ({ models: folders, name = `node ${nodes.length + 1}` } = {}) => {
       const home = join(stateDir, nodes.length === 0 ? 'node' : `node-${nodes.length + 1}`)
       const operator = wallets.operator
@@ -93,6 +97,8 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
       nodes,
       models,
       admin,
+      publish: async (manifest) =>
+        void (await admin.publishModel(manifest, privateKeyToAccount(wallets.admin.privateKey))),
       consumer: (wanted) => newConsumer(gateway.url, wanted),
       query: (binding, sql, ...values) => gateway.query(binding, sql, ...values),
       runCrons: () => gateway.runCrons(),

@@ -1,6 +1,6 @@
 // Builders of what the market's tests need: a healthy offer, a model with one probe, a report of an attempt.
 import type { AttemptReport, Offer } from '../../../gateway/market/market-port.ts'
-import { digestOf } from '../../../gateway/market/models.ts'
+import { modelDigest } from '../../../protocol/publish.ts'
 import type { ModelManifest } from '../../../protocol/model.ts'
 import type { OipTensorJson, TensorSpec } from '../../../protocol/oip.ts'
 import { fromUsd, nanos, type AccountId, type CallId, type ModelId, type NodeId } from '../../../protocol/units.ts'
@@ -97,7 +97,7 @@ export function aTensorManifest(over: Partial<ModelManifest> = {}): ModelManifes
 export function anOfferRequest(manifest: ModelManifest = aManifest()) {
   return {
     model: manifest.id,
-    digest: digestOf(manifest),
+    digest: modelDigest(manifest),
     prices: { inputPerMillion: '0.01', outputPerMillion: '0.02', perCall: '0' },
     contextTokens: Math.min(2_048, manifest.contextTokens),
     outputTokensMax: manifest.outputTokensMax === 0 ? 0 : 512,

@@ -13,8 +13,8 @@ import type { Resolve } from '../../../gateway/link/endpoint-guard.ts'
 import { createMarketCron } from '../../../gateway/market/cron.ts'
 import { createNodeGuards } from '../../../gateway/market/node-guard.ts'
 import { createMarketRoutes } from '../../../gateway/market/routes.ts'
-import { bytesToHex, fromBase64url } from '../../../protocol/canonical.ts'
-import { type ModelManifest } from '../../../protocol/model.ts'
+import { bytesToHex, fromBase64url, sha256Hex } from '../../../protocol/canonical.ts'
+import { ModelManifest } from '../../../protocol/model.ts'
 import {
   helloClaims,
   nodeAuthorizationDomain,
@@ -24,6 +24,7 @@ import {
   type NodeView,
   type RegisterNodeRequest,
 } from '../../../protocol/node.ts'
+import { publicationOf, type PublishRequest } from '../../../protocol/publish.ts'
 import { signClaims } from '../../../protocol/ticket.ts'
 import { instant, type AccountId } from '../../../protocol/units.ts'
 import { aManifest, anOfferRequest, OPERATOR } from './builders.ts'
@@ -81,7 +82,7 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
     const context = createExecutionContext()
     const response = await app.request(`http://souk${path}`, { method, headers, ...body }, env, context)
     await waitOnExecutionContext(context)
-    return { status: response.status, body: await response.json<T>() }
+    return { status: response.status, headers: response.headers, body: await response.json<T>() }
   }
 
   return {
@@ -91,8 +92,8 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
     connect: (node: { link: NodeLink }) => void (link = node.link),
     now: () => time,
     advance: (ms: number) => void (time += ms),
-    publish: (manifest: ModelManifest = aManifest(), account: string = OPERATOR) =>
-      send('POST', '/api/models', { account, body: manifest }),
+    publish: async (manifest: ModelManifest = aManifest(), account: string = OPERATOR) =>
+      send('POST', '/api/models', { account, body: await aPublication(manifest, time, account) }),
     node: async (id: string) => (await send<NodeView>('GET', `/api/nodes/${id}`, { account: OPERATOR })).body,
     hello: async (id: string, node: FakeNode, over: { iat?: number; nodeId?: string } = {}) => {
       const claims = helloClaims(over.nodeId ?? id, over.iat ?? Math.floor(time / 1_000))
@@ -100,6 +101,25 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
       return send<NodeView & { error?: { code: string } }>('POST', `/api/nodes/${id}/hello`, { body: { proof } })
     },
   }
+}
+
+/** Every account of a test has a wallet to publish with, its own for ever. */
+export const authorWallet = (account: string): PrivateKeyAccount => privateKeyToAccount(`0x${sha256Hex(account)}`)
+
+/** A publication that is right in every part; the account is given its wallet. `manifest` may be one that no schema takes. */
+export async function aPublication(
+  manifest: unknown,
+  nowMs: number,
+  account: string = OPERATOR,
+  over: { wallet?: PrivateKeyAccount; chainId?: number; deadline?: number } = {},
+): Promise<PublishRequest> {
+  const wallet = over.wallet ?? authorWallet(account)
+  await addWallet(account as AccountId, authorWallet(account).address) // the test names it
+  const deadline = over.deadline ?? Math.floor(nowMs / 1_000) + 3_600
+  const parsed = ModelManifest.safeParse(manifest)
+  const signed = publicationOf(parsed.data ?? aManifest(), wallet.address, deadline, over.chainId ?? CHAIN)
+  const signature = await wallet.signTypedData(signed)
+  return { manifest: manifest as ModelManifest, author: wallet.address, deadline, signature } // refusals are tested too
 }
 
 /** A registration that is right in every part, signed by both keys after `over` was applied. */

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { LIMITS } from '../../../gateway/core/limits.ts'
 import { ModelManifest } from '../../../protocol/model.ts'
-import { createMarketApp, type MarketApp } from './market-app.ts'
+import { aPublication, createMarketApp, type MarketApp } from './market-app.ts'
 import { aManifest, aTensorManifest, aVectorManifest, OPERATOR, STRANGER } from './builders.ts'
 
 let app: MarketApp
@@ -9,11 +9,11 @@ beforeAll(async () => {
   app = await createMarketApp()
 })
 const files = (seed: string) => ({ 'model.onnx': seed.repeat(32) })
-const post = (body: unknown, account: string = OPERATOR, admin = false) =>
+const post = async (manifest: unknown, account: string = OPERATOR, admin = false) =>
   app.send<{ error?: { code: string; param: string }; digest?: string; royaltyBps?: number }>('POST', '/api/models', {
     account,
     admin,
-    body,
+    body: await aPublication(manifest, app.now(), account),
   })
 
 describe('POST /api/models', () => {
@@ -38,7 +38,7 @@ describe('POST /api/models', () => {
     await post(manifest)
     expect(await post({ ...manifest, royaltyBps: 101 })).toMatchObject({
       status: 409,
-      body: { error: { param: 'royaltyBps' } },
+      body: { error: { param: 'manifest.royaltyBps' } },
     })
     expect(await post({ ...manifest, royaltyBps: 99 })).toMatchObject({ status: 200 })
     const back = { ...manifest, royaltyBps: 100 }
@@ -57,13 +57,13 @@ describe('POST /api/models', () => {
     await post(aManifest({ id: 'fourth/a', files: files('a4') }))
     expect(await post(aManifest({ id: 'fourth/a', files: files('a5') }))).toMatchObject({ status: 409 })
     const other = aVectorManifest({ id: 'fourth/a', files: files('a4') })
-    expect(await post(other)).toMatchObject({ status: 409, body: { error: { param: 'task' } } })
+    expect(await post(other)).toMatchObject({ status: 409, body: { error: { param: 'manifest.task' } } })
   })
 
   it('keeps a name for the first account that published under it', async () => {
     await post(aManifest({ id: 'fifth/a', files: files('a6') }))
     const refused = await post(aManifest({ id: 'fifth/b', files: files('a7') }), STRANGER)
-    expect(refused).toMatchObject({ status: 403, body: { error: { code: 'forbidden', param: 'id' } } })
+    expect(refused).toMatchObject({ status: 403, body: { error: { code: 'forbidden', param: 'manifest.id' } } })
     expect(await post({ ...aManifest({ id: 'fifth/a', files: files('a6') }), royaltyBps: 0 }, STRANGER)).toMatchObject({
       status: 403,
     })
@@ -94,7 +94,7 @@ describe('POST /api/models', () => {
     ['a source that is not HTTPS', { sources: ['http://files.example'] }, 'sources.0'],
   ])('refuses %s', async (_, over, param) => {
     const refused = await post({ ...aManifest({ id: 'sixth/a', files: files('a9') }), ...over })
-    expect(refused).toMatchObject({ status: 400, body: { error: { param } } })
+    expect(refused).toMatchObject({ status: 400, body: { error: { param: `manifest.${param}` } } })
   })
 
   const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [0.5, -2] }
@@ -125,7 +125,7 @@ describe('POST /api/models', () => {
   ])('refuses a model of tensors %s', async (_, over, param) => {
     for (const task of ['tensors', 'classification', 'ocr']) {
       const refused = await post({ ...aTensorManifest({ id: 'seventh/a' }), task, ...over })
-      expect(refused).toMatchObject({ status: 400, body: { error: { param } } })
+      expect(refused).toMatchObject({ status: 400, body: { error: { param: `manifest.${param}` } } })
     }
   })
 
@@ -159,8 +159,8 @@ describe('POST /api/models', () => {
     const saved = JSON.stringify(first?.data).length
     // At the limit it is read, and refused for what it says; one over, for its length.
     const param = async (length: number) => (await post(of(length))).body.error?.param
-    expect(await param(room + saved - 2)).toBe('probes.0.outputs.0')
-    expect(await param(room + saved - 1)).toBe('probes')
+    expect(await param(room + saved - 2)).toBe('manifest.probes.0.outputs.0')
+    expect(await param(room + saved - 1)).toBe('manifest.probes')
   })
 
   it('is for signed-in accounts', async () => {

@@ -33,6 +33,7 @@ export function aModel(over: Partial<ModelManifest> = {}): Model {
     manifest,
     authorAccountId: AUTHOR,
     royaltyBps: manifest.royaltyBps,
+    ...{ state: 'active', reason: null, replacedBy: null, stateAt: null, publishedBy: null },
     createdAt: instant(0),
   }
 }
