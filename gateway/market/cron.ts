@@ -18,7 +18,7 @@ export interface MarketCronNeeds extends ProbeNeeds {
 export function createMarketCron(needs: MarketCronNeeds): () => Promise<void> {
   const book = createNodeBook(needs.db)
   return async () => {
-    const waiting = await book.waiting(NODES_MAX)
+    const waiting = await book.waiting(NODES_MAX, needs.clock())
     const reviews = await Promise.allSettled(
       waiting.map((nodeId) => reviewNode({ ...needs, book }, nodeId, { proveAgain: false })),
     )

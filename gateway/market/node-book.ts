@@ -1,13 +1,16 @@
 // Nodes and offers in the registry. Every change names the node's owner or the endpoint it was decided for in its condition, so that a
 // decision about yesterday's endpoint never lands on today's.
-import { and, asc, count, eq, gt, inArray, isNull, lte, not, or, sql, type Column } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, lte, not, or, sql, type Column } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { models, nodes, offers, wallets } from '../../db/schema.ts'
 import type { NodeState } from '../../protocol/node.ts'
-import type { AccountId, Instant, NodeId } from '../../protocol/units.ts'
-import { LIMITS } from '../core/limits.ts'
+import { instant, type AccountId, type Instant, type NodeId } from '../../protocol/units.ts'
+import { LIMITS, ROTATION_PROOF_MS } from '../core/limits.ts'
 import { REASON, type Admission } from './admission.ts'
+import { createNodeKeyBook, hasKeySince, keyOfRegistration } from './node-key-book.ts'
 import { addPriceVersion, latestPriceVersion } from './price-book.ts'
+import { countsFor, refuseOver, type Entrant } from './quota-book.ts'
+import type { Entry, EntryLimits } from './quota.ts'
 import { asNodeId, type ModelRow, type NodeRow, type OfferRow } from './rows.ts'
 
 /** A node with its offers, and of their models what a view needs. */
@@ -25,7 +28,7 @@ export type NodeBook = ReturnType<typeof createNodeBook>
 
 export function createNodeBook(database: D1Database) {
   const db = drizzle(database)
-  return { ...reads(db), ...registrations(db), ...decisions(db) }
+  return { ...reads(db), ...registrations(db), ...decisions(db), keys: createNodeKeyBook(database) }
 }
 
 type Database = ReturnType<typeof drizzle>
@@ -74,18 +77,15 @@ function reads(db: Database) {
       return { data, nextCursor: rows.length > shown.length ? (shown.at(-1)?.id ?? null) : null }
     },
 
-    async countOf(operator: AccountId): Promise<number> {
-      const rows = await db.select({ rows: count() }).from(nodes).where(eq(nodes.operatorAccountId, operator)).get()
-      return rows?.rows ?? 0
-    },
-
     /** Nodes with something to prove or to probe, in random order: a crowd of dead ones must not starve a live one. */
-    async waiting(rows: number): Promise<NodeId[]> {
+    async waiting(rows: number, now: Instant): Promise<NodeId[]> {
+      const isServing = inArray(nodes.state, ['probation', 'active'])
+      const isRotated = hasKeySince(instant(now - ROTATION_PROOF_MS))
       const hasPending = sql`EXISTS (SELECT 1 FROM ${offers} WHERE ${offers.nodeId} = ${nodes.id} AND ${offers.state} = 'pending')`
       const found = await db
         .select({ id: nodes.id })
         .from(nodes)
-        .where(or(eq(nodes.state, 'pending'), and(inArray(nodes.state, ['probation', 'active']), hasPending)))
+        .where(or(eq(nodes.state, 'pending'), and(isServing, or(hasPending, and(isNull(nodes.provedAt), isRotated)))))
         .orderBy(sql`random()`)
         .limit(rows)
       return found.map(({ id }) => asNodeId(id))
@@ -103,11 +103,24 @@ function registrations(db: Database) {
 
     modelsById: (ids: readonly string[]) => db.select().from(models).where(isAmong(models.id, ids)),
 
-    /** A registration in one batch: the node, its offers and their prices, and a pause for offers that are no longer made. */
-    async save(node: NodeRow, made: readonly OfferRow[], now: Instant): Promise<void> {
+    counts: (node: Entrant, now: Instant) => countsFor(db, node, now),
+
+    /**
+     * A registration in one batch: the node, its key, its offers and their prices, and a pause for offers that are no longer made.
+     * @param entry how it comes in; null: it is there already @throws what D1 throws, also when it is over a quota or its key is not its own
+     */
+    async save(
+      node: NodeRow,
+      made: readonly OfferRow[],
+      { entry, limits }: { readonly entry: Entry | null; readonly limits: EntryLimits },
+      now: Instant,
+    ): Promise<void> {
       const { id: _id, nodeKey: _nodeKey, operatorAccountId: _owner, createdAt: _createdAt, ...mutable } = node
       // Stopped since it was read: the person or audit that did it has the last word.
-      const isStopped = sql`${nodes.state} IN ('draining', 'suspended')`
+      const isStopped =
+        entry === 'back'
+          ? sql`${nodes.state} IN ('draining', 'suspended')`
+          : sql`${nodes.state} IN ('draining', 'suspended', 'revoked')`
       const saveNode = db
         .insert(nodes)
         .values(node)
@@ -149,7 +162,8 @@ function registrations(db: Database) {
         ),
       )
       const pause = db.update(offers).set({ state: 'paused', reason: REASON.withdrawn, updatedAt: now }).where(others)
-      await db.batch([saveNode, pause, ...saveOffers])
+      const refusals = entry === null ? [] : [refuseOver(db, entry, node, limits, now)]
+      await db.batch([...keyOfRegistration(db, node, now), ...refusals, saveNode, pause, ...saveOffers])
     },
   }
 }
@@ -157,8 +171,10 @@ function registrations(db: Database) {
 /** What proofs, probes and operators decide. */
 function decisions(db: Database) {
   return {
-    async proved(nodeId: NodeId, endpoint: string, wireVersion: number, now: Instant): Promise<void> {
-      const same = and(eq(nodes.id, nodeId), eq(nodes.endpoint, endpoint))
+    /** The proof is of this endpoint by this key: one that was exchanged meanwhile proves nothing. */
+    async proved(before: NodeRow, wireVersion: number, now: Instant): Promise<void> {
+      const { id, endpoint, nodeKey } = before
+      const same = and(eq(nodes.id, id), eq(nodes.endpoint, endpoint), eq(nodes.nodeKey, nodeKey))
       await db.update(nodes).set({ provedAt: now, seenAt: now, wireVersion }).where(same)
     },
 
@@ -167,9 +183,10 @@ function decisions(db: Database) {
      * the endpoint since `before` was read; that newer proof stands.
      */
     async unproved(before: NodeRow, reason: string): Promise<void> {
-      const state = sql<NodeState>`CASE WHEN ${nodes.state} IN ('draining', 'suspended') THEN ${nodes.state} ELSE 'pending' END`
-      const kept = sql<string>`CASE WHEN ${nodes.state} IN ('draining', 'suspended') THEN ${nodes.reason} ELSE ${reason} END`
-      const isSameProof = sql`${nodes.provedAt} IS ${before.provedAt}`
+      const isStopped = sql`${nodes.state} IN ('draining', 'suspended', 'revoked')`
+      const state = sql<NodeState>`CASE WHEN ${isStopped} THEN ${nodes.state} ELSE 'pending' END`
+      const kept = sql<string>`CASE WHEN ${isStopped} THEN ${nodes.reason} ELSE ${reason} END`
+      const isSameProof = sql`${nodes.provedAt} IS ${before.provedAt} AND ${nodes.nodeKey} = ${before.nodeKey}`
       const same = and(eq(nodes.id, before.id), eq(nodes.endpoint, before.endpoint), isSameProof)
       await db.update(nodes).set({ provedAt: null, state, reason: kept }).where(same)
     },

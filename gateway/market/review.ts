@@ -24,7 +24,7 @@ const OFFERS_MAX = 8
 /** @param options.proveAgain the endpoint is proved even when it was before */
 export async function reviewNode(needs: ReviewNeeds, nodeId: NodeId, options: { proveAgain: boolean }): Promise<void> {
   const record = await needs.book.find(nodeId)
-  if (!record || record.node.state === 'suspended') return
+  if (!record || record.node.state === 'suspended' || record.node.state === 'revoked') return
   if (options.proveAgain || record.node.provedAt === null) {
     const isProved = await prove(needs, record.node)
     if (!isProved) return
@@ -48,7 +48,7 @@ async function prove(needs: ReviewNeeds, node: NodeRow): Promise<boolean> {
   const nodeId = asNodeId(node.id)
   const timeout = needs.proofMs === undefined ? {} : { timeoutMs: needs.proofMs }
   const proof = await proveEndpoint({ link: needs.link, random: needs.random, ...timeout }, { ...node, id: nodeId })
-  if (proof.ok) await needs.book.proved(nodeId, node.endpoint, proof.value.wireVersion, needs.clock())
+  if (proof.ok) await needs.book.proved(node, proof.value.wireVersion, needs.clock())
   else await needs.book.unproved(node, `The endpoint proof failed. ${proof.detail}`)
   return proof.ok
 }

@@ -5,6 +5,7 @@ import { isNodeId, type NodeId } from '../../protocol/units.ts'
 import type { Config } from '../core/env.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
+import type { NodeQuotas } from '../core/limits.ts'
 import { requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
 import type { Resolve } from '../link/endpoint-guard.ts'
 import { REASON } from './admission.ts'
@@ -26,6 +27,8 @@ export interface MarketRoutesNeeds extends ProbeNeeds {
   /** absent: names are not looked up (local mode) */
   readonly resolve?: Resolve
   readonly proofMs?: number
+  /** absent: those of limits.ts, and under the local switch none */
+  readonly quotas?: NodeQuotas
 }
 
 /** A node that says hello over and over is reviewed at most this often. ms */

@@ -171,6 +171,7 @@ export const RULES: readonly string[] = [
   'gateway/notify/message.ts',
   'gateway/notify/outcome.ts',
   'gateway/market/vesting.ts',
+  'gateway/market/quota.ts',
   'gateway/market/weights.ts',
 ]
 const isRule = (path: string) => RULES.includes(path)

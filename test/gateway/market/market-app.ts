@@ -6,6 +6,7 @@ import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
+import type { NodeQuotas } from '../../../gateway/core/limits.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
 import { Secret } from '../../../gateway/core/sealed.ts'
 import type { NodeLink } from '../../../gateway/link/node-link.ts'
@@ -37,7 +38,8 @@ const CHAIN = 8453
 
 export type MarketApp = Awaited<ReturnType<typeof createMarketApp>>
 
-export async function createMarketApp(options: { resolve?: Resolve; isLocal?: boolean } = {}) {
+/** @param options.quotas those of the gateway only where a test is about them: the others register as many nodes as they like */
+export async function createMarketApp(options: { resolve?: Resolve; isLocal?: boolean; quotas?: NodeQuotas } = {}) {
   let time = Date.now()
   let link: NodeLink = { send: () => Promise.reject(new TypeError('no node yet')) }
   const needs = {
@@ -54,6 +56,7 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
     ...(options.resolve ? { resolve: options.resolve } : {}),
     clock: () => instant(time),
     random: systemRandom,
+    ...(options.isLocal ? {} : { quotas: options.quotas ?? { perHour: 1_000, pending: 1_000, perHost: 1_000 } }),
     proofMs: 300,
     probeMs: 300,
   }
@@ -61,7 +64,8 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
     .use(async (c, next) => {
       const accountId = c.req.header('x-account') as AccountId | undefined // the test names it
       const roles = c.req.header('x-admin') ? (['consumer', 'admin'] as const) : (['consumer'] as const)
-      const session = { kind: 'session', address: '', roles, signedInAt: instant(time), viaCookie: false } as const
+      const signedInAt = instant(time - Number(c.req.header('x-signed-in-ago') ?? 0))
+      const session = { kind: 'session', address: '', roles, signedInAt, viaCookie: false } as const
       c.set('principal', accountId ? { ...session, accountId, secret: new Secret('token') } : null)
       c.set('requestId', 'req_test')
       await next()
@@ -73,11 +77,12 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
   const send = async <T = unknown>(
     method: string,
     path: string,
-    as: { account?: string; admin?: boolean; body?: unknown } = {},
+    as: { account?: string; admin?: boolean; signedInAgo?: number; body?: unknown } = {},
   ) => {
     const headers = new Headers({ 'content-type': 'application/json' })
     if (as.account) headers.set('x-account', as.account)
     if (as.admin) headers.set('x-admin', '1')
+    if (as.signedInAgo !== undefined) headers.set('x-signed-in-ago', String(as.signedInAgo))
     const body = as.body === undefined ? {} : { body: JSON.stringify(as.body) }
     const context = createExecutionContext()
     const response = await app.request(`http://souk${path}`, { method, headers, ...body }, env, context)
