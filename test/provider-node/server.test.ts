@@ -37,6 +37,17 @@ async function refusal(response: Response): Promise<[number, string, string | un
 }
 
 describe('a chat call', () => {
+  it.each(['1', '2', '3'])(
+    'serves a gateway that speaks version %s: the own one, the one before, the next',
+    async (wire) => {
+      const body = chatBody('hi')
+      const jws = await node.gateway.sign(aTicket(node, CHAT_PATH, body))
+      const headers = { authorization: `Souk ${jws}`, 'souk-wire': wire }
+      const response = await fetch(`${node.url}${CHAT_PATH}`, { method: 'POST', body, headers })
+      expect([response.status, (await readAnswer(response)).isDone]).toEqual([200, true])
+    },
+  )
+
   it('streams text with cumulative counts in every event, a receipt in the last, and [DONE]', async () => {
     const body = chatBody('What is the capital of France?')
     const ticket = aTicket(node, CHAT_PATH, body)
