@@ -1,11 +1,15 @@
-// The node's configuration: one JSON file in its state folder, parsed once, then overridden by the environment. Every field is the
-// operator's to edit; only `nodeId` is written by the program, when the gateway has accepted the node.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+// The node's configuration: one file of JSON with comments in its state folder, overridden by the environment. Every field is the operator's to
+// edit. Here is what may stand in it and how it is read; config-file.ts writes it, config-edit.ts changes it in place.
 import { z } from 'zod'
 import { type Task } from '../protocol/model.ts'
 import { OfferPrices } from '../protocol/node.ts'
-import { OperatorError, sentenceFor } from './operator-error.ts'
+import { nearest } from './nearest.ts'
+import { readConfigFile, type ConfigText } from './config-file.ts'
+import { OperatorError } from './operator-error.ts'
+import { configFile, type Environment } from './state-folder.ts'
+
+// Whoever reads the configuration says where it is.
+export { configFile, homeFolder, makeHome, type Environment } from './state-folder.ts'
 
 /** An address without path or trailing slash, as the gateway registers it. */
 const HttpUrl = z
@@ -72,77 +76,86 @@ export const DEFAULT_PRICES: Record<Task, OfferPrices> = {
   tensors: { inputPerMillion: '0', outputPerMillion: '0', bytesPerMillion: '0.05', perCall: '0.000001' },
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>
+/** Scalar fields and the variables that win over the file. A number is written in digits; `none` stands for null where a field may be null. */
+export const OVERRIDES = {
+  name: { variable: 'SOUK_NODE_NAME' },
+  gateway: { variable: 'SOUK_NODE_GATEWAY' },
+  nodeId: { variable: 'SOUK_NODE_ID', isNullable: true },
+  endpoint: { variable: 'SOUK_NODE_ENDPOINT', isNullable: true },
+  host: { variable: 'SOUK_NODE_HOST' },
+  port: { variable: 'SOUK_NODE_PORT', isNumber: true, isNullable: true },
+  ownKey: { variable: 'SOUK_NODE_OWN_KEY', isNullable: true },
+  memoryMaxBytes: { variable: 'SOUK_NODE_MEMORY_MAX_BYTES', isNumber: true, isNullable: true },
+  drainMs: { variable: 'SOUK_NODE_DRAIN_MS', isNumber: true },
+} as const satisfies Partial<Record<keyof NodeConfig, { variable: string; isNumber?: boolean; isNullable?: boolean }>>
 
-/** @param flag `--home`; then SOUK_NODE_HOME; then ./souk-node */
-export const homeFolder = (flag: string | undefined, env: Environment): string =>
-  resolve(flag ?? env.SOUK_NODE_HOME ?? 'souk-node')
-
-export const configFile = (home: string): string => join(home, 'config.json')
-
-/**
- * The file, with SOUK_NODE_NAME, SOUK_NODE_GATEWAY, SOUK_NODE_ENDPOINT, SOUK_NODE_HOST and SOUK_NODE_PORT over it.
- * @throws OperatorError naming the field
- */
+/** The file with the environment over it, see {@link OVERRIDES}. @throws OperatorError naming the line or the variable, and the field */
 export async function loadConfig(home: string, env: Environment): Promise<NodeConfig> {
-  const stored = await readStored(home)
-  const overrides = {
-    name: env.SOUK_NODE_NAME,
-    gateway: env.SOUK_NODE_GATEWAY,
-    endpoint: env.SOUK_NODE_ENDPOINT,
-    host: env.SOUK_NODE_HOST,
-    port: env.SOUK_NODE_PORT === undefined ? undefined : Number(env.SOUK_NODE_PORT),
-  }
-  const given = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined))
-  return parseConfig({ ...stored, ...given }, `${configFile(home)} or the environment`)
+  const stored = await readConfigFile(home)
+  const given = overrides(env)
+  const parsed = NodeConfig.safeParse({ ...stored.value, ...given })
+  if (parsed.success) return parsed.data
+  throw invalid(parsed.error, configFile(home), stored, given)
 }
 
-export async function hasConfig(home: string): Promise<boolean> {
-  return (await readFile(configFile(home), 'utf8').catch(() => null)) !== null
+/** What stands in the file, whatever the environment says. @throws OperatorError naming line and field */
+export async function storedConfig(home: string): Promise<NodeConfig> {
+  return parseStored(await readConfigFile(home), configFile(home))
 }
 
-/** Writes a whole new file beside the old one, then takes its place: no reader ever sees half of it. */
-export async function saveConfig(home: string, config: NodeConfig): Promise<void> {
-  await makeHome(home)
-  const draft = `${configFile(home)}.${process.pid}.new`
-  try {
-    await writeFile(draft, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
-    await rename(draft, configFile(home))
-  } catch (cause) {
-    throw sentenceFor(`${configFile(home)} cannot be written`, cause)
-  }
-}
-
-/** The state folder, readable by its owner only when it is new. @throws OperatorError */
-export async function makeHome(home: string): Promise<void> {
-  await mkdir(home, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
-    throw sentenceFor(`the state folder ${home} cannot be made`, cause)
-  })
-}
-
-/** Notes the id the gateway gave, without writing the environment's overrides into the file. */
-export async function saveNodeId(home: string, nodeId: string): Promise<void> {
-  const stored = parseConfig(await readStored(home), configFile(home))
-  await saveConfig(home, { ...stored, nodeId })
+/** @throws OperatorError naming line and field */
+export function parseStored(stored: ConfigText, source: string): NodeConfig {
+  const parsed = NodeConfig.safeParse(stored.value)
+  if (parsed.success) return parsed.data
+  throw invalid(parsed.error, source, stored)
 }
 
 /** @throws OperatorError naming the first wrong field */
 export function parseConfig(value: unknown, source: string): NodeConfig {
   const parsed = NodeConfig.safeParse(value)
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  throw new OperatorError(`${source} is not valid: ${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'invalid'}`)
+  throw invalid(parsed.error, source)
 }
 
-async function readStored(home: string): Promise<Record<string, unknown>> {
-  const text = await readFile(configFile(home), 'utf8').catch((cause: unknown) => {
-    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) return null
-    throw sentenceFor(`${configFile(home)} cannot be read`, cause)
-  })
-  if (text === null) throw new OperatorError(`there is no node in ${home}: run souk-node init`)
-  try {
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(text))
-  } catch {
-    throw new OperatorError(`${configFile(home)} is not valid JSON`)
+function overrides(env: Environment): Record<string, unknown> {
+  const given: Record<string, unknown> = {}
+  for (const [field, kind] of Object.entries(OVERRIDES)) {
+    const text = env[kind.variable]
+    // A variable that is there and empty is one that somebody left out.
+    if (text === undefined || text === '') continue
+    const isNone = 'isNullable' in kind && text === 'none'
+    given[field] = isNone ? null : 'isNumber' in kind ? numberOf(text) : text
   }
+  return given
+}
+
+const numberOf = (text: string): number | string => (/^\d{1,16}$/.test(text) ? Number(text) : text)
+
+/** The first thing that is wrong: where it stands, which field, and what may stand there. */
+function invalid(
+  { issues: [issue] }: z.ZodError,
+  source: string,
+  stored?: ConfigText,
+  given: Readonly<Record<string, unknown>> = {},
+): OperatorError {
+  const stray = issue?.code === 'unrecognized_keys' ? (issue.keys[0] ?? null) : null
+  const path = (issue?.path ?? []).filter((part) => typeof part !== 'symbol')
+  const full = stray === null ? path : [...path, stray]
+  const field = full.join('.') || 'it'
+  const known = path.length === 0 ? NodeConfig : ModelConfig
+  const message = stray === null ? (issue?.message ?? 'invalid') : unknownField(stray, known)
+  const variable = variableOf(full[0], given)
+  if (variable !== null) return new OperatorError(`${variable} is not valid: ${field}: ${message}`)
+  const line = stored ? ` at line ${stored.lineOf(full)}` : ''
+  return new OperatorError(`${source} is not valid${line}: ${field}: ${message}`)
+}
+
+function unknownField(field: string, { shape }: { shape: object }): string {
+  const near = nearest(field, Object.keys(shape))
+  return `there is no such field${near === null ? '' : `, did you mean "${near}"`}`
+}
+
+function variableOf(field: string | number | undefined, given: Readonly<Record<string, unknown>>): string | null {
+  if (typeof field !== 'string' || !Object.hasOwn(given, field)) return null
+  return Object.entries(OVERRIDES).find(([name]) => name === field)?.[1].variable ?? null
 }

@@ -5,6 +5,7 @@ import { createWriteStream, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { parse as parseJsonc } from 'jsonc-parser'
 import { z } from 'zod'
 import { NodeView } from '../../protocol/node.ts'
 import { ExpectedFailure, oneLine } from './expected.ts'
@@ -132,15 +133,18 @@ const failure = (complaint: string) => new ExpectedFailure(`The node did not sta
 const sentenceOf = (complaint: string): string =>
   /^souk-node: (.+)$/m.exec(complaint)?.[1] ?? (oneLine(complaint).slice(0, 500) || 'it ended without a word')
 
-const Stored = z.object({ port: z.number().int() })
+const Stored = z.object({ port: z.number().int().nullable() })
 
 function portOf(home: string): number {
-  const stored = Stored.safeParse(parsed(readFileSync(join(home, 'config.json'), 'utf8')))
+  // The operator's file may have comments.
+  const stored = Stored.safeParse(
+    parseJsonc(readFileSync(join(home, 'config.json'), 'utf8'), [], { allowTrailingComma: true }),
+  )
   if (!stored.success)
     throw new ExpectedFailure(
       `${join(home, 'config.json')} is not a node's configuration: restore it, or delete ${home} to have a new node.`,
     )
-  return stored.data.port
+  return stored.data.port ?? 0
 }
 
 /** The wanted port if it is free, else any free one. */

@@ -1,7 +1,7 @@
 // Command lines: options and arguments are declared, everything else is refused with one sentence. `node:util` finds the tokens.
 import { parseArgs } from 'node:util'
 import { usageError } from '../operator-error.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../nearest.ts'
 
 export interface OptionSpec {
   readonly type: 'string' | 'boolean'

@@ -1,7 +1,7 @@
 // From the words of a command line to the command that is meant: overview, help, version, and what to say when nothing is meant (rule).
 import { usageError } from '../operator-error.ts'
 import type { CommandLine } from './commands.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../nearest.ts'
 
 export type Commands = Readonly<Record<string, CommandLine>>
 

@@ -1,130 +1,122 @@
-// `souk-node register`: the operator's wallet signs in and authorises this node's two keys, the node's key agrees, the gateway answers with
-// the node's state. The wallet's key is read once, used here, and never stored or printed.
-import { readFile } from 'node:fs/promises'
-import { privateKeyToAccount } from 'viem/accounts'
+// `souk-node register`: the operator's wallet authorises this node's two keys, the node's key agrees, and the gateway answers with the node's state. The
+// wallet signs here, from a key file or the environment, or in a browser, where no key of its leaves it. Again is an update.
 import { bytesToHex, fromBase64url } from '../../protocol/canonical.ts'
 import { NonceReply } from '../../protocol/auth.ts'
-import { createClient, SoukError } from '../../protocol/client.ts'
+import { createClient } from '../../protocol/client.ts'
+import { LINK_ENDPOINT } from '../../protocol/link.ts'
 import {
   nodeAuthorizationDomain,
   nodeAuthorizationTypes,
   PROOF_TYP,
   registrationClaims,
   type NodeView,
-  type OfferRequest,
+  type RegisterNodeRequest,
 } from '../../protocol/node.ts'
 import { signClaims } from '../../protocol/ticket.ts'
-import { homeFolder, loadConfig, saveNodeId, type NodeConfig } from '../config.ts'
-import { concurrencyOf } from '../engines/create.ts'
+import { homeFolder, loadConfig } from '../config.ts'
+import { saveNodeId } from '../config-edit.ts'
+import { gatewaySentence } from '../gateway-api.ts'
 import { loadIdentity, type Identity } from '../identity.ts'
 import { NODE_LIMITS } from '../limits.ts'
-import { silentLog } from '../log.ts'
-import { checkFiles } from '../model-store/check.ts'
-import { prepareModel } from '../model-store/prepare.ts'
-import { OperatorError } from '../operator-error.ts'
+import { offersOf } from '../offers.ts'
+import { usageError } from '../operator-error.ts'
 import type { Command } from './commands.ts'
 import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
+import { progressLog } from './progress.ts'
+import { operatorAddress, registerInBrowser } from './register-browser.ts'
+import { readWallet, WALLET_OPTION, type Operator } from './wallet.ts'
 
 export const registerCommand: Command = {
   spec: {
     name: 'register',
     details: [
-      "The wallet's private key comes from SOUK_OPERATOR_KEY or from a file; it is used for two signatures and not kept.",
-      'The node need not be running, but it gets traffic only when it is.',
+      'The wallet that owns the node signs twice: a sign-in, and the authorisation of the two keys of this node.',
+      'Its private key comes from SOUK_OPERATOR_KEY or from a file, and is not kept. Or, with --browser, this prints a link to a page where a browser wallet signs, and waits.',
+      'The node need not be running, but it gets traffic only when it is. To change name, endpoint, prices or models later, register again.',
     ],
     options: {
       ...SHARED_OPTIONS,
-      'wallet-key-file': { type: 'string', value: 'FILE', help: 'file with the private key of the operator wallet' },
+      ...WALLET_OPTION,
+      browser: { type: 'boolean', help: 'sign with a browser wallet; needs --operator' },
+      operator: { type: 'string', value: '0x…', help: "the wallet's address, with --browser" },
       ...JSON_OPTION,
     },
   },
   run: runRegister,
 }
 
-/** s between the wallet's signature and its end: enough for one request and clocks that disagree */
+/** s between what the node key signs and its end: enough for a request by this program, and for a person who reads before signing */
 const AUTHORIZATION_SECONDS = 3_600
 
-export async function runRegister(options: ParsedOptions, { print, env }: Terminal): Promise<void> {
+/** What the wallet does not sign yet. */
+export type Unsigned = Omit<RegisterNodeRequest, 'signature'>
+
+export async function runRegister(options: ParsedOptions, terminal: Terminal): Promise<void> {
+  const { print, tell, env } = terminal
   const home = homeFolder(options.text('home'), env)
   const config = await loadConfig(home, env)
   const identity = await loadIdentity(home)
-  const operator = await operatorAccount(options.text('wallet-key-file'), env.SOUK_OPERATOR_KEY)
-  const node = await register(
-    config,
-    identity,
-    operator,
-    await offersOf(config, home, env.SOUK_NODE_MODEL_MIRROR),
+  const isBrowser = options.flag('browser')
+  if (!isBrowser && options.text('operator') !== undefined) throw usageError('option --operator goes with --browser')
+  const wallet = isBrowser ? null : await readWallet(options, terminal)
+  const operator = wallet?.address ?? operatorAddress(options.text('operator'))
+  const offers = await offersOf(config, { home, env, log: progressLog(tell), isChecked: true })
+  const { name, gateway } = config
+  const request = await agreed(identity, { name, endpoint: config.endpoint ?? LINK_ENDPOINT, operator, offers })
+  const node = await (
+    wallet ? registerBy(wallet, request, gateway) : registerInBrowser(request, { gateway, identity, tell })
   ).catch((cause: unknown) => {
-    throw asOperatorError(cause, config.gateway)
+    throw gatewaySentence(cause, gateway)
   })
   await saveNodeId(home, node.id)
   if (options.flag('json')) return print(JSON.stringify(node))
-  print(`node ${node.id} of operator ${operator.address}`)
-  print(`state  ${node.state}${node.reason ? `: ${node.reason}` : ''}`)
-  for (const offer of node.offers)
-    print(`offer  ${offer.model}  ${offer.state}${offer.reason ? `: ${offer.reason}` : ''}`)
+  for (const line of registered(node, operator)) print(line)
 }
 
-type Operator = ReturnType<typeof privateKeyToAccount>
+/** The registration as the node's own key agrees to it. */
+async function agreed(
+  { nodeKey, signingKey, settlementAddress: settlementKey }: Identity,
+  wanted: Pick<Unsigned, 'name' | 'endpoint' | 'offers'> & { operator: `0x${string}` },
+): Promise<Unsigned> {
+  const deadline = Math.floor(Date.now() / 1_000) + AUTHORIZATION_SECONDS
+  const request = { ...wanted, nodeKey, settlementKey, deadline }
+  const nodeProof = await signClaims(registrationClaims(request), signingKey, { typ: PROOF_TYP.registration })
+  return { ...request, nodeProof }
+}
 
-async function register(
-  { gateway, endpoint, name }: NodeConfig,
-  { nodeKey, signingKey, settlementAddress }: Identity,
-  operator: Operator,
-  offers: OfferRequest[],
-): Promise<NodeView> {
-  if (endpoint === null)
-    throw new OperatorError('set "endpoint" in config.json first: the address where the gateway reaches this node')
+async function registerBy(wallet: Operator, request: Unsigned, gateway: string): Promise<NodeView> {
   const anonymous = createClient({ url: gateway, timeoutMs: NODE_LIMITS.gatewayMs })
   const { chainId } = await anonymous.send('POST', '/auth/nonce', NonceReply, {})
-  const client = await anonymous.signIn(operator)
-  const deadline = Math.floor(Date.now() / 1_000) + AUTHORIZATION_SECONDS
-  const signature = await operator.signTypedData({
+  const client = await anonymous.signIn(wallet)
+  const signature = await signAuthorization(wallet, request, chainId)
+  return client.registerNode({ ...request, signature })
+}
+
+/** EIP-712 NodeAuthorization: this wallet's word that the two keys are its node's, until the deadline. */
+export function signAuthorization(
+  wallet: Operator,
+  request: Pick<Unsigned, 'nodeKey' | 'settlementKey' | 'deadline'>,
+  chainId: number,
+): Promise<string> {
+  return wallet.signTypedData({
     domain: nodeAuthorizationDomain(chainId),
     types: nodeAuthorizationTypes,
     primaryType: 'NodeAuthorization',
     message: {
-      operator: operator.address,
-      nodeKey: `0x${bytesToHex(fromBase64url(nodeKey))}`,
-      settlementKey: settlementAddress,
-      deadline: BigInt(deadline),
+      operator: wallet.address,
+      nodeKey: `0x${bytesToHex(fromBase64url(request.nodeKey))}`,
+      settlementKey: `0x${request.settlementKey.slice(2)}`,
+      deadline: BigInt(request.deadline),
     },
   })
-  const agreed = { operator: operator.address, endpoint, settlementKey: settlementAddress, deadline }
-  const nodeProof = await signClaims(registrationClaims(agreed), signingKey, { typ: PROOF_TYP.registration })
-  return client.registerNode({ ...agreed, name, nodeKey, signature, nodeProof, offers })
 }
 
-/** Every configured model, its files fetched and checked: nobody should offer what they cannot serve. */
-async function offersOf(config: NodeConfig, home: string, mirror: string | undefined): Promise<OfferRequest[]> {
-  const offers: OfferRequest[] = []
-  const { signal } = new AbortController()
-  for (const entry of config.models) {
-    const loaded = await prepareModel(entry, home, { log: silentLog, now: Date.now, signal, mirror })
-    if (entry.engine === 'onnx') await checkFiles(loaded)
-    const { id: model, contextTokens, outputTokensMax } = loaded.manifest
-    const limits = { contextTokens, outputTokensMax, concurrencyMax: concurrencyOf(entry, loaded) }
-    const assurance = entry.engine === 'onnx' ? 'pinned' : 'declared'
-    offers.push({ model, digest: loaded.digest, prices: entry.prices, ...limits, assurance })
-  }
-  return offers
-}
-
-async function operatorAccount(file: string | undefined, fromEnv: string | undefined): Promise<Operator> {
-  const text = file === undefined ? fromEnv : await readFile(file, 'utf8').catch(() => null)
-  if (text === null) throw new OperatorError(`the wallet key file ${file} cannot be read`)
-  if (text === undefined) throw new OperatorError('set SOUK_OPERATOR_KEY or give --wallet-key-file')
-  const hex = /^(?:0x)?([0-9a-fA-F]{64})$/.exec(text.trim())?.[1]
-  try {
-    if (hex) return privateKeyToAccount(`0x${hex}`)
-  } catch {
-    // Zero, or not below the order of the curve: refused like any other text. The message must not quote it.
-  }
-  throw new OperatorError('the wallet key is not a private key of 64 hexadecimal digits')
-}
-
-function asOperatorError(cause: unknown, gateway: string): unknown {
-  if (cause instanceof SoukError) return new OperatorError(`the gateway refused: ${cause.message} (${cause.code})`)
-  const isNetwork = cause instanceof TypeError || (cause instanceof Error && cause.name === 'TimeoutError')
-  return isNetwork ? new OperatorError(`the gateway ${gateway} does not answer`) : cause
+function registered(node: NodeView, operator: string): string[] {
+  return [
+    `node   ${node.id} of operator ${operator}`,
+    `state  ${node.state}${node.reason ? `: ${node.reason}` : ''}`,
+    ...node.offers.map(({ model, state, reason }) => `offer  ${model}  ${state}${reason ? `: ${reason}` : ''}`),
+    '',
+    'Next, if it does not run yet: souk-node start. Later: souk-node status.',
+  ]
 }

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import { afterEach, expect, it, vi } from 'vitest'
 import { runStart } from '../../provider-node/cli/start.ts'
-import { saveConfig } from '../../provider-node/config.ts'
+import { saveConfig } from '../../provider-node/config-file.ts'
 import { createOnnxEngine } from '../../provider-node/engines/onnx/onnx-engine.ts'
 import { createIdentity } from '../../provider-node/identity.ts'
 import { loadModel } from '../../provider-node/model-store/check.ts'

@@ -2,7 +2,7 @@
 // tear no answer and have no fault of its own; what was measured is printed, and a breach ends with exit code 1.
 import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import { saveConfig } from '../../provider-node/config.ts'
+import { saveConfig } from '../../provider-node/config-file.ts'
 import { createIdentity } from '../../provider-node/identity.ts'
 import { loadModel } from '../../provider-node/model-store/check.ts'
 import { aConfig, aGateway, aTemporaryFolder, shippedFolder } from '../provider-node/builders.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nearest } from '../../../provider-node/cli/nearest.ts'
+import { nearest } from '../../../provider-node/nearest.ts'
 import { COLUMNS, helpText, parseOptions, wrap, type CommandSpec } from '../../../provider-node/cli/options.ts'
 
 const SPEC: CommandSpec = {

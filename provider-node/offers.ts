@@ -1,0 +1,50 @@
+// What this node offers, as the gateway is told: of every configured model its digest, prices and limits. Nobody should offer what they cannot serve, so
+// the files are there, and checked where there is time for it.
+import type { OfferRequest } from '../protocol/node.ts'
+import type { ModelConfig, NodeConfig } from './config.ts'
+import { concurrencyOf } from './engines/create.ts'
+import type { Log } from './log.ts'
+import { checkFiles } from './model-store/check.ts'
+import type { LoadedModel } from './model-store/manifest.ts'
+import { prepareModel } from './model-store/prepare.ts'
+import type { Environment } from './state-folder.ts'
+
+export interface OffersNeeds {
+  /** the state folder */
+  readonly home: string
+  readonly env: Environment
+  readonly log: Log
+  /** ends downloads; absent: they end with the program */
+  readonly signal?: AbortSignal
+  /** hash every file: at a registration and for a new model; without it only that they are there */
+  readonly isChecked: boolean
+}
+
+/** @throws OperatorError for the first model that cannot be served: not accepted, not to be fetched, or changed */
+export async function offersOf({ models }: Pick<NodeConfig, 'models'>, needs: OffersNeeds): Promise<OfferRequest[]> {
+  const offers: OfferRequest[] = []
+  for (const entry of models) offers.push(await offerOf(entry, needs))
+  return offers
+}
+
+export async function offerOf(entry: ModelConfig, needs: OffersNeeds): Promise<OfferRequest> {
+  const { home, env, log, signal = new AbortController().signal } = needs
+  const model = await prepareModel(entry, home, { log, now: Date.now, signal, mirror: env.SOUK_NODE_MODEL_MIRROR })
+  if (needs.isChecked && entry.engine === 'onnx') await checkFiles(model)
+  return toOffer(entry, model)
+}
+
+function toOffer(entry: ModelConfig, model: LoadedModel): OfferRequest {
+  const { id, contextTokens, outputTokensMax } = model.manifest
+  const concurrencyMax = concurrencyOf(entry, model)
+  const assurance = entry.engine === 'onnx' ? 'pinned' : 'declared'
+  return {
+    model: id,
+    digest: model.digest,
+    prices: entry.prices,
+    contextTokens,
+    outputTokensMax,
+    concurrencyMax,
+    assurance,
+  }
+}
