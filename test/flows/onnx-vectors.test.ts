@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { InferenceSession } from 'onnxruntime-node'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
-import { signIn } from '../../gateway/local/accounts.ts'
+import { publishModels, signIn } from '../../gateway/local/accounts.ts'
 import { startNodeProcess } from '../../gateway/local/node-process.ts'
 import { newWallet } from '../../gateway/local/secrets.ts'
 import { ModelManifest } from '../../protocol/model.ts'
@@ -17,7 +17,8 @@ import { readInferAnswer, writeInferRequest } from '../../protocol/oip-client.ts
 import { HEADER_LENGTH } from '../../protocol/oip-framing.ts'
 import { tensorToJson } from '../../protocol/oip-json.ts'
 import { fromUsd } from '../../protocol/units.ts'
-import { parseConfig, saveConfig } from '../../provider-node/config.ts'
+import { parseConfig } from '../../provider-node/config.ts'
+import { saveConfig } from '../../provider-node/config-file.ts'
 import { createIdentity } from '../../provider-node/identity.ts'
 import { startMarket, type Consumer, type Market } from '../support/market.ts'
 import { difference, readCase, specOf, type OnnxCase } from '../support/onnx-cases.ts'
@@ -89,9 +90,10 @@ describeVectors('onnx', (vectors) => {
     }
     market = await startMarket({ nodes: 0 })
     consumer = await market.consumer()
-    const author = await signIn(market.url, newWallet())
+    const wallet = newWallet()
+    const author = await signIn(market.url, wallet)
     const manifests = served.map(manifestOf)
-    for (const manifest of manifests) await author.publishModel(manifest)
+    await publishModels(author, wallet, manifests)
     for (let start = 0; start < served.length; start += OFFERS)
       await aNodeFor(market, served.slice(start, start + OFFERS), manifests.slice(start, start + OFFERS), start)
     await admitted(market, manifests.length)
