@@ -4,7 +4,7 @@ import { NODE_PATHS } from '../protocol/node.ts'
 import type { Call } from './call.ts'
 import type { Log } from './log.ts'
 import type { NodeMetrics, Operation } from './node-metrics.ts'
-import type { Work } from './receipts.ts'
+import type { Work } from './receipts/issue.ts'
 
 interface Needs {
   readonly metrics: NodeMetrics

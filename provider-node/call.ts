@@ -14,13 +14,16 @@ import type { JobOwner } from './engines/engine.ts'
 import { NODE_LIMITS } from './limits.ts'
 import type { ServedModel } from './node-metrics.ts'
 import { ownOrder } from './own-access.ts'
-import { hashRequest, hashTensorRequest, type Work } from './receipts.ts'
+import { hashRequest, hashTensorRequest, type Work } from './receipts/issue.ts'
 import { NodeRefusal } from './refusal.ts'
 import type { NodeEnv, ServerNeeds } from './server.ts'
+import { ticketIn } from './ticket-check.ts'
 
 export interface Call<Body> {
   /** the gateway's order, or what this node wrote for its operator's own program */
   readonly ticket: Ticket
+  /** the order as it came: compact JWS; empty for the operator's own program */
+  readonly ticketJws: string
   readonly isOwn: boolean
   readonly body: Body
   readonly requestHash: string
@@ -90,6 +93,8 @@ async function accept<Body>(
   const authorization = c.req.header('authorization')
   const isOwn = needs.isOwner(authorization)
   const given = isOwn ? null : await needs.tickets.admit(authorization, c.req.path)
+  // Work that could not be proved would be work for nothing.
+  if (given && needs.receipts.isFull()) throw new NodeRefusal('busy', 'This node cannot keep receipts now.')
   const bytes = await readBody(c.req.raw, bytesMax)
   const asked = read(bytes)
   if (given && asked.model !== given.model) throw new NodeRefusal('bad_ticket', 'The ticket is for another model.')
@@ -100,7 +105,8 @@ async function accept<Body>(
   const requestHash = asked.hash(ticket.salt)
   if (requestHash === null) throw new NodeRefusal('bad_request', 'The body has no canonical form.')
   if (given) needs.tickets.spend(given, createHash('sha256').update(bytes).digest('hex'))
-  const call = { ticket, isOwn, body: asked.body, requestHash, model, startedAt: needs.now(), signal }
+  const ticketJws = given ? ticketIn(authorization) : ''
+  const call = { ticket, ticketJws, isOwn, body: asked.body, requestHash, model, startedAt: needs.now(), signal }
   c.set('call', call)
   return call
 }
@@ -109,11 +115,11 @@ async function accept<Body>(
 export async function finishCall(
   needs: ServerNeeds,
   call: Call<unknown>,
-  result: Omit<Work, 'ticket' | 'requestHash' | 'startedAt' | 'endedAt'>,
+  result: Omit<Work, 'ticket' | 'ticketJws' | 'requestHash' | 'startedAt' | 'endedAt'>,
 ): Promise<string | null> {
   const { receipts, now } = needs
-  const { ticket, requestHash, startedAt } = call
-  const work = { ticket, requestHash, startedAt, endedAt: now(), ...result }
+  const { ticket, ticketJws, requestHash, startedAt } = call
+  const work = { ticket, ticketJws, requestHash, startedAt, endedAt: now(), ...result }
   const receipt = call.isOwn ? null : await receipts.issue(work)
   tellEnd(needs, call, work)
   return receipt

@@ -3,6 +3,7 @@
 // documentation.
 import { createMetrics } from './metrics.ts'
 import { createModelMetrics, type ModelGauges } from './model-metrics.ts'
+import { createReceiptMetrics } from './receipts/receipt-metrics.ts'
 
 export type { ServedModel } from './model-store/hosted.ts'
 
@@ -64,6 +65,7 @@ export function createNodeMetrics(host: () => ModelGauges | null, isDraining: ()
   return {
     text: () => metrics.text(),
     models,
+    receipts: createReceiptMetrics(metrics),
     ended(call: CallNumbers) {
       const { model, task, operation, outcome, outputTokens, totalMs, firstMs } = call
       const labels = { gen_ai_operation_name: operation, gen_ai_request_model: model }

@@ -12,7 +12,7 @@ import { createModelHost, type ModelHost, type ModelStatus } from './model-store
 import { createNodeMetrics } from './node-metrics.ts'
 import { OperatorError } from './operator-error.ts'
 import { createOwnAccess } from './own-access.ts'
-import { createReceipts } from './receipts.ts'
+import { openReceipts } from './receipts/node-receipts.ts'
 import { createServer } from './server.ts'
 import { createTicketCheck } from './ticket-check.ts'
 
@@ -63,7 +63,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   // One listener per call, and calls are bounded elsewhere.
   setMaxListeners(0, stopNow.signal)
   const stopGreeting = new AbortController()
-  const receipts = createReceipts(identity)
+  const { gateway } = config
+  const receipts = await openReceipts({ home, gateway, identity, now, log, metrics: metrics.receipts })
   const keys = createGatewayKeys({ gateway: config.gateway, now })
   let endpoint = config.endpoint ?? ''
   const app = createServer({
@@ -83,6 +84,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const requestMs = options.requestMs ?? NODE_LIMITS.requestMs
   const listening = await listen(app, config.host, config.port ?? 0, requestMs).catch(async (cause: unknown) => {
     await models.close()
+    await receipts.close()
     throw cause
   })
   if (endpoint === '') endpoint = listening.url
@@ -102,6 +104,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     clearTimeout(late)
     await listening.close()
     await models.close()
+    // Every call has ended now, and with it every receipt.
+    await receipts.close()
     log('info', 'stopped')
   }
   let stopping: Promise<void> | null = null

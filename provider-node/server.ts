@@ -17,7 +17,7 @@ import { createOipRoutes } from './oip-routes.ts'
 import type { Identity } from './identity.ts'
 import type { Log } from './log.ts'
 import type { NodeMetrics, ServedModel } from './node-metrics.ts'
-import type { Receipts } from './receipts.ts'
+import type { Receipts } from './receipts/issue.ts'
 import { NodeRefusal, REFUSAL_STATUS } from './refusal.ts'
 import type { TicketCheck } from './ticket-check.ts'
 

@@ -22,6 +22,9 @@ export interface TicketCheckNeeds {
   readonly ticketsRemembered?: number
 }
 
+/** The ticket of an `authorization` that was admitted. */
+export const ticketIn = (authorization: string | undefined): string => (authorization ?? '').split(' ')[1] ?? ''
+
 const SENTENCE = {
   malformed: 'The ticket cannot be read.',
   bad_signature: 'The ticket is not signed by our gateway.',
