@@ -1,6 +1,7 @@
 // What a node counts about itself, with its names. Where OpenTelemetry's conventions for generative AI have a name it is used, as Prometheus spells it
 // (dots become underscores, the unit stands at the end), with their buckets; the rest begins with souk_node_. Descriptions are the operator's
 // documentation.
+import { createLinkMetrics } from './link/link-metrics.ts'
 import { createMetrics } from './metrics.ts'
 import { createModelMetrics, type ModelGauges } from './model-metrics.ts'
 import { createReceiptMetrics } from './receipts/receipt-metrics.ts'
@@ -65,6 +66,7 @@ export function createNodeMetrics(host: () => ModelGauges | null, isDraining: ()
   return {
     text: () => metrics.text(),
     models,
+    link: createLinkMetrics(metrics),
     receipts: createReceiptMetrics(metrics),
     ended(call: CallNumbers) {
       const { model, task, operation, outcome, outputTokens, totalMs, firstMs } = call

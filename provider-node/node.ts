@@ -1,17 +1,16 @@
-// Puts a node together and runs it: models are loaded and checked, then it listens, then it greets the gateway. Stopping is graceful:
-// no new work, running calls get `drainMs`, then everything is released.
+// Puts a node together and runs it: models are loaded and checked, then it can be reached (reach.ts). Stopping is graceful: no new work, running
+// calls get `drainMs`, then everything is released.
 import { setMaxListeners } from 'node:events'
 import type { NodeConfig } from './config.ts'
 import { createGatewayKeys } from './gateway-keys.ts'
-import { keepGreeting } from './hello.ts'
 import type { Identity } from './identity.ts'
 import { NODE_LIMITS } from './limits.ts'
-import { listen } from './listening.ts'
 import { silentLog, type Log } from './log.ts'
 import { createModelHost, type ModelHost, type ModelStatus } from './model-store/host.ts'
 import { createNodeMetrics } from './node-metrics.ts'
 import { OperatorError } from './operator-error.ts'
 import { createOwnAccess } from './own-access.ts'
+import { endpointOf, openReach } from './reach.ts'
 import { openReceipts } from './receipts/node-receipts.ts'
 import { createServer } from './server.ts'
 import { createTicketCheck } from './ticket-check.ts'
@@ -33,8 +32,12 @@ export interface NodeOptions {
 }
 
 export interface RunningNode {
-  /** where it listens, without a trailing slash */
-  readonly url: string
+  /** where it listens, without a trailing slash; null: nowhere */
+  readonly url: string | null
+  /** where its link goes, for a node that is reached by it; else null */
+  readonly link: string | null
+  /** Resolves when the link stands for the first time; null without one. */
+  readonly linked: Promise<void> | null
   /** Resolves with a sentence when a model's engine died: the node cannot keep what it offers, and should end. */
   readonly died: Promise<string>
   /** newest receipts, oldest first: compact JWS */
@@ -62,14 +65,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const stopNow = new AbortController()
   // One listener per call, and calls are bounded elsewhere.
   setMaxListeners(0, stopNow.signal)
-  const stopGreeting = new AbortController()
   const { gateway } = config
   const receipts = await openReceipts({ home, gateway, identity, now, log, metrics: metrics.receipts })
   const keys = createGatewayKeys({ gateway: config.gateway, now })
-  let endpoint = config.endpoint ?? ''
   const app = createServer({
     identity,
-    endpoint: () => endpoint,
+    endpoint: endpointOf(config),
     models: () => models.models(),
     health: () => models.status().map(healthOf),
     isOwner: createOwnAccess(config.ownKey),
@@ -82,27 +83,23 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     log,
   })
   const requestMs = options.requestMs ?? NODE_LIMITS.requestMs
-  const listening = await listen(app, config.host, config.port ?? 0, requestMs).catch(async (cause: unknown) => {
-    await models.close()
-    await receipts.close()
-    throw cause
-  })
-  if (endpoint === '') endpoint = listening.url
   const nodeId = options.nodeId ?? (config.nodeId === null ? null : () => Promise.resolve(config.nodeId))
-  const greeting = nodeId
-    ? keepGreeting({ gateway: config.gateway, identity, nodeId, now, log, signal: stopGreeting.signal })
-    : Promise.resolve()
+  const reach = await openReach({ config, app, identity, nodeId, metrics: metrics.link, log, now, requestMs }).catch(
+    async (cause: unknown) => {
+      await models.close()
+      await receipts.close()
+      throw cause
+    },
+  )
 
   async function drain(): Promise<void> {
     isDraining = true
     log('info', 'draining')
-    stopGreeting.abort()
-    await greeting
-    // It goes on listening meanwhile, so that whoever asks is told `draining` and not left with a closed port.
+    await reach.drain()
     const late = setTimeout(() => stopNow.abort(), config.drainMs)
     await idle(models, stopNow.signal)
     clearTimeout(late)
-    await listening.close()
+    await reach.close()
     await models.close()
     // Every call has ended now, and with it every receipt.
     await receipts.close()
@@ -118,7 +115,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await models.apply(changed)
   }
   const stop = () => (stopping ??= drain())
-  return { url: listening.url, died: models.died, receipts: () => receipts.recent(), apply, stop }
+  const { url, link, linked } = reach
+  return { url, link, linked, died: models.died, receipts: () => receipts.recent(), apply, stop }
 }
 
 /** Fields of the configuration that are read once. */

@@ -28,8 +28,8 @@ export type NodeApp = Hono<NodeEnv>
 
 export interface ServerNeeds {
   readonly identity: Identity
-  /** read at each challenge: with port 0 it is known only after listening */
-  readonly endpoint: () => string
+  /** as it is registered: an address, or LINK_ENDPOINT */
+  readonly endpoint: string
   /** read at each request: models come and go while the node runs */
   readonly models: () => readonly ServedModel[]
   /** what `/healthz` says of each model, also of those that come or go */
@@ -80,7 +80,7 @@ export function createServer(needs: ServerNeeds): NodeApp {
   app.post('/souk/challenge', async (c) => {
     const parsed = ChallengeRequest.safeParse(parseJson(await readBody(c.req.raw, CHALLENGE_BYTES)))
     if (!parsed.success) throw new NodeRefusal('bad_request', 'This is no challenge.')
-    if (withoutSlash(parsed.data.endpoint) !== needs.endpoint())
+    if (withoutSlash(parsed.data.endpoint) !== needs.endpoint)
       throw new NodeRefusal('bad_request', 'This node does not answer for that endpoint.')
     return c.json({
       proof: await signClaims(challengeClaims(parsed.data), identity.signingKey, { typ: PROOF_TYP.challenge }),

@@ -1,4 +1,5 @@
-// `souk-node start`: loads, listens, greets, and runs until it is told to stop. While it runs it follows config.json: models come and go. With --json every line on standard output is one JSON object.
+// `souk-node start`: loads, listens or links, greets, and runs until it is told to stop. While it runs it follows config.json: models come and go.
+// With --json every line on standard output is one JSON object.
 import { configFile, homeFolder, loadConfig } from '../config.ts'
 import { loadIdentity } from '../identity.ts'
 import { createLog, type Log } from '../log.ts'
@@ -39,8 +40,14 @@ export async function runStart(
   const watch = watchConfig({ file: configFile(home), read, log, changed: (changed) => void node.apply(changed) })
   const reload = () => void watch.reload()
   process.on('SIGHUP', reload)
-  if (isJson) log('info', 'ready', { url: node.url })
-  else print(`ready ${node.url}`)
+  const { url, link, linked } = node
+  if (isJson) log('info', 'ready', link === null ? { url } : { url, link })
+  else
+    print(
+      ['ready', url, ...(link === null ? [] : [`by its link to ${link}`])].filter((word) => word !== null).join(' '),
+    )
+  // Readers of the log are told by link_up.
+  if (isJson) void linked?.then(() => log('info', 'linked', { link }))
   const failure = await Promise.race([stopped.then(() => null), node.died])
   watch.stop()
   process.off('SIGHUP', reload)

@@ -212,7 +212,7 @@ async function aServedNode(gatewayUrl: string, size: number, threads: number): P
     await node.stop()
     await home.remove()
   }
-  return { name, size, threads, url: node.url, nodeKey: identity.nodeKey, rounds: [], stop }
+  return { name, size, threads, url: node.url ?? '', nodeKey: identity.nodeKey, rounds: [], stop }
 }
 
 async function startClients() {

@@ -78,7 +78,9 @@ export const aConfig = (gateway: string, overrides: Partial<NodeConfig> = {}): N
     'the test',
   )
 
-export interface TestNode extends RunningNode {
+export interface TestNode extends Omit<RunningNode, 'url'> {
+  /** where it listens; '' for a node that listens nowhere */
+  readonly url: string
   readonly identity: Identity
   readonly gateway: FakeGateway
   readonly chat: LoadedModel
@@ -97,6 +99,7 @@ export async function aNode(
   const node = await startNode({ config: aConfig(gateway.url, overrides), identity, home: home.path, ...options })
   return {
     ...node,
+    url: node.url ?? '',
     identity,
     gateway,
     chat: await loadModel(shippedFolder('tiny-chat')),
