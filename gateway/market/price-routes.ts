@@ -2,13 +2,14 @@
 // compute its charge again: units × the prices of the line's version, rounded up once.
 import { Hono, type Context } from 'hono'
 import type { PriceVersionView } from '../../protocol/node.ts'
-import { instant, isModelId, isNodeId, toUsd } from '../../protocol/units.ts'
+import { instant, isModelId, isNodeId } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import { PageQuery } from '../core/page.ts'
 import type { AppEnv } from '../core/principal.ts'
 import { queryString } from '../core/validate.ts'
 import { createPriceBook, type PriceRow } from './price-book.ts'
+import { toPricesView } from './price-range.ts'
 import { priceOf } from './rows.ts'
 
 interface PriceQuery {
@@ -47,16 +48,9 @@ export function createPriceRoutes({ db }: { readonly db: D1Database }) {
 }
 
 function priceView(row: PriceRow): PriceVersionView {
-  const price = priceOf(row)
   return {
     version: row.version,
-    prices: {
-      inputPerMillion: toUsd(price.inputPerMillion),
-      outputPerMillion: toUsd(price.outputPerMillion),
-      cachedInputPerMillion: toUsd(price.cachedInputPerMillion),
-      bytesPerMillion: toUsd(price.bytesPerMillion),
-      perCall: toUsd(price.perCall),
-    },
+    prices: toPricesView(priceOf(row)),
     from: new Date(instant(row.fromAt)).toISOString(),
   }
 }
