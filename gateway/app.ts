@@ -18,6 +18,7 @@ import { createPaymentRoutes } from './ledger/payment-routes.ts'
 import { createRefundRoutes } from './ledger/refund-routes.ts'
 import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
+import { createLinkRoutes } from './market/link-routes.ts'
 import { createMarketRoutes } from './market/routes.ts'
 import { createWithdrawalRoutes } from './ledger/withdrawal-routes.ts'
 import { createNotifyRoutes } from './notify/routes.ts'
@@ -61,6 +62,7 @@ export function createApp(services: Services) {
     .route('/api', createNotifyRoutes(services))
     .route('/v1', createInferenceRoutes(inference))
     .route('/', createOipRoutes(inference))
+    .route('/', createLinkRoutes(services))
 }
 
 const EXPOSED_HEADERS = [

@@ -3,11 +3,14 @@ import { issueTicket, newTicketIds, pseudonymOf } from './market/ticket-order.ts
 import { sealRef } from './market/ticket-ref.ts'
 import { createBookOf } from './ledger/account-book.ts'
 import { createAccounts } from './ledger/accounts.ts'
+import { createPayoutAddressBook } from './ledger/payout-address-book.ts'
 import { createStripeAdapter } from './ledger/stripe-events.ts'
 import { createMarket } from './market/market.ts'
 import { createNodeGuards } from './market/node-guard.ts'
 import { createDirectLink } from './link/direct.ts'
+import { createNodeLink } from './link/node-link.ts'
 import { createDohResolver } from './link/resolver.ts'
+import { createSocketLink } from './link/socket-link.ts'
 import { systemClock, systemRandom } from './core/clock.ts'
 import { bookDatabases, parseConfig, type Bindings, type Config } from './core/env.ts'
 import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
@@ -32,10 +35,14 @@ export async function createServices(bindings: Bindings) {
     clock: systemClock,
     random: systemRandom,
     accounts: createAccounts(bindings.ACCOUNT),
+    payoutAddress: createPayoutAddressBook(bindings.DB, systemClock).view,
     payments: config.stripe ? [createStripeAdapter(config.stripe)] : [],
     nodeGuards,
     market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock }),
-    link: createDirectLink({ allowLocal: config.isLocal }),
+    link: createNodeLink({
+      direct: createDirectLink({ allowLocal: config.isLocal }),
+      socket: createSocketLink({ guards: nodeGuards, random: systemRandom }),
+    }),
     // A machine of one's own has no resolver to ask, and may name its own addresses.
     ...(config.isLocal ? {} : { resolve: createDohResolver() }),
     timeouts: { ...CALL_TIMEOUTS, ...config.timeouts } satisfies CallTimeouts,

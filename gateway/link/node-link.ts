@@ -1,4 +1,5 @@
 // How a node is reached. Callers see one method; whether it goes over HTTPS or over the node's own WebSocket is this room's matter.
+import { LINK_ENDPOINT } from '../../protocol/link.ts'
 import type { NodeId } from '../../protocol/units.ts'
 
 export interface NodeRequest {
@@ -18,7 +19,7 @@ export interface NodeRequest {
 }
 
 export interface NodeLink {
-  /** The node's answer, redirects not followed. @throws LinkRefused when the endpoint is not acceptable; TypeError/AbortError as fetch does */
+  /** The node's answer, redirects not followed. @throws LinkRefused when the endpoint is not acceptable; LinkGone; TypeError/AbortError as fetch does */
   send(request: NodeRequest): Promise<Response>
 }
 
@@ -26,3 +27,17 @@ export interface NodeLink {
 export class LinkRefused extends Error {
   override readonly name = 'LinkRefused'
 }
+
+/** A node that is reached by its link is not there, or does not say at once whether it takes a call. Nothing was executed; another node may be asked. */
+export class LinkGone extends Error {
+  override readonly name = 'LinkGone'
+  /** @param isLinked its link stands, and it says nothing on it */
+  constructor(readonly isLinked: boolean) {
+    super(isLinked ? 'It did not accept the call within a second.' : 'Its link is not there.')
+  }
+}
+
+/** Each node by the way it registered. */
+export const createNodeLink = (ways: { readonly direct: NodeLink; readonly socket: NodeLink }): NodeLink => ({
+  send: (request) => (request.endpoint === LINK_ENDPOINT ? ways.socket : ways.direct).send(request),
+})

@@ -1,8 +1,9 @@
 // Nodes and offers in the registry. Every change names the node's owner or the endpoint it was decided for in its condition, so that a
 // decision about yesterday's endpoint never lands on today's.
-import { and, asc, eq, gt, inArray, isNull, lte, not, or, sql, type Column } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, ne, not, or, sql, type Column } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { models, nodes, offers, wallets } from '../../db/schema.ts'
+import { LINK_ENDPOINT } from '../../protocol/link.ts'
 import type { NodeState } from '../../protocol/node.ts'
 import { instant, type AccountId, type Instant, type NodeId } from '../../protocol/units.ts'
 import { LIMITS, ROTATION_PROOF_MS } from '../core/limits.ts'
@@ -77,15 +78,21 @@ function reads(db: Database) {
       return { data, nextCursor: rows.length > shown.length ? (shown.at(-1)?.id ?? null) : null }
     },
 
-    /** Nodes with something to prove or to probe, in random order: a crowd of dead ones must not starve a live one. */
+    /** Nodes with something to prove or to probe, in random order: a crowd of dead ones must not starve a live one. One whose link is away is not asked. */
     async waiting(rows: number, now: Instant): Promise<NodeId[]> {
+      const isReachable = or(ne(nodes.endpoint, LINK_ENDPOINT), isNotNull(nodes.linkUpAt))
       const isServing = inArray(nodes.state, ['probation', 'active'])
       const isRotated = hasKeySince(instant(now - ROTATION_PROOF_MS))
       const hasPending = sql`EXISTS (SELECT 1 FROM ${offers} WHERE ${offers.nodeId} = ${nodes.id} AND ${offers.state} = 'pending')`
       const found = await db
         .select({ id: nodes.id })
         .from(nodes)
-        .where(or(eq(nodes.state, 'pending'), and(isServing, or(hasPending, and(isNull(nodes.provedAt), isRotated)))))
+        .where(
+          and(
+            isReachable,
+            or(eq(nodes.state, 'pending'), and(isServing, or(hasPending, and(isNull(nodes.provedAt), isRotated)))),
+          ),
+        )
         .orderBy(sql`random()`)
         .limit(rows)
       return found.map(({ id }) => asNodeId(id))

@@ -3,7 +3,7 @@
 import { NodeErrorBody } from '../../protocol/node.ts'
 import { SseOverflow } from '../../protocol/sse.ts'
 import { AnswerTooLarge, boundedJson } from '../link/bounded.ts'
-import { LinkRefused } from '../link/node-link.ts'
+import { LinkGone, LinkRefused } from '../link/node-link.ts'
 
 const REFUSAL_BYTES_MAX = 8_192
 
@@ -26,6 +26,7 @@ export async function requireOk(response: Response, signal: AbortSignal): Promis
 export function wordsFor(error: unknown): string {
   if (error instanceof NodeFailure) return error.message
   if (error instanceof LinkRefused) return `Its endpoint is not acceptable. ${error.message}`
+  if (error instanceof LinkGone) return error.message
   if (error instanceof AnswerTooLarge || error instanceof SseOverflow) return 'Its answer was too long.'
   if (error instanceof SyntaxError) return 'Its answer was not JSON.'
   const name = error instanceof Error ? error.name : ''

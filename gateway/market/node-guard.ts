@@ -1,12 +1,17 @@
-// NodeGuard: the one writer for one node's attempts under way, its breakers and its health. Everything stands in its own storage; D1 gets a copy
-// for the snapshots, at once when a breaker changes and otherwise at most every five seconds, always from the alarm. Both methods may be
-// called twice for the same attempt with one effect, so an attempt is counted once.
+// NodeGuard: the one writer for one node's attempts under way, its breakers and its health, and the place where its link ends (guard-link.ts). Everything stands in
+// its own storage; D1 gets a copy for the snapshots, at once when a breaker changes and otherwise at most every five seconds, always from the alarm.
+// Reports may come twice for the same attempt with one effect, so an attempt is counted once. It sleeps while its link is idle.
 import { DurableObject } from 'cloudflare:workers'
 import { instant, isNodeId, type CallId, type Instant, type ModelId, type NodeId } from '../../protocol/units.ts'
 import type { Bindings } from '../core/env.ts'
 import { systemClock } from '../core/clock.ts'
 import { logError } from '../core/errors.ts'
+import { toGuardCall, type LinkGuard } from '../link/link-request.ts'
 import type { AttemptReport } from './market-port.ts'
+import { GuardLink } from './guard-link.ts'
+import { createLinkBook } from './link-book.ts'
+import { LinkOffer, LINK_URL, OFFER_HEADER } from './link-offer.ts'
+import { LinkStore } from './link-store.ts'
 import { createHealthBook, type OfferHealth } from './health-book.ts'
 import { GuardStore } from './guard-store.ts'
 import { afterReport, ATTEMPT_MS, mean, verdictOf } from './health.ts'
@@ -20,13 +25,17 @@ const PROJECT_MS = 5_000
 const ENDED_MS = 60_000
 
 /** What the market calls; one guard per node, `idFromName(nodeId)`. */
-export interface NodeGuardPort {
+export interface NodeGuardPort extends LinkGuard {
   attemptStarted(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): Promise<void>
   attemptEnded(report: AttemptReport): Promise<void>
   /** A node has just been admitted: its twenty attempts begin anew, its breakers are closed. */
   beginProbation(nodeId: NodeId): Promise<void>
   /** What its operator may ask for every so often only. @returns ms to wait; 0: it may be done now, and the time is noted */
   pace(what: 'selftest' | 'offers', apartMs: number): Promise<number>
+  /** Ends the node's link: it was suspended or revoked, or its key was exchanged. @param code of LINK_CLOSE @param reason for its operator */
+  dropLink(code: number, reason: string): Promise<void>
+  /** Asks the node to come back by a new link within so many ms. */
+  sendDrain(withinMs: number): Promise<void>
 }
 export type NodeGuards = (nodeId: NodeId) => NodeGuardPort
 
@@ -35,15 +44,55 @@ export const createNodeGuards =
   (nodeId) =>
     namespace.get(namespace.idFromName(nodeId))
 
-export class NodeGuard extends DurableObject<Bindings> implements NodeGuardPort {
+export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuardPort, 'fetch'> {
   readonly #store: GuardStore
+  readonly #link: GuardLink
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
     this.#store = new GuardStore(ctx.storage.sql)
+    this.#link = new GuardLink({
+      context: ctx,
+      store: new LinkStore(ctx.storage.sql),
+      clock: systemClock,
+      onChange: () => ctx.waitUntil(this.#wakeForLink()),
+    })
     void ctx.blockConcurrencyWhile(async () => {
       if (this.#store.hasWork()) await this.#wakeBy(instant(systemClock() + PROJECT_MS))
+      await this.#wakeForLink()
     })
+  }
+
+  /** A node's own upgrade, which a route has checked, or a call for it. */
+  override async fetch(request: Request): Promise<Response> {
+    if (request.url !== LINK_URL) return this.#link.call(toGuardCall(request.headers), request.body)
+    const offer = LinkOffer.parse(JSON.parse(request.headers.get(OFFER_HEADER) ?? ''))
+    this.#store.remember(offer.nodeId)
+    return this.#link.accept(offer)
+  }
+
+  async cancelStream(key: string): Promise<void> {
+    this.#link.cancel(key)
+  }
+
+  async dropLink(code: number, reason: string): Promise<void> {
+    this.#link.drop(code, reason)
+  }
+
+  async sendDrain(withinMs: number): Promise<void> {
+    this.#link.askToComeBack(withinMs)
+  }
+
+  override webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): void {
+    this.#link.receive(socket, message)
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#link.closed(socket)
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#link.closed(socket)
   }
 
   async attemptStarted(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): Promise<void> {
@@ -93,6 +142,24 @@ export class NodeGuard extends DurableObject<Bindings> implements NodeGuardPort 
       logError(error, null)
     }
     if (this.#store.hasWork()) await this.#wakeBy(this.#store.nextWork(instant(now + PROJECT_MS)))
+    await this.#tellLink(nodeId, now)
+  }
+
+  /** A deployment drops every link and gets them back within seconds: that is written nowhere. */
+  async #tellLink(nodeId: NodeId, now: Instant): Promise<void> {
+    const news = this.#link.look(now)
+    if (news) {
+      const book = createLinkBook(this.env.DB)
+      try {
+        await (news.isUp ? book.up : book.down)(nodeId, news.since)
+        this.#link.told(news)
+      } catch (error) {
+        // Told again at the next look; it is as true then.
+        logError(error, null)
+        return this.#wakeBy(instant(now + PROJECT_MS))
+      }
+    }
+    await this.#wakeForLink()
   }
 
   #view(modelId: ModelId, inFlight: number, now: Instant): OfferHealth {
@@ -107,6 +174,11 @@ export class NodeGuard extends DurableObject<Bindings> implements NodeGuardPort 
       unitsPerSecond: mean(health.unitsPerSecond),
       driftPpm: mean(health.driftPpm),
     }
+  }
+
+  async #wakeForLink(): Promise<void> {
+    const at = this.#link.nextLook(systemClock())
+    if (at !== null) await this.#wakeBy(at)
   }
 
   async #wakeBy(at: Instant): Promise<void> {

@@ -9,7 +9,7 @@ import { verifyClaims } from '../../protocol/ticket.ts'
 import type { NodeId, RandomBytes } from '../../protocol/units.ts'
 import { negotiateWire, WIRE_HEADER, WIRE_VERSION } from '../../protocol/wire.ts'
 import { boundedJson, orAborted } from '../link/bounded.ts'
-import type { NodeLink } from '../link/node-link.ts'
+import { LinkGone, type NodeLink } from '../link/node-link.ts'
 import { NodeFailure, requireOk, wordsFor } from './node-failure.ts'
 
 const CHALLENGE_PATH = '/souk/challenge'
@@ -21,7 +21,7 @@ const SPOKEN = `${WIRE_VERSION - 1} and ${WIRE_VERSION}`
 export async function proveEndpoint(
   needs: { link: NodeLink; random: RandomBytes; timeoutMs?: number },
   node: { id: NodeId; endpoint: string; nodeKey: string },
-): Promise<Result<{ readonly wireVersion: number }, 'endpoint_unproved'>> {
+): Promise<Result<{ readonly wireVersion: number }, 'endpoint_unproved' | 'link_away'>> {
   const claims = challengeClaims({ challenge: base64url(needs.random(32)), endpoint: node.endpoint })
   const signal = AbortSignal.timeout(needs.timeoutMs ?? CHALLENGE_MS)
   try {
@@ -46,6 +46,8 @@ export async function proveEndpoint(
       throw new NodeFailure(`It speaks version ${said?.slice(0, 10)} of the wire; spoken here are ${SPOKEN}.`)
     return { ok: true, value: { wireVersion } }
   } catch (error) {
+    // Nobody was asked, so nobody failed.
+    if (error instanceof LinkGone && !error.isLinked) return { ok: false, code: 'link_away', detail: error.message }
     return { ok: false, code: 'endpoint_unproved', detail: wordsFor(error) }
   }
 }

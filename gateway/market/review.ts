@@ -49,7 +49,9 @@ async function prove(needs: ReviewNeeds, node: NodeRow): Promise<boolean> {
   const timeout = needs.proofMs === undefined ? {} : { timeoutMs: needs.proofMs }
   const proof = await proveEndpoint({ link: needs.link, random: needs.random, ...timeout }, { ...node, id: nodeId })
   if (proof.ok) await needs.book.proved(node, proof.value.wireVersion, needs.clock())
-  else await needs.book.unproved(node, `The endpoint proof failed. ${proof.detail}`)
+  // A link that is away proves nothing against its node, which keeps its place until it is back.
+  else if (proof.code === 'endpoint_unproved')
+    await needs.book.unproved(node, `The endpoint proof failed. ${proof.detail}`)
   return proof.ok
 }
 

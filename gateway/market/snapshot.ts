@@ -1,9 +1,10 @@
 // What this isolate last saw of each model's offers: one D1 query per model and five seconds, none of them on the path of a call once warm.
 // Fresh for 5 s; then the call that finds it old refreshes it behind itself; waited for only when older than 30 s or absent. Unknown models are
 // remembered as well, for 2 s and in a bounded map, so that invented names do not become queries.
-import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNotNull, isNull, ne, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { models, nodes, offers } from '../../db/schema.ts'
+import { LINK_ENDPOINT } from '../../protocol/link.ts'
 import type { ModelId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError, logError } from '../core/errors.ts'
@@ -92,6 +93,9 @@ export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapsh
 /** A million tokens in, a million out, a million tensor bytes, and a thousand calls: an offer that gives one of them away must not crowd out honest ones. */
 const PRICE = sql`${offers.inputPriceNanos} + ${offers.outputPriceNanos} + ${offers.bytesPriceNanos} + 1000 * ${offers.callPriceNanos}`
 
+/** Nobody is asked over a link that is not there. */
+const isReachable = or(ne(nodes.endpoint, LINK_ENDPOINT), isNotNull(nodes.linkUpAt))
+
 function createReader(needs: { db: D1Database; clock: Clock }) {
   const db = drizzle(needs.db)
   // Left joins: a model without offers still is a model.
@@ -100,7 +104,7 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
       .select({ models: UNPROBED, offers, nodes })
       .from(models)
       .leftJoin(offers, and(eq(offers.modelId, models.id), eq(offers.state, 'live')))
-      .leftJoin(nodes, and(eq(nodes.id, offers.nodeId), inArray(nodes.state, ['probation', 'active'])))
+      .leftJoin(nodes, and(eq(nodes.id, offers.nodeId), inArray(nodes.state, ['probation', 'active']), isReachable))
   // What nobody may be served with is still found by its name, and stands in no list.
   const listed = () =>
     joined()

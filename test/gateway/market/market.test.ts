@@ -42,6 +42,10 @@ const guard: NodeGuardPort = {
   attemptEnded: (report) => Promise.resolve(void heard.push(report)),
   beginProbation: () => Promise.resolve(),
   pace: () => Promise.resolve(0),
+  dropLink: () => Promise.resolve(),
+  sendDrain: () => Promise.resolve(),
+  fetch: () => Promise.reject(new Error('no call goes this way')),
+  cancelStream: () => Promise.resolve(),
 }
 const see = (id: string = CHAT_MODEL) => market.snapshot(id as ModelId, (work) => void background.push(work))
 
