@@ -3,6 +3,7 @@
 import { TENSOR_TASKS, type ModelManifest, type Probe } from '../../protocol/model.ts'
 import { tensorFromJson } from '../../protocol/oip-json.ts'
 import type { OipTensorJson, Tensor } from '../../protocol/oip.ts'
+import { licencesOf } from '../../protocol/spdx.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import { answerMisfit, requestMisfit } from './tensor-fit.ts'
@@ -11,6 +12,8 @@ import { answerMisfit, requestMisfit } from './tensor-fit.ts'
 export function requireSense(manifest: ModelManifest): void {
   if (JSON.stringify(manifest).length > LIMITS.manifestCharacters)
     throw wrong('probes', `A manifest has at most ${LIMITS.manifestCharacters} characters: probe with less data.`)
+  if (licencesOf(manifest.licence) === null)
+    throw wrong('licence', 'It is an SPDX expression, such as MIT or LicenseRef-Mine.')
   requireFiles(manifest)
   const { task, dimensions, dimensionsMin, probes } = manifest
   if (task === 'embeddings' && dimensions === undefined)

@@ -11,7 +11,7 @@ import { boundedChunks } from '../link/bounded.ts'
 import { NodeFailure } from './node-failure.ts'
 import type { ProbeAnswer, ProbeCall } from './probe-receipt.ts'
 import { answerMisfit, type TensorSpecs } from './tensor-fit.ts'
-import { tensorMismatch, TOLERANCE, type Tolerance } from './tensor-match.ts'
+import { tensorMismatch, TOLERANCE, type Tolerance } from '../../protocol/tensor-match.ts'
 
 export type TensorProbe = Exclude<Probe, { input: string }>
 

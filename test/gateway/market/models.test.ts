@@ -77,6 +77,7 @@ describe('POST /api/models', () => {
 
   it.each([
     ['no files', { files: {} }, 'files'],
+    ['a licence that is no SPDX expression', { licence: 'see LICENSE' }, 'licence'],
     ['a chat probe without an answer', { probes: [{ input: 'hello' }] }, 'probes'],
     ['an embedding model without a length', { task: 'embeddings' }, 'dimensions'],
     ['a digest of its own', { digest: 'ab'.repeat(32) }, 'digest'],

@@ -1,7 +1,7 @@
 // Whether a tensor is the known one (rule). Floats may differ by a tolerance, because machines and batches round differently; everything else is
 // equal to the bit. What is said of a difference names its place and never a value: whoever reads it must not learn the answer.
-import { BF16, FP16, halfValue } from '../../protocol/half-float.ts'
-import { DATATYPE_BYTES, elementsOf, type Datatype, type Tensor } from '../../protocol/oip.ts'
+import { BF16, FP16, halfValue } from './half-float.ts'
+import { DATATYPE_BYTES, elementsOf, type Datatype, type Tensor } from './oip.ts'
 
 /** |answer − known| ≤ atol + rtol × |known| */
 export interface Tolerance {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { isNear, tensorMismatch, TOLERANCE } from '../../../gateway/market/tensor-match.ts'
-import { tensorFromJson } from '../../../protocol/oip-json.ts'
-import { DATATYPE_BYTES, stringsToBytes, type Datatype, type Tensor } from '../../../protocol/oip.ts'
+import { isNear, tensorMismatch, TOLERANCE } from '../../protocol/tensor-match.ts'
+import { tensorFromJson } from '../../protocol/oip-json.ts'
+import { DATATYPE_BYTES, stringsToBytes, type Datatype, type Tensor } from '../../protocol/oip.ts'
 
 function aTensor(datatype: Datatype, data: unknown[], shape = [data.length]): Tensor {
   const tensor = tensorFromJson({ name: 'y', datatype, shape, data })
