@@ -27,8 +27,8 @@ export const COMMANDS: Readonly<Record<string, CommandLine>> = {
     summary: 'serves the models until it is stopped',
     load: async () => (await import('./start.ts')).startCommand,
   },
-  publish: {
-    summary: 'publishes a model of your own, signed by your wallet',
-    load: async () => (await import('./publish.ts')).publishCommand,
+  earnings: {
+    summary: 'compares what this node did with what it was paid for',
+    load: async () => (await import('./earnings.ts')).earningsCommand,
   },
 }
