@@ -31,4 +31,8 @@ export const COMMANDS: Readonly<Record<string, CommandLine>> = {
     summary: 'compares what this node did with what it was paid for',
     load: async () => (await import('./earnings.ts')).earningsCommand,
   },
+  publish: {
+    summary: 'publishes a model of your own, signed by your wallet',
+    load: async () => (await import('./publish.ts')).publishCommand,
+  },
 }
