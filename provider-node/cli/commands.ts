@@ -31,6 +31,14 @@ export const COMMANDS: Readonly<Record<string, CommandLine>> = {
     summary: 'compares what this node did with what it was paid for',
     load: async () => (await import('./earnings.ts')).earningsCommand,
   },
+  doctor: {
+    summary: 'looks at everything a node needs, and says how to mend what is wrong',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  bench: {
+    summary: 'measures this machine on your models, and suggests prices',
+    load: async () => (await import('./bench.ts')).benchCommand,
+  },
   publish: {
     summary: 'publishes a model of your own, signed by your wallet',
     load: async () => (await import('./publish.ts')).publishCommand,

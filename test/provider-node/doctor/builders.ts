@@ -1,6 +1,8 @@
 // A machine for the doctor to look at: a real state folder with real keys, and whatever a test wants to be wrong with it.
 import { writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { Claim } from '../../../provider-node/claim.ts'
 import { loadConfig } from '../../../provider-node/config.ts'
 import type { Check, Facts, Surroundings } from '../../../provider-node/doctor/facts.ts'
 import { createIdentity, type Identity } from '../../../provider-node/identity.ts'
@@ -60,3 +62,13 @@ export async function said(check: Check, facts: Facts): Promise<string[]> {
   const findings = await check(facts, AbortSignal.timeout(30_000))
   return findings.map(({ verdict, says, mend }) => `${verdict}: ${says}${mend === null ? '' : ` -> ${mend}`}`)
 }
+
+/** The note of a running node: of the process that started this one, which lives as long. */
+export const aClaim = (overrides: Partial<Claim> = {}): Claim => ({
+  pid: process.ppid,
+  host: hostname(),
+  startedAt: '2026-11-21T12:00:00.000Z',
+  url: null,
+  link: null,
+  ...overrides,
+})

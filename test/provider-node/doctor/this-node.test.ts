@@ -12,7 +12,7 @@ import { checkProcess } from '../../../provider-node/doctor/process.ts'
 import { checkProviders, providerFindings } from '../../../provider-node/doctor/providers.ts'
 import { checkUpstreams } from '../../../provider-node/doctor/upstreams.ts'
 import { shippedFolder } from '../builders.ts'
-import { aPatient, said, type Patient } from './builders.ts'
+import { aClaim, aPatient, said, type Patient } from './builders.ts'
 
 const GATEWAY = 'https://gateway.example'
 const undo: (() => Promise<unknown> | unknown)[] = []
@@ -93,7 +93,7 @@ describe('checkProcess', () => {
   }
   const gone = 2 ** 22 + 1
 
-  it.each([['half of it {'], [{ pid: gone, url: null }], [{}]])('does not take %j for a running node', async (note) => {
+  it.each([['half of it {'], [aClaim({ pid: gone })], [{}]])('does not take %j for a running node', async (note) => {
     expect(await said(checkProcess, await running(note))).toEqual([
       'wrong: no node runs on this state folder: nothing is served -> souk-node start',
     ])
@@ -107,8 +107,8 @@ describe('checkProcess', () => {
   })
 
   it('believes a living process that listens nowhere', async () => {
-    expect(await said(checkProcess, await running({ pid: process.pid, url: null }))).toEqual([
-      `ok: a node runs (process ${process.pid})`,
+    expect(await said(checkProcess, await running(aClaim()))).toEqual([
+      `ok: a node runs (process ${process.ppid}) and is starting`,
     ])
   })
 
@@ -119,7 +119,7 @@ describe('checkProcess', () => {
     [{ status: 'failed', models: [] }, 'wrong', 'says it is failed'],
     [{ what: 1 }, 'wrong', 'does not answer at'],
   ])('asks one that listens how it is: %j', async (page, verdict, words) => {
-    const facts = await running({ pid: process.pid, url: `http://127.0.0.1:${await healthPage(page)}` })
+    const facts = await running(aClaim({ url: `http://127.0.0.1:${await healthPage(page)}` }))
     const [sentence] = await said(checkProcess, facts)
     expect([sentence?.split(':')[0], sentence?.includes(words)]).toEqual([verdict, true])
   })
