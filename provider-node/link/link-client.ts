@@ -22,6 +22,8 @@ export interface LinkNeeds {
   readonly metrics: LinkMetrics
   readonly log: Log
   readonly clock: LinkClock
+  /** told each time the link stands: what waits for the gateway may be tried at once */
+  readonly up?: () => void
   /** absent: {@link LINK.streamsMax} */
   readonly streamsMax?: number
 }
@@ -50,12 +52,12 @@ export function createLink(needs: LinkNeeds): Link {
   const stood = new Promise<void>((resolve) => (stands = resolve))
   let reconnected = -1
   let attempt = 0
+  let isToldToRegister = false
 
   /** One try. @returns ms until the next */
   async function once(): Promise<number> {
     const nodeId = await needs.nodeId().catch(() => null)
-    // Waiting for `register` is free.
-    if (nodeId === null) return NODE_LIMITS.helloMs.first
+    if (nodeId === null) return unregistered()
     const iat = Math.floor(clock.now() / 1_000)
     const claims = { use: 'souk-link', nodeId, iat, instance, streamsMax } as const
     const dialled = await dial({ url, identity: needs.identity, claims, signal: stop.signal })
@@ -81,6 +83,17 @@ export function createLink(needs: LinkNeeds): Link {
     return isSteady && end.reason === MOVED && end.by === 'node' ? 0 : verdict.pauseMs
   }
 
+  /** Waiting for `register` is free. */
+  function unregistered(): number {
+    if (!isToldToRegister)
+      needs.log('info', 'link_waits', {
+        why: 'unregistered',
+        message: 'run souk-node register: this node is not registered',
+      })
+    isToldToRegister = true
+    return NODE_LIMITS.helloMs.first
+  }
+
   /** Until it ends. */
   async function kept(standing: Connection, wire: number) {
     connection = standing
@@ -88,6 +101,7 @@ export function createLink(needs: LinkNeeds): Link {
     if (reconnected > 0) metrics.reconnected()
     tell.up({ wire, reconnected })
     stands()
+    needs.up?.()
     const gone = new AbortController()
     let isSteady = false
     void clock.wait(LINK_LIMITS.steadyMs, gone.signal).then(() => {

@@ -12,8 +12,9 @@ export const LINK_LIMITS = {
   closeMs: 2_000,
   /** bytes of control frames and data that may wait in a socket's buffer: beyond, the other side takes nothing and only asks */
   backlogBytes: 4 * 1024 * 1024,
-  /** ms between two tries while another process holds the link: longer than the gateway needs to notice one that died without a word */
+  /** ms between two tries while another process holds the link: longer than the gateway needs to notice one that died without a word; and at least */
   conflictMs: 60_000,
+  conflictLeastMs: 10_000,
   /** ms between two tries after a refusal that only the operator can end, when it may end at any moment (a clock, a registration) */
   refusedMs: 60_000,
   /** tries after which a refused key is no longer thought to be one that was registered just now */

@@ -56,7 +56,8 @@ function judgeRefusal(
       why: 'conflict',
       message:
         "another process with this node's key is linked: stop it, or give this one a state folder of its own; one that died without a word is let go within a minute",
-      pauseMs: spread(LINK_LIMITS.conflictMs, draw),
+      // The gateway says how long the place of a silent one is kept.
+      pauseMs: spread(Math.max(retryAfterMs ?? LINK_LIMITS.conflictMs, LINK_LIMITS.conflictLeastMs), draw),
     }
   if (status === 426) return tooOld(told, draw)
   if (status === 422)

@@ -69,6 +69,8 @@ export interface FakeLinkGateway {
   /** every request for a link, the refused ones too: ms since the Unix epoch */
   readonly asked: number[]
   answer: Answer
+  /** its clock, in the header of refusals: ms since the Unix epoch */
+  now: () => number
   wire: string
   /** the newest link, once there is one that stands */
   link(): Promise<FakeLink>
@@ -86,6 +88,7 @@ export async function aLinkGateway(
     links: [],
     asked: [],
     answer: () => null,
+    now: Date.now,
     wire: '2',
     async link() {
       const standing = () => gateway.links.findLast(({ closed }) => closed === null)
@@ -107,7 +110,11 @@ export async function aLinkGateway(
     if (!refusal)
       return sockets.handleUpgrade(request, socket, head, (ws) => void gateway.links.push(served(ws, request)))
     const body = JSON.stringify(refusal.body ?? {})
-    const headers = { date: new Date().toUTCString(), 'content-length': String(body.length), ...refusal.headers }
+    const headers = {
+      date: new Date(gateway.now()).toUTCString(),
+      'content-length': String(body.length),
+      ...refusal.headers,
+    }
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
     socket.end([`HTTP/1.1 ${refusal.status} refused`, ...lines, '', body].join('\r\n'))
   })
