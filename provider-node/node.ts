@@ -84,13 +84,15 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   })
   const requestMs = options.requestMs ?? NODE_LIMITS.requestMs
   const nodeId = options.nodeId ?? (config.nodeId === null ? null : () => Promise.resolve(config.nodeId))
-  const reach = await openReach({ config, app, identity, nodeId, metrics: metrics.link, log, now, requestMs }).catch(
-    async (cause: unknown) => {
-      await models.close()
-      await receipts.close()
-      throw cause
-    },
-  )
+  const reach = await openReach({
+    ...{ config, app, identity, nodeId, log, now, requestMs },
+    metrics: metrics.link,
+    linkUp: () => receipts.retryNow(),
+  }).catch(async (cause: unknown) => {
+    await models.close()
+    await receipts.close()
+    throw cause
+  })
 
   async function drain(): Promise<void> {
     isDraining = true

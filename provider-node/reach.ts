@@ -18,6 +18,8 @@ export interface ReachNeeds {
   /** null: there is nobody to ask, and nobody is greeted */
   readonly nodeId: (() => Promise<string | null>) | null
   readonly metrics: LinkMetrics
+  /** told each time the link stands */
+  readonly linkUp: () => void
   readonly log: Log
   /** ms since the Unix epoch */
   readonly now: () => number
@@ -54,6 +56,7 @@ export async function openReach(needs: ReachNeeds): Promise<Reach> {
           nodeId: nodeId ?? (() => Promise.resolve(null)),
           serve: (request, caller) => app.fetch(request, { caller }),
           metrics: needs.metrics,
+          up: needs.linkUp,
           log,
           clock: systemClock(now),
         })
