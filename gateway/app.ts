@@ -15,6 +15,7 @@ import { DEPRECATION_HEADERS } from './inference/standing.ts'
 import { createFreezeRoutes } from './ledger/freeze-routes.ts'
 import { createJournalRoutes } from './ledger/journal-routes.ts'
 import { createPaymentRoutes } from './ledger/payment-routes.ts'
+import { createPayoutAddressRoutes } from './ledger/payout-address-routes.ts'
 import { createRefundRoutes } from './ledger/refund-routes.ts'
 import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
@@ -53,6 +54,7 @@ export function createApp(services: Services) {
     .route('/api', createVerificationRoutes(services))
     .route('/api', createRefundRoutes(services))
     .route('/api', createWithdrawalRoutes(services))
+    .route('/api', createPayoutAddressRoutes(services))
     .route('/webhooks', createPaymentRoutes(services))
     .route('/api', createJournalRoutes(services))
     .route('/api', createStatementRoutes(services))

@@ -66,6 +66,15 @@ export const AccountLimitsView = z.object({
 })
 export type AccountLimitsView = z.infer<typeof AccountLimitsView>
 
+/** Where an account's withdrawals go; how it is changed: operator.ts. */
+export const PayoutAddressView = z.object({
+  /** where withdrawals go now, and nowhere else; null: to the account's own wallets */
+  address: Address.nullable(),
+  /** asked for, and in force from `effectiveAt` on; until then any wallet of the account may take it back */
+  pending: z.object({ address: Address, requestedAt: Timestamp, effectiveAt: Timestamp }).nullable(),
+})
+export type PayoutAddressView = z.infer<typeof PayoutAddressView>
+
 export const AccountView = z.object({
   accountId: z.string(),
   wallets: z.array(z.object({ address: Address, addedAt: Timestamp })),
@@ -78,6 +87,8 @@ export const AccountView = z.object({
   limits: AccountLimitsView,
   /** why the account may spend nothing; null when it may */
   frozen: z.object({ reason: z.string(), at: Timestamp }).nullable(),
+  /** absent: a gateway of before */
+  payoutAddress: PayoutAddressView.optional(),
   createdAt: Timestamp,
 })
 export type AccountView = z.infer<typeof AccountView>

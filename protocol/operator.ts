@@ -3,7 +3,7 @@
 // one node (registering, rotating a key, revoking, money) always needs the wallet.
 import { z } from 'zod'
 import { Address, page, Signature, Timestamp } from './auth.ts'
-import { Ed25519Key, NodeView, OfferRequest, PricesView } from './node.ts'
+import { Ed25519Key, NodeState, NodeView, OfferRequest, PricesView } from './node.ts'
 
 export const NODE_REQUEST_SCHEME = 'SoukNode'
 export const NODE_REQUEST_TYP = 'souk-node-request'
@@ -136,11 +136,14 @@ export const RotateRequest = z.strictObject({
 })
 export type RotateRequest = z.infer<typeof RotateRequest>
 
-/** `GET|PUT /api/account/payout-address`. A change needs a fresh sign-in, comes into force after a delay and is told to the account at once; until then the old one holds. */
-export const PayoutAddressRequest = z.strictObject({ address: Address })
-export const PayoutAddressView = z.object({
-  /** where withdrawals go now; null: to the account's own wallets */
-  address: Address.nullable(),
-  pending: z.object({ address: Address, requestedAt: Timestamp, effectiveAt: Timestamp }).nullable(),
+/** `GET /api/node-keys/{nodeKey}`, public: whose key this is, so that a node finds its id by it. 404 for a key that no node ever had. */
+export const NodeKeyView = z.object({
+  nodeId: z.string(),
+  state: NodeState,
+  /** when another key took its place; null while it is the node's */
+  replacedAt: Timestamp.nullable(),
 })
-export type PayoutAddressView = z.infer<typeof PayoutAddressView>
+export type NodeKeyView = z.infer<typeof NodeKeyView>
+
+/** `GET|PUT|DELETE /api/account/payout-address`: each answers with a PayoutAddressView (auth.ts); DELETE takes a pending change back. A change needs a fresh sign-in, comes into force after a delay and is told to the account at once; until then the old one holds. */
+export const PayoutAddressRequest = z.strictObject({ address: Address })

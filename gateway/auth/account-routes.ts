@@ -27,11 +27,12 @@ export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthN
       .get('/', async (c) => {
         const { accountId } = await requireManager(c, accounts)
         const guard = accounts(accountId)
-        const [account, balance, limits, frozen] = await Promise.all([
+        const [account, balance, limits, frozen, payoutAddress] = await Promise.all([
           readAccount(db, accountId),
           guard.balance(),
           guard.limits(),
           guard.frozen(),
+          needs.payoutAddress(accountId),
         ])
         assert(account, 'a session belongs to an account')
         const view: AccountView = {
@@ -43,6 +44,7 @@ export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthN
           vesting: toUsd(balance.vestingNanos),
           limits,
           frozen: frozen && { reason: frozen.reason, at: new Date(frozen.at).toISOString() },
+          payoutAddress,
           createdAt: new Date(account.createdAt).toISOString(),
         }
         return c.json(view)

@@ -3,7 +3,8 @@ import type { Config } from '../core/env.ts'
 import type { Clock } from '../core/clock.ts'
 import { refusal } from '../core/refusal.ts'
 import type { Accounts, Reply } from '../ledger/account-port.ts'
-import type { RandomBytes } from '../../protocol/units.ts'
+import type { PayoutAddressView } from '../../protocol/auth.ts'
+import type { AccountId, RandomBytes } from '../../protocol/units.ts'
 
 export interface AuthNeeds {
   /** the registry */
@@ -12,6 +13,8 @@ export interface AuthNeeds {
   /** the databases the book is split into: a new account is given one of them */
   readonly books: readonly D1Database[]
   readonly config: Pick<Config, 'domain' | 'chainId' | 'admins' | 'keySecret' | 'isLocal'>
+  /** where the account's withdrawals go */
+  readonly payoutAddress: (accountId: AccountId) => Promise<PayoutAddressView>
   readonly clock: Clock
   readonly random: RandomBytes
 }

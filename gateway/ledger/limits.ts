@@ -97,6 +97,10 @@ export const LEDGER = {
   withdrawMaxNanos: 100_000_000_000_000n,
   /** nanos of a withdrawal's smallest step: one base unit of USDC */
   withdrawStepNanos: 1_000n,
+  /** ms until a new pay-out address holds: whoever reads mail once in two days sees the notice before money goes there */
+  payoutAddressDelayMs: 48 * 3_600_000,
+  /** changes of it an account may ask for in a day: each is told to its owner */
+  payoutAddressesPerDay: 10,
   /** nanos of one pay-out file: what one mistake of a payer can cost, and far below 2^53 */
   payoutMaxNanos: 5_000_000_000_000_000n,
   /** rows of one pay-out file */

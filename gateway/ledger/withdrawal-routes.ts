@@ -21,6 +21,7 @@ import { jsonBody, queryString } from '../core/validate.ts'
 import type { Accounts } from './account-port.ts'
 import { idempotent } from './idempotent-posts.ts'
 import { LEDGER } from './limits.ts'
+import { createPayoutAddressBook } from './payout-address-book.ts'
 import { payoutCsv, payoutFile, payoutJson, sumOf } from './payout-file.ts'
 import { makePayout, returnOne } from './payout-flow.ts'
 import { createWithdrawalBook, type Place, type Withdrawal } from './withdrawal-book.ts'
@@ -41,6 +42,7 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
   const { accounts, clock } = needs
   const book = createWithdrawalBook(db)
   const desk = { ...needs, book }
+  const payoutAddresses = createPayoutAddressBook(db, clock)
   const once = idempotent(needs)
 
   /** Who is asking is settled before a body is read. */
@@ -62,10 +64,8 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
     const amountNanos = fromUsd(body.usd)
     if (amountNanos < LEDGER.withdrawMinNanos || amountNanos > LEDGER.withdrawMaxNanos)
       throw new GatewayError('invalid_request', { param: 'usd', detail: 'usd: from 0.01 to 100000' })
-    const address = await book.walletOf(accountId, wallet)
-    if (address === null)
-      throw new GatewayError('invalid_request', { param: 'address', detail: 'address: one of your own wallets' })
     const transferId = `withdrawal:${body.id}`
+    const address = await addressFor(accountId, `${accountId}:${transferId}`, wallet, body.address)
     const withdrawn = await accounts(accountId).withdraw({ transferId, amountNanos, address })
     if (!withdrawn.ok) throw refusal(withdrawn)
     // Lost when the gateway dies here: the same request again writes it, and so does the next pay-out file.
@@ -73,6 +73,23 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
     const row = await book.find(`${accountId}:${transferId}`)
     assert(row, 'the withdrawal was just written')
     return view(row)
+  }
+
+  /** The pay-out address, where there is one, and nothing else: a stolen session then cannot lead money elsewhere. */
+  const addressFor = async (accountId: AccountId, id: string, wallet: string, named: string | undefined) => {
+    const [earlier, { address }] = await Promise.all([book.find(id), payoutAddresses.view(accountId)])
+    const isNamed = (other: string) => named === undefined || named.toLowerCase() === other.toLowerCase()
+    // The same request again goes where it went, whatever holds by now.
+    if (earlier && isNamed(earlier.address)) return earlier.address
+    if (address !== null && isNamed(address)) return address
+    if (address !== null)
+      throw new GatewayError('invalid_request', {
+        param: 'address',
+        detail: `address: this account’s money goes to its pay-out address ${address} only`,
+      })
+    const own = await book.walletOf(accountId, named ?? wallet)
+    if (own !== null) return own
+    throw new GatewayError('invalid_request', { param: 'address', detail: 'address: one of your own wallets' })
   }
 
   const rowsOf = async (batchId: string): Promise<Withdrawal[]> => {
@@ -85,7 +102,7 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
     .post('/withdrawals', fresh, jsonBody(WithdrawalBody), once, async (c) => {
       const { accountId, address } = requireFresh(c)
       const body = c.req.valid('json')
-      return c.json(await request(accountId, body.address ?? address, body), 201)
+      return c.json(await request(accountId, address, body), 201)
     })
 
     .get('/withdrawals', signedIn, queryString(PageQuery), async (c) => {

@@ -11,7 +11,9 @@ export const REASON = {
   unprobed: 'It has not answered its probe calls yet.',
   noOffer: 'None of its offers has passed its probe calls yet.',
   withdrawn: 'It was not in the last registration.',
+  takenOut: 'Its operator took it out of the offers.',
   draining: 'It is draining: its operator wants no new calls.',
+  revoked: 'Its operator took its authorisation back: register it again with the wallet.',
 } as const
 
 /** An offer under review; `probe` is null when it was not probed this time. */

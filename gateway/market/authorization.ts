@@ -23,16 +23,20 @@ const HELLO_SECONDS = 60
 
 type Checked<T> = Result<T, 'authorization_refused'>
 
+/** What the operator's wallet signs, at a registration and at an exchange of keys alike. */
+export type Authorization = Pick<
+  RegisterNodeRequest,
+  'operator' | 'nodeKey' | 'settlementKey' | 'deadline' | 'signature'
+>
+interface Context {
+  readonly chainId: number
+  readonly nowSeconds: number
+}
+
 /** @returns the operator's address, checksummed */
-export async function checkAuthorization(
-  request: RegisterNodeRequest,
-  context: { chainId: number; nowSeconds: number },
-): Promise<Checked<string>> {
-  const { deadline } = request
-  if (deadline <= context.nowSeconds) return refused('Its deadline has passed.')
-  if (deadline > context.nowSeconds + DEADLINE_SECONDS_MAX) return refused('Its deadline is more than a day ahead.')
-  const signer = await signerOf(request, context.chainId)
-  if (signer !== getAddress(request.operator)) return refused('It is not signed by the operator address.')
+export async function checkAuthorization(request: RegisterNodeRequest, context: Context): Promise<Checked<string>> {
+  const signer = await checkOperator(request, context)
+  if (!signer.ok) return signer
   const claims = registrationClaims(request)
   const exactly = z.object({
     use: z.literal(claims.use),
@@ -42,7 +46,17 @@ export async function checkAuthorization(
     deadline: z.literal(claims.deadline),
   })
   const isAgreed = await isSignedBy(request.nodeKey, request.nodeProof, PROOF_TYP.registration, exactly)
-  return isAgreed ? { ok: true, value: signer } : refused('The node key has not signed this registration.')
+  return isAgreed ? signer : refused('The node key has not signed this registration.')
+}
+
+/** The wallet's word alone. @returns its address, checksummed */
+export async function checkOperator(request: Authorization, context: Context): Promise<Checked<string>> {
+  const { deadline } = request
+  if (deadline <= context.nowSeconds) return refused('Its deadline has passed.')
+  if (deadline > context.nowSeconds + DEADLINE_SECONDS_MAX) return refused('Its deadline is more than a day ahead.')
+  const signer = await signerOf(request, context.chainId)
+  const isOperator = signer !== null && signer === getAddress(request.operator)
+  return isOperator ? { ok: true, value: signer } : refused('It is not signed by the operator address.')
 }
 
 /** A node's word that it is up: signed by its key, for its id, within a minute of now. */
@@ -67,7 +81,7 @@ export async function checkHello(
     : refused('The hello is not signed by the node key within the last minute.')
 }
 
-async function signerOf(request: RegisterNodeRequest, chainId: number): Promise<string | null> {
+async function signerOf(request: Authorization, chainId: number): Promise<string | null> {
   try {
     return await recoverTypedDataAddress({
       domain: nodeAuthorizationDomain(chainId),
@@ -87,7 +101,8 @@ async function signerOf(request: RegisterNodeRequest, chainId: number): Promise<
   }
 }
 
-async function isSignedBy(nodeKey: string, jws: string, typ: string, schema: z.ZodType): Promise<boolean> {
+/** Whether a node's key signed exactly these claims. */
+export async function isSignedBy(nodeKey: string, jws: string, typ: string, schema: z.ZodType): Promise<boolean> {
   try {
     const key = await importPublicKey(nodeKey)
     return (await verifyClaims(jws, typ, schema, () => Promise.resolve(key))).ok

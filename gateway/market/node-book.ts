@@ -214,8 +214,21 @@ function decisions(db: Database) {
       await db.batch([saveNode, ...saveOffers])
     },
 
+    /** What was revoked meanwhile stays so: only the wallet gives it again. */
     async setState(nodeId: NodeId, state: NodeState, reason: string | null): Promise<void> {
-      await db.update(nodes).set({ state, reason }).where(eq(nodes.id, nodeId))
+      await db
+        .update(nodes)
+        .set({ state, reason })
+        .where(and(eq(nodes.id, nodeId), ne(nodes.state, 'revoked')))
+    },
+
+    /** @returns false for a suspended one: to register it again would lift what an audit decided */
+    async revoke(nodeId: NodeId): Promise<boolean> {
+      const revoked = db
+        .update(nodes)
+        .set({ state: 'revoked', reason: REASON.revoked, provedAt: null })
+        .where(and(eq(nodes.id, nodeId), ne(nodes.state, 'suspended')))
+      return (await revoked.returning({ id: nodes.id })).length > 0
     },
 
     /** @returns false when it was seen within `apartMs` before: of hellos at the same moment one gets through */

@@ -57,18 +57,14 @@ export function createNodeKeyBook(database: D1Database) {
 
     /**
      * The new key in the old one's place. The proof of the endpoint was the old key's; the state stays.
-     * @returns false when the node has another key by now, was revoked, or the new key is or was some node's
+     * @returns false when the node has another key by now, or the new key is or was some node's
      */
     async rotate(
       before: NodeRow,
       { nodeKey, settlementKey, operatorAddress }: Rotation,
       now: Instant,
     ): Promise<boolean> {
-      const isUnchanged = and(
-        eq(nodes.id, before.id),
-        eq(nodes.nodeKey, before.nodeKey),
-        sql`${nodes.state} <> 'revoked'`,
-      )
+      const isUnchanged = and(eq(nodes.id, before.id), eq(nodes.nodeKey, before.nodeKey))
       const isTaken = sql`EXISTS (SELECT 1 FROM ${nodeKeys} WHERE ${nodeKeys.nodeKey} = ${nodeKey})
         OR EXISTS (SELECT 1 FROM ${nodes} WHERE ${nodes.nodeKey} = ${nodeKey})
         OR NOT EXISTS (SELECT 1 FROM ${nodes} WHERE ${isUnchanged})`

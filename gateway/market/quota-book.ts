@@ -18,17 +18,12 @@ export interface Entrant {
 export async function countsFor(db: Database, node: Entrant, now: Instant): Promise<NodeCounts> {
   const { owned, newInHour, pending, atHost } = questions(node, now)
   const first = sql`SELECT min(${nodes.createdAt}) FROM ${nodes} WHERE ${isNewOf(node, now)}`
-  const row = await db.get<[number, number, number | null, number, number]>(
-    sql`SELECT (${owned}), (${newInHour}), (${first}), (${pending}), (${atHost})`,
+  const { firstAt, ...counts } = await db.get<
+    Record<'owned' | 'newInHour' | 'pending' | 'atHost', number> & { firstAt: number | null }
+  >(
+    sql`SELECT (${owned}) AS owned, (${newInHour}) AS newInHour, (${first}) AS firstAt, (${pending}) AS pending, (${atHost}) AS atHost`,
   )
-  const [ownedRows, newRows, firstAt, pendingRows, hostRows] = Object.values(row) as (number | null)[] // counts and a time, as selected
-  return {
-    owned: ownedRows ?? 0,
-    newInHour: newRows ?? 0,
-    firstOfHour: firstAt === null || firstAt === undefined ? null : instant(firstAt),
-    pending: pendingRows ?? 0,
-    atHost: hostRows ?? 0,
-  }
+  return { ...counts, firstOfHour: firstAt === null ? null : instant(firstAt) }
 }
 
 /** Fails the batch it stands in, first, when this node is over a quota. */

@@ -11,6 +11,7 @@ import type { Resolve } from '../link/endpoint-guard.ts'
 import { REASON } from './admission.ts'
 import { checkHello } from './authorization.ts'
 import { createModelRoutes } from './model-routes.ts'
+import { createNodeKeyRoutes } from './node-key-routes.ts'
 import { createNodeBook, type NodeRecord, type NodeSummary } from './node-book.ts'
 import type { NodeGuards } from './node-guard.ts'
 import { toNodeView } from './node-view.ts'
@@ -55,6 +56,7 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
   return new Hono<AppEnv>()
     .route('/', createPriceRoutes(needs))
     .route('/', createModelRoutes(needs))
+    .route('/', createNodeKeyRoutes({ ...needs, book }))
     .post('/nodes', async (c) => {
       const { accountId } = requireSession(c)
       const request = await readJson(c.req.raw, RegisterNodeRequest)
@@ -76,6 +78,7 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
       const now = needs.clock()
       const checked = await checkHello(proof, { id: record.id, nodeKey: record.node.nodeKey }, Math.floor(now / 1_000))
       if (!checked.ok) throw new GatewayError(checked.code, { param: 'proof', detail: checked.detail })
+      if (record.node.state === 'revoked') throw new GatewayError('authorization_refused', { detail: REASON.revoked })
       if (!(await book.saw(record.id, now, HELLO_MS))) return c.json(view(record))
       const reviewed = review(record.id, true)
       // A slow node hangs up before its probes are over; the review ends all the same.
@@ -86,6 +89,7 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
     .post('/nodes/:id/drain', async (c) => {
       const { id, node } = await findOwn(c.req.param('id'), requireSession(c))
       if (node.state === 'suspended') throw new GatewayError('conflict', { detail: 'This node is suspended.' })
+      if (node.state === 'revoked') throw new GatewayError('conflict', { detail: REASON.revoked })
       await book.setState(id, 'draining', REASON.draining)
       return c.json(view(await find(id)))
     })

@@ -8,6 +8,7 @@ import { systemRandom } from '../../../gateway/core/clock.ts'
 import { parseConfig, type Config } from '../../../gateway/core/env.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
+import { createPayoutAddressBook } from '../../../gateway/ledger/payout-address-book.ts'
 import { NonceReply, VerifyReply } from '../../../protocol/auth.ts'
 import { signInMessage } from '../../../protocol/client.ts'
 import { instant, type Instant } from '../../../protocol/units.ts'
@@ -49,7 +50,8 @@ export function aHouse(overrides: Partial<Config> = {}, base = ORIGIN): House {
   const clock = () => house.now
   // Read at each call, so that a test may put the real guards in the fakes' place.
   const accounts: FakeAccounts['accounts'] = (accountId) => guards.accounts(accountId)
-  const needs = { db: counted.db, books: [env.BOOK_0], accounts, config, clock, random: systemRandom }
+  const payoutAddress = createPayoutAddressBook(env.DB, clock).view
+  const needs = { db: counted.db, books: [env.BOOK_0], accounts, config, payoutAddress, clock, random: systemRandom }
   const { auth, api } = createAuthRoutes(needs)
   const app = new Hono<AppEnv>()
     .use(async (c, next) => {
