@@ -20,6 +20,7 @@ import { createRefundRoutes } from './ledger/refund-routes.ts'
 import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
 import { createLinkRoutes } from './market/link-routes.ts'
+import { createRegisterPage } from './market/register-page.ts'
 import { createMarketRoutes } from './market/routes.ts'
 import { createWithdrawalRoutes } from './ledger/withdrawal-routes.ts'
 import { createNotifyRoutes } from './notify/routes.ts'
@@ -48,6 +49,7 @@ export function createApp(services: Services) {
   return app
     .get('/healthz', (c) => c.json({ ok: true }))
     .get('/.well-known/jwks.json', (c) => c.json(services.key.jwks, 200, { 'cache-control': 'public, max-age=300' }))
+    .route('/', createRegisterPage())
     .route('/auth', auth.auth)
     .route('/api', auth.api)
     .route('/api', createLedgerRoutes(services))
