@@ -27,6 +27,30 @@ export const COMMANDS: Readonly<Record<string, CommandLine>> = {
     summary: 'serves the models until it is stopped',
     load: async () => (await import('./start.ts')).startCommand,
   },
+  status: {
+    summary: 'shows traffic, earnings, prices, and why there is no traffic',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  'models list': {
+    summary: 'shows the models of this node',
+    load: async () => (await import('./models.ts')).modelsListCommand,
+  },
+  'models add': {
+    summary: 'fetches, checks and offers a model',
+    load: async () => (await import('./models-add.ts')).modelsAddCommand,
+  },
+  'models remove': {
+    summary: 'offers a model no more',
+    load: async () => (await import('./models.ts')).modelsRemoveCommand,
+  },
+  price: {
+    summary: "shows prices beside the market's, and changes them",
+    load: async () => (await import('./price.ts')).priceCommand,
+  },
+  drain: {
+    summary: 'takes no new calls, before maintenance',
+    load: async () => (await import('./drain.ts')).drainCommand,
+  },
   earnings: {
     summary: 'compares what this node did with what it was paid for',
     load: async () => (await import('./earnings.ts')).earningsCommand,

@@ -1,13 +1,11 @@
 // `souk-node init`: keys and configuration in the state folder. Touches no network, so it works before there is a gateway.
 import { hostname } from 'node:os'
-import { isAbsolute, resolve } from 'node:path'
-import { DEFAULT_PRICES, homeFolder, parseConfig, type ModelConfig, type NodeConfig } from '../config.ts'
+import { homeFolder, parseConfig, type NodeConfig } from '../config.ts'
 import { hasConfig, saveConfig } from '../config-file.ts'
 import { createIdentity } from '../identity.ts'
-import { needsAcceptance } from '../model-store/licence.ts'
-import { modelFolder, readManifest } from '../model-store/manifest.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
 import type { Command } from './commands.ts'
+import { modelEntry, type NewEntry } from './model-entry.ts'
 import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
 
 const DEFAULTS = {
@@ -131,22 +129,4 @@ function readPort(text: string | undefined): number | null {
   if (text === undefined) return null
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw usageError('option --port needs a number from 0 to 65535')
   return Number(text)
-}
-
-export interface NewEntry {
-  readonly entry: Pick<ModelConfig, 'folder' | 'prices' | 'licence'>
-  readonly licence: string
-  /** it must be accepted before the model can be served, and was not */
-  readonly isOpen: boolean
-}
-
-/** Paths are relative to where the operator stands now, and kept absolute; prices start from the model's task. */
-export async function modelEntry(named: string, accepted: readonly string[]): Promise<NewEntry> {
-  const folder = /^[A-Za-z0-9_-]+$/.test(named) || isAbsolute(named) ? named : resolve(named)
-  const manifest = await readManifest(modelFolder(folder, '.'))
-  const { task, licence } = manifest
-  const isNeeded = await needsAcceptance(manifest)
-  const isAccepted = isNeeded && accepted.includes(licence)
-  const entry = { folder, prices: DEFAULT_PRICES[task], ...(isAccepted ? { licence } : {}) }
-  return { entry, licence, isOpen: isNeeded && !isAccepted }
 }

@@ -2,10 +2,10 @@
 // gateway knows the node as it was asked for. The link carries public keys and the node's own proof, no secret.
 import { setTimeout as wait } from 'node:timers/promises'
 import { getAddress, isAddress } from 'viem'
-import { z } from 'zod'
 import { base64url, utf8ToBytes } from '../../protocol/canonical.ts'
 import { createClient, SoukError } from '../../protocol/client.ts'
-import { NodeState, type NodeView, type OfferRequest } from '../../protocol/node.ts'
+import type { NodeView, OfferRequest } from '../../protocol/node.ts'
+import { NodeKeyView } from '../../protocol/operator.ts'
 import { fromUsd } from '../../protocol/units.ts'
 import { createGatewayApi, isSilence } from '../gateway-api.ts'
 import type { Identity } from '../identity.ts'
@@ -25,9 +25,6 @@ export interface BrowserNeeds {
 /** ms a person gets to sign, and ms between two looks whether they have */
 export const SIGNING_MS = 15 * 60_000
 const LOOK_MS = 2_000
-
-/** `GET /api/node-keys/{nodeKey}`, public; 404: nobody has registered this key. */
-const NodeKeyReply = z.object({ nodeId: z.string(), state: NodeState })
 
 /** @throws OperatorError with exit code 2 */
 export function operatorAddress(text: string | undefined): `0x${string}` {
@@ -78,8 +75,11 @@ function createLook(request: Unsigned, { gateway, identity, now = Date.now }: Br
   const path = `/api/node-keys/${encodeURIComponent(request.nodeKey)}`
   return async (): Promise<NodeView | 'silent' | null> => {
     try {
-      const known = await client.send('GET', path, NodeKeyReply).catch(absent)
+      // 404: nobody has registered this key.
+      const known = await client.send('GET', path, NodeKeyView).catch(absent)
       if (known === null || known.state === 'revoked') return null
+      if (known.replacedAt !== null)
+        throw new OperatorError("another key took this one's place: restore the newer keys.json, or make a new node")
       const { node } = await createGatewayApi({ gateway, identity, nodeId: known.nodeId, now, timeoutMs }).status()
       return isAsAsked(node, request) ? node : null
     } catch (cause) {
