@@ -13,6 +13,8 @@ export interface Disk {
   /** At the end of a file that may be there. */
   append(name: string): Promise<Appender>
   rename(from: string, to: string): Promise<void>
+  /** Cuts a file off behind so many bytes. */
+  truncate(name: string, bytes: number): Promise<void>
   remove(name: string): Promise<void>
 }
 
@@ -68,6 +70,15 @@ export function openDisk(folder: string): Disk {
     async rename(from, to) {
       await rename(join(folder, from), join(folder, to))
       await syncFolder(folder)
+    },
+    async truncate(name, bytes) {
+      const file = await open(join(folder, name), 'r+')
+      try {
+        await file.truncate(bytes)
+        await file.datasync()
+      } finally {
+        await file.close()
+      }
     },
     remove: (name) => rm(join(folder, name), { force: true }),
   }

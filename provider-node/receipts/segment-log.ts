@@ -122,7 +122,7 @@ export function createSegmentLog(needs: SegmentLogNeeds): SegmentLog {
       await open.file.write(bytes)
       await open.file.sync()
     } catch (cause) {
-      await abandon()
+      await abandon(true)
       failed(codeOf(cause))
       return false
     }
@@ -144,12 +144,16 @@ export function createSegmentLog(needs: SegmentLogNeeds): SegmentLog {
     return { segment, file: await disk.create(segmentName(segment)), bytes: 0 }
   }
 
-  /** The file is written no more; one that never got a record goes. */
-  async function abandon(): Promise<void> {
+  /** The file is written no more; one that never got a record goes. @param isTorn whether something may stand behind its last record */
+  async function abandon(isTorn = false): Promise<void> {
     const left = open
     open = null
-    await left?.file.close().catch(() => undefined)
-    if (left?.bytes === 0) await disk.remove(segmentName(left.segment)).catch(() => undefined)
+    if (!left) return
+    await left.file.close().catch(() => undefined)
+    const name = segmentName(left.segment)
+    // What fails here is mended at the next start.
+    if (left.bytes === 0) await disk.remove(name).catch(() => undefined)
+    else if (isTorn) await disk.truncate(name, left.bytes).catch(() => undefined)
   }
 
   function failed(code: string): void {

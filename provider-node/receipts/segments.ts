@@ -16,8 +16,8 @@ export interface ReadSegment {
   readonly segment: number
   readonly bytes: number
   readonly state: Reading['state']
-  /** bytes that are part of no record */
-  readonly lostBytes: number
+  /** bytes up to the end of the last whole record */
+  readonly goodBytes: number
   readonly kept: readonly Found[]
   readonly done: readonly string[]
 }
@@ -56,7 +56,7 @@ async function readSegment(disk: Disk, segment: number): Promise<ReadSegment | n
     throw cause
   })
   if (file === null) return null
-  const { records, places, state } = readRecords(file)
+  const { records, places, goodBytes, state } = readRecords(file)
   const kept: Found[] = []
   const done: string[] = []
   records.forEach((record, index) => {
@@ -65,6 +65,5 @@ async function readSegment(disk: Disk, segment: number): Promise<ReadSegment | n
     if (stored?.t === 'kept') kept.push({ jti: stored.jti, at: stored.at, place: { segment, at, bytes } })
     if (stored?.t === 'done') done.push(...stored.jtis)
   })
-  const lostBytes = file.byteLength - places.reduce((sum, { bytes }) => sum + bytes, 0)
-  return { segment, bytes: file.byteLength, state, lostBytes, kept, done }
+  return { segment, bytes: file.byteLength, state, goodBytes, kept, done }
 }

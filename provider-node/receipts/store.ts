@@ -77,6 +77,8 @@ export class ReceiptStore {
   /** the last file whose receipts were written again */
   #rewritten = 0
   #isTidying = false
+  /** What is tried again by itself, at the next start or with the next file, is only counted. */
+  readonly #failed = (cause: unknown): void => this.#trouble.counted(codeOf(cause))
 
   /** Use {@link createReceiptStore}. */
   constructor(needs: StoreNeeds, trouble: Trouble, found: ReadStore, rejected: RejectedFile) {
@@ -97,9 +99,11 @@ export class ReceiptStore {
   /** Mends what a crash or a bad disk left, once, before the rest. */
   async begin({ segments }: ReadStore): Promise<void> {
     const torn = segments.filter(({ state }) => state === 'torn')
-    const lostBytes = torn.reduce((sum, segment) => sum + segment.lostBytes, 0)
+    const lostBytes = torn.reduce((sum, { bytes, goodBytes }) => sum + bytes - goodBytes, 0)
     if (torn.length > 0) this.#trouble.torn(torn.length, lostBytes)
-    for (const segment of segments) if (segment.state !== 'whole') await this.#mend(segment)
+    for (const { segment, goodBytes } of torn)
+      await this.#needs.disk.truncate(segmentName(segment), goodBytes).catch(this.#failed)
+    for (const segment of segments) if (segment.state === 'damaged') await this.#setAside(segment)
     await this.#tidy()
   }
 
@@ -224,16 +228,15 @@ export class ReceiptStore {
     await this.#log.flush()
   }
 
-  /** A file that a crash cut short goes, a damaged one is kept for the operator; what can be read of either is written elsewhere first. */
-  async #mend({ segment, state, kept, done }: ReadSegment): Promise<void> {
+  /** A damaged file is kept for the operator; what can be read of it is written elsewhere first. */
+  async #setAside({ segment, kept, done }: ReadSegment): Promise<void> {
     this.#earlier.delete(segment)
     if (done.length > 0) this.#note(done)
     await this.#rewrite(segment)
     if ((this.#open.get(segment) ?? 0) > 0 || this.#log.isFailing()) return
     const name = segmentName(segment)
-    const put = state === 'torn' ? this.#needs.disk.remove(name) : this.#needs.disk.rename(name, `${name}.damaged`)
-    await put.catch((cause: unknown) => this.#trouble.counted(codeOf(cause)))
-    if (state === 'damaged') this.#trouble.damaged(name, kept.length)
+    await this.#needs.disk.rename(name, `${name}.damaged`).catch(this.#failed)
+    this.#trouble.damaged(name, kept.length)
   }
 
   /** Removes files in which nothing waits, oldest first: an acknowledgement stands in no older file than its receipt, so none outlives it. */
@@ -244,8 +247,7 @@ export class ReceiptStore {
       const files = await this.#removeEmpty()
       await this.#writeOldestAgain(files)
     } catch (cause) {
-      // Whatever stays is removed the next time.
-      this.#trouble.counted(codeOf(cause))
+      this.#failed(cause)
     } finally {
       this.#isTidying = false
     }

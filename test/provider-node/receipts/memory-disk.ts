@@ -95,6 +95,14 @@ export class MemoryDisk implements Disk {
     this.files.set(to, file)
   }
 
+  async truncate(name: string, bytes: number): Promise<void> {
+    if (this.failure !== null && this.failure !== 'ENOSPC') throw failureOf(this.failure)
+    const file = this.files.get(name)
+    if (!file) throw failureOf('ENOENT')
+    file.bytes = file.bytes.subarray(0, bytes)
+    file.synced = Math.min(file.synced, bytes)
+  }
+
   async remove(name: string): Promise<void> {
     if (this.failure !== null && this.failure !== 'ENOSPC') throw failureOf(this.failure)
     this.files.delete(name)
