@@ -23,26 +23,26 @@ const KeysFile = z.strictObject({
   settlementKey: z.templateLiteral(['0x', z.string().regex(/^[0-9a-f]{64}$/)]),
 })
 
-const KEYS = 'keys.json'
+export const KEYS = 'keys.json'
 
-/** Makes the keys if there are none. Existing keys are kept: a node that loses them is another node. */
-export async function createIdentity(home: string): Promise<Identity> {
+/** Makes the keys if there are none. Existing keys are kept: a node that loses them is another node. @param name of the file, where other keys stand beside them */
+export async function createIdentity(home: string, name = KEYS): Promise<Identity> {
   await makeHome(home)
   const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
   const { x = '', d = '' } = await exportJWK(privateKey)
   const nodeKey = { kty: 'OKP' as const, crv: 'Ed25519' as const, x, d }
   const keys: z.infer<typeof KeysFile> = { version: 1, nodeKey, settlementKey: generatePrivateKey() }
-  await writeFile(join(home, KEYS), `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600, flag: 'wx' }).catch(
+  await writeFile(join(home, name), `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600, flag: 'wx' }).catch(
     (cause: unknown) => {
       if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause
     },
   )
-  return loadIdentity(home)
+  return loadIdentity(home, name)
 }
 
 /** @throws OperatorError when there are none, when others can read them, or when the file is damaged; it never quotes the file */
-export async function loadIdentity(home: string): Promise<Identity> {
-  const file = join(home, KEYS)
+export async function loadIdentity(home: string, name = KEYS): Promise<Identity> {
+  const file = join(home, name)
   const info = await stat(file).catch(() => null)
   if (!info) throw new OperatorError(`there are no keys in ${home}: run souk-node init`)
   if (process.platform !== 'win32' && (info.mode & 0o077) !== 0)

@@ -59,6 +59,10 @@ export const COMMANDS: Readonly<Record<string, CommandLine>> = {
     summary: 'looks at everything a node needs, and says how to mend what is wrong',
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
+  selftest: {
+    summary: 'a free call through the gateway to this node',
+    load: async () => (await import('./selftest.ts')).selftestCommand,
+  },
   bench: {
     summary: 'measures this machine on your models, and suggests prices',
     load: async () => (await import('./bench.ts')).benchCommand,
@@ -66,5 +70,13 @@ export const COMMANDS: Readonly<Record<string, CommandLine>> = {
   publish: {
     summary: 'publishes a model of your own, signed by your wallet',
     load: async () => (await import('./publish.ts')).publishCommand,
+  },
+  'rotate-key': {
+    summary: 'exchanges the keys of the node; its id and history stay',
+    load: async () => (await import('./rotate-key.ts')).rotateKeyCommand,
+  },
+  revoke: {
+    summary: 'takes the authorisation of the node back',
+    load: async () => (await import('./revoke.ts')).revokeCommand,
   },
 }
