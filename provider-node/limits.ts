@@ -36,6 +36,10 @@ export const NODE_LIMITS = {
   unknownKeyMs: 10_000,
   /** ms after which known keys are fetched again, so that a withdrawn one is forgotten */
   keysFreshMs: 300_000,
+  /** ms between two looks at what became of its models: the gateway refuses a blocked one within seconds, this only frees the memory */
+  modelsEveryMs: 300_000,
+  /** ms until the first of these looks */
+  modelsFirstMs: 10_000,
   /** ms between two looks whether the node is registered, and between two greetings (doubling up to the second) */
   helloMs: { first: 1_000, last: 30_000 },
 } as const

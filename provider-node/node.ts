@@ -7,6 +7,7 @@ import type { Identity } from './identity.ts'
 import { NODE_LIMITS } from './limits.ts'
 import { silentLog, type Log } from './log.ts'
 import { createModelHost, type ModelHost, type ModelStatus } from './model-store/host.ts'
+import { watchModels } from './model-watch.ts'
 import { createNodeMetrics } from './node-metrics.ts'
 import { OperatorError } from './operator-error.ts'
 import { createOwnAccess } from './own-access.ts'
@@ -29,6 +30,8 @@ export interface NodeOptions {
   readonly now?: () => number
   /** ms a request may take to arrive; absent: {@link NODE_LIMITS} */
   readonly requestMs?: number
+  /** ms between two looks at what became of its models; absent: {@link NODE_LIMITS} */
+  readonly modelsEveryMs?: number
 }
 
 export interface RunningNode {
@@ -83,6 +86,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     log,
   })
   const requestMs = options.requestMs ?? NODE_LIMITS.requestMs
+  const watch = options.modelsEveryMs === undefined ? {} : { everyMs: options.modelsEveryMs }
   const nodeId = options.nodeId ?? (config.nodeId === null ? null : () => Promise.resolve(config.nodeId))
   const reach = await openReach({
     ...{ config, app, identity, nodeId, log, now, requestMs },
@@ -94,9 +98,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     throw cause
   })
 
+  const stopWatching = new AbortController()
+  const watching = watchModels({ gateway, models, log, signal: stopWatching.signal, ...watch })
+
   async function drain(): Promise<void> {
     isDraining = true
     log('info', 'draining')
+    stopWatching.abort()
+    await watching
     await reach.drain()
     const late = setTimeout(() => stopNow.abort(), config.drainMs)
     await idle(models, stopNow.signal)

@@ -34,6 +34,8 @@ export interface ModelHost {
   readonly memory: Pick<Memory, 'usedBytes' | 'maxBytes'>
   /** Brings what is served in line with this; resolves when everything is loaded, failed or gone. Never rejects. */
   apply(config: HostConfig): Promise<void>
+  /** Unloads these, by id and why, and loads again what is among them no more; resolves when that is done. Never rejects. */
+  block(models: ReadonlyMap<string, string>): Promise<void>
   /** Resolves with a sentence when a served model's engine died. */
   readonly died: Promise<string>
   close(): Promise<void>
@@ -54,6 +56,8 @@ interface Slot {
   hosted: Hosted | null
   state: 'loading' | 'served' | 'failed'
   reason: string | null
+  /** id of the model that was unloaded because it is blocked */
+  blockedId: string | null
   readonly stop: AbortController
   done: Promise<void>
 }
@@ -79,6 +83,7 @@ class Host implements ModelHost {
   /** by folder, as the configuration writes it */
   readonly #slots = new Map<string, Slot>()
   readonly #leaving = new Set<Hosted>()
+  #blocked: ReadonlyMap<string, string> = new Map()
   readonly #closing = new AbortController()
   #report: (sentence: string) => void = () => undefined
   readonly died = new Promise<string>((resolve) => (this.#report = resolve))
@@ -123,6 +128,24 @@ class Host implements ModelHost {
     if (this.#offered() !== before) this.#needs.log('warn', 'offers_changed', { do: 'register again' })
   }
 
+  async block(models: ReadonlyMap<string, string>): Promise<void> {
+    this.#blocked = models
+    await Promise.all(
+      [...this.#slots.values()].map(async (slot) => {
+        const { hosted, entry, blockedId } = slot
+        if (hosted && models.has(hosted.manifest.id)) {
+          const { id } = hosted.manifest
+          Object.assign(slot, { hosted: null, state: 'failed', blockedId: id, reason: this.#whyBlocked(id).message })
+          await this.#drain(hosted)
+        } else if (blockedId !== null && !models.has(blockedId)) await this.#load(this.#slot(entry, null))
+      }),
+    )
+  }
+
+  #whyBlocked(id: string): OperatorError {
+    return new OperatorError(`the model ${id} is blocked by the gateway: ${this.#blocked.get(id) ?? ''}`)
+  }
+
   /** What a registration would say. */
   #offered(): string {
     const offers = [...this.#slots.values()].map(({ entry: { prices, concurrencyMax }, hosted }) =>
@@ -157,7 +180,7 @@ class Host implements ModelHost {
 
   #slot(entry: ModelConfig, hosted: Hosted | null): Slot {
     const stop = new AbortController()
-    const slot: Slot = { entry, hosted, state: 'loading', reason: null, stop, done: Promise.resolve() }
+    const slot: Slot = { entry, hosted, state: 'loading', reason: null, blockedId: null, stop, done: Promise.resolve() }
     this.#slots.set(entry.folder, slot)
     return slot
   }
@@ -182,6 +205,11 @@ class Host implements ModelHost {
   async #fill(slot: Slot): Promise<void> {
     const { entry, stop } = slot
     const model = await this.#prepared(entry, stop.signal)
+    const { id } = model.manifest
+    if (this.#blocked.has(id)) {
+      slot.blockedId = id
+      throw this.#whyBlocked(id)
+    }
     const hosted = await createHosted(entry, model, this.memory, this.#needs)
     try {
       this.#refuseSecond(slot, hosted)

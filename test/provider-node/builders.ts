@@ -91,7 +91,7 @@ export interface TestNode extends Omit<RunningNode, 'url'> {
 
 export async function aNode(
   overrides: Partial<NodeConfig> = {},
-  options: Partial<Pick<NodeOptions, 'now' | 'log' | 'nodeId' | 'requestMs' | 'env'>> = {},
+  options: Partial<Pick<NodeOptions, 'now' | 'log' | 'nodeId' | 'requestMs' | 'env' | 'modelsEveryMs'>> = {},
 ): Promise<TestNode> {
   const gateway = await aGateway()
   const home = await aTemporaryFolder()
