@@ -228,6 +228,10 @@ export class GuardLink {
   #lookAtCalls(): void {
     if (this.#standing && this.#isSilent(this.#standing)) this.#endSilent(this.#standing)
     const now = this.#needs.clock()
-    for (const [key, { since }] of this.#calls) if (now - since > ATTEMPT_MS) this.cancel(key)
+    for (const [key, { stream, since }] of this.#calls) {
+      if (now - since <= ATTEMPT_MS) continue
+      stream.cancel('too_slow')
+      this.#finish(key)
+    }
   }
 }

@@ -46,8 +46,9 @@ function bodyOf(stream: LinkStream, done: () => void): ReadableStream<Uint8Array
           if (bytes) return controller.enqueue(bytes)
           controller.close()
         } catch (error) {
-          // An answer that broke off must not look whole: the reader gets an error and never an end.
-          controller.error(error instanceof StreamBroken ? error : new StreamBroken('broken_off'))
+          // An answer that broke off must not look whole: its reader gets an error and never an end. Who cancelled reads no more, and the runtime would log the error.
+          if (error instanceof StreamBroken && error.why === 'cancelled') controller.close()
+          else controller.error(error)
         }
         done()
       },

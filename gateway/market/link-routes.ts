@@ -1,5 +1,5 @@
 // GET /link: a node opens its link. Everything is checked here, against the registry, so that a stranger's upgrade touches no guard; then the node's guard gets the
-// socket. Mounted before the middleware that asks who is signed in: a node's key is nobody there.
+// socket. To the middleware that asks who is signed in, a node with its key is nobody.
 import { Hono, type Context } from 'hono'
 import { LINK_PATH } from '../../protocol/link.ts'
 import { isNodeId } from '../../protocol/units.ts'
