@@ -38,7 +38,9 @@ export function priceWarnings(prices: OfferPrices, { low, median }: PriceRange):
   return KINDS.flatMap(([kind, name]) => {
     const own = fromUsd(prices[kind] ?? '0')
     const [least, middle] = [fromUsd(low[kind]), fromUsd(median[kind])]
-    const beyond = own > middle * CAP_TIMES ? 'median' : own > least * CAP_TIMES ? 'lowest' : null
+    // Twice nothing is no measure: whether a price that others do not ask for is too dear, the whole price of a call decides (souk-node status).
+    const isBeyond = (other: bigint) => other > 0n && own > other * CAP_TIMES
+    const beyond = isBeyond(middle) ? 'median' : isBeyond(least) ? 'lowest' : null
     if (beyond === null) return []
     const other = trimmed(beyond === 'median' ? median[kind] : low[kind])
     const how =

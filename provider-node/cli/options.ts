@@ -104,7 +104,7 @@ export function helpText(spec: CommandSpec, summary: string): string {
   const width = Math.min(26, Math.max(...[...options, ...named].map(({ left }) => left.length)) + 2)
   const row = ({ left, help }: { left: string; help: string }) => hanging(left, help, width)
   return [
-    `souk-node ${spec.name}: ${summary}`,
+    ...wrap(`souk-node ${spec.name}: ${summary}`, COLUMNS),
     '',
     ...spec.details.flatMap((text) => wrap(text, COLUMNS)),
     ...(spec.details.length > 0 ? [''] : []),
@@ -132,7 +132,7 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /** A name with its text beside it, two columns in; the text's further lines stand below its first. */
-function hanging(left: string, text: string, width: number): string[] {
+export function hanging(left: string, text: string, width: number): string[] {
   const [first = '', ...rest] = wrap(text, COLUMNS - 2 - width)
   const indent = ' '.repeat(2 + width)
   const more = rest.map((line) => indent + line)

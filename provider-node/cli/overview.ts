@@ -2,6 +2,7 @@
 import { usageError } from '../operator-error.ts'
 import type { CommandLine } from './commands.ts'
 import { nearest } from '../nearest.ts'
+import { hanging } from './options.ts'
 
 export type Commands = Readonly<Record<string, CommandLine>>
 
@@ -39,7 +40,7 @@ export function overview(commands: Commands, group: string | null): string {
   return [
     ...(group === null ? ['souk-node: serve models to a Souk gateway and be paid per call', ''] : []),
     'Commands:',
-    ...shown.map(([name, { summary }]) => `  ${name.padEnd(width)}${summary}`),
+    ...shown.flatMap(([name, { summary }]) => hanging(name, summary, width)),
     '',
     'souk-node help COMMAND says more; souk-node --version says which this is.',
     '',
