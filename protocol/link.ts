@@ -118,7 +118,7 @@ export type DrainFrame = z.infer<typeof DrainFrame>
 
 export interface Frame {
   readonly type: FrameType
-  /** 1 … 2^32-1, chosen by the gateway, never twice on one link; 0: the link itself */
+  /** 1 … 2^32-1, chosen by the gateway, in rising order and so never twice on one link; 0: the link itself */
   readonly stream: number
   /** JSON, bytes, a u32 of bytes granted, or nothing */
   readonly payload: Uint8Array

@@ -102,8 +102,9 @@ function answerStream(run: TextRun, { choices, receipt, signal, breakOff }: Answ
   const abandon = (controller: ReadableStreamDefaultController<Uint8Array>) => {
     if (isOver) return
     isOver = true
-    breakOff()
+    // In this order: what breaks off may cancel this stream at once, and a cancelled one cannot be closed.
     controller.close()
+    breakOff()
   }
   return new ReadableStream<Uint8Array>({
     start(controller) {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parse as parseJsonc } from 'jsonc-parser'
 import { z } from 'zod'
+import { LINK_ENDPOINT } from '../../protocol/link.ts'
 import { NodeView } from '../../protocol/node.ts'
 import { ExpectedFailure, oneLine } from './expected.ts'
 import { ROOT } from './root.ts'
@@ -20,12 +21,15 @@ export interface NodeOptions {
   readonly name: string
   /** model folders for `init`; absent: those the program ships */
   readonly models?: readonly string[]
+  /** reached by its own link: it listens nowhere */
+  readonly isLinked?: boolean
   /** Told of the process before it is ready, so that it can be ended whatever happens. */
   onSpawn?(pid: number): void
 }
 
 export interface NodeProcess {
   readonly id: string
+  /** an address, or LINK_ENDPOINT */
   readonly endpoint: string
   readonly pid: number
   /** Resolves with what it last said when it ends. */
@@ -44,19 +48,36 @@ const HOST = '127.0.0.1'
 /** @throws ExpectedFailure with the program's own sentence */
 export async function startNodeProcess(options: NodeOptions): Promise<NodeProcess> {
   if (!existsSync(join(options.home, 'config.json'))) await init(options)
-  const port = await usablePort(portOf(options.home))
-  const endpoint = `http://${HOST}:${port}`
-  const env = { SOUK_NODE_GATEWAY: options.gatewayUrl, SOUK_NODE_ENDPOINT: endpoint, SOUK_NODE_PORT: String(port) }
+  const { endpoint, env } = options.isLinked ? linked(options) : await listening(options)
   const register = { ...env, SOUK_OPERATOR_KEY: options.operator.privateKey }
   const registered = await finished(['register', '--home', options.home, '--json'], register)
   const { id } = NodeView.parse(JSON.parse(registered))
   return { id, endpoint, ...(await serve(options, env)) }
 }
 
-async function init({ home, gatewayUrl, name, models = [] }: NodeOptions): Promise<void> {
-  const port = String(await usablePort(0))
+interface Reached {
+  readonly endpoint: string
+  readonly env: NodeJS.ProcessEnv
+}
+
+const linked = ({ gatewayUrl }: NodeOptions): Reached => ({
+  endpoint: LINK_ENDPOINT,
+  env: { SOUK_NODE_GATEWAY: gatewayUrl },
+})
+
+async function listening({ home, gatewayUrl }: NodeOptions): Promise<Reached> {
+  const port = await usablePort(portOf(home))
+  const endpoint = `http://${HOST}:${port}`
+  return {
+    endpoint,
+    env: { SOUK_NODE_GATEWAY: gatewayUrl, SOUK_NODE_ENDPOINT: endpoint, SOUK_NODE_PORT: String(port) },
+  }
+}
+
+async function init({ home, gatewayUrl, name, isLinked, models = [] }: NodeOptions): Promise<void> {
+  const port = isLinked ? [] : ['--port', String(await usablePort(0))]
   const folders = models.flatMap((folder) => ['--model', folder])
-  await finished(['init', '--home', home, '--gateway', gatewayUrl, '--port', port, '--name', name, ...folders], {})
+  await finished(['init', '--home', home, '--gateway', gatewayUrl, '--name', name, ...port, ...folders], {})
 }
 
 /** Runs a command to its end. @returns its standard output */

@@ -47,7 +47,7 @@ export interface Market {
   query: GatewayHandle['query']
   runCrons(): Promise<void>
   /** One more node; `models` are folders, default the shipped ones. Resolves when it serves, not when it is routable. */
-  startNode(options?: { models?: readonly string[]; name?: string }): Promise<NodeProcess>
+  startNode(options?: { models?: readonly string[]; name?: string; isLinked?: boolean }): Promise<NodeProcess>
   /** Every model, or those named, has a node that passed its probes. */
   routable(models?: readonly string[]): Promise<void>
   /** `kill -9` of the gateway with its workerd; the nodes live on. */
@@ -73,10 +73,11 @@ export async function startMarket(options: MarketOptions = {}): Promise<Market> 
   try {
     const admin = await signIn(gateway.url, wallets.admin)
     await publishModels(admin, wallets.admin, manifests)
-    const startNode: Market['startNode'] = async ({ models: folders, name = `node ${nodes.length + 1}` } = {}) => {
+    const startNode: Market['startNode'] = async (wanted = {}) => {
+      const { models: folders, name = `node ${nodes.length + 1}`, isLinked = false } = wanted
       const home = join(stateDir, nodes.length === 0 ? 'node' : `node-${nodes.length + 1}`)
       const operator = wallets.operator
-      const asked = { home, gatewayUrl: gateway.url, operator, name, ...(folders ? { models: folders } : {}) }
+      const asked = { home, gatewayUrl: gateway.url, operator, name, isLinked, ...(folders ? { models: folders } : {}) }
       const node = await startNodeProcess(asked)
       nodes.push(node)
       return node
