@@ -1,15 +1,14 @@
 // `souk-node earnings`: what this node did, by its own receipts, beside what the gateway paid for it, and every difference with what it means. A
 // difference is information and no failure. Works beside a running node; changes nothing.
 import type { EarningView } from '../../protocol/operator.ts'
-import { homeFolder, loadConfig } from '../config.ts'
-import { createGatewayApi, gatewaySentence, type GatewayApi } from '../gateway-api.ts'
-import { loadIdentity } from '../identity.ts'
+import type { GatewayApi } from '../gateway-api.ts'
 import { OperatorError, sentenceFor, usageError } from '../operator-error.ts'
 import { dayOf } from '../receipts/history.ts'
 import { readOwnWork } from '../receipts/own-work.ts'
 import { reconcile, type Difference, type Reconciliation, type Row } from '../receipts/reconcile.ts'
 import type { Command } from './commands.ts'
 import { COLUMNS, JSON_OPTION, SHARED_OPTIONS, wrap, type ParsedOptions, type Terminal } from './options.ts'
+import { openRegistered } from './registered.ts'
 
 const DAY_MS = 86_400_000
 /** days shown unless asked otherwise */
@@ -36,35 +35,24 @@ export const earningsCommand: Command = {
   run: (options, terminal) => runEarnings(options, terminal),
 }
 
-export interface EarningsNeeds {
-  /** ms */
-  readonly now: () => number
-  readonly fetch: typeof fetch
-}
-
 /** @throws OperatorError when there is no registered node, or the gateway cannot be asked */
 export async function runEarnings(
   options: ParsedOptions,
-  { print, env }: Terminal,
-  { now, fetch: send }: EarningsNeeds = { now: Date.now, fetch },
+  terminal: Terminal,
+  now: () => number = Date.now,
 ): Promise<void> {
   const days = daysOf(options, now())
-  const home = homeFolder(options.text('home'), env)
-  const { gateway, nodeId } = await loadConfig(home, env)
-  const identity = await loadIdentity(home)
-  if (nodeId === null) throw new OperatorError('this node is not registered: run souk-node register')
+  const { home, config, api } = await openRegistered(options, terminal)
+  const { nodeId } = config
   // A call that ends at midnight is of one day here and of the next there: both sides are read a day further.
   const wide = { from: shifted(days.from, -1), to: shifted(days.to, 1) }
-  const api = createGatewayApi({ gateway, identity, nodeId, now, fetch: send })
-  const paid = await paidIn(api, wide).catch((cause: unknown) => {
-    throw gatewaySentence(cause, gateway)
-  })
+  const paid = await paidIn(api, wide)
   const own = await readOwnWork(home, wide).catch((cause: unknown) => {
     throw sentenceFor(`the receipts in ${home} cannot be read`, cause)
   })
   const result = reconcile(own, paid, days, now())
-  if (options.flag('json')) return print(JSON.stringify({ nodeId, ...days, ...result }))
-  for (const line of shown(nodeId, days, result)) print(line)
+  if (options.flag('json')) return terminal.print(JSON.stringify({ nodeId, ...days, ...result }))
+  for (const line of shown(`${config.name} (${nodeId})`, days, result)) terminal.print(line)
 }
 
 interface Days {
@@ -105,8 +93,8 @@ async function paidIn(api: GatewayApi, days: Days): Promise<EarningView[]> {
   throw new OperatorError('these days have too many calls for one comparison: ask for fewer, with --from and --to')
 }
 
-function shown(nodeId: string, { from, to }: Days, { rows, total, differences }: Reconciliation): string[] {
-  const title = `${nodeId}, ${from === to ? from : `${from} to ${to}`} (UTC), in US dollars`
+function shown(node: string, { from, to }: Days, { rows, total, differences }: Reconciliation): string[] {
+  const title = `${node}, ${from === to ? from : `${from} to ${to}`} (UTC), in US dollars`
   if (rows.length === 0) return [title, '', 'This node served nothing in these days, and was paid nothing.']
   const days = rows.flatMap((row, index) => [
     ...(row.day === rows[index - 1]?.day ? [] : ['', row.day]),

@@ -250,7 +250,7 @@ describe('at the end', () => {
   })
 
   it('a gateway that does not answer gets so long and no longer, and what is left waits for the next start', async () => {
-    const { disk, store, handIn, gateway, pass } = await aHandIn({ backlog: 3 })
+    const { disk, store, handIn, gateway, pass, told } = await aHandIn({ backlog: 3 })
     const never = new Promise<never>(() => undefined)
     gateway.answer = () => never as never
     let isOver = false
@@ -259,6 +259,7 @@ describe('at the end', () => {
     expect(isOver).toBe(false)
     await pass(1)
     await closing
+    expect(told.events).toEqual([])
     await store.close()
     expect((await aStore(disk)).backlog().waiting).toBe(3)
   })

@@ -50,6 +50,21 @@ describe('a kept receipt', () => {
     expect(await waitingIn(await aStore(disk.crashed()))).toHaveLength(200)
   })
 
+  it('that is acknowledged while it is being written does not come back', async () => {
+    const disk = new MemoryDisk()
+    const store = await aStore(disk)
+    let go = () => {}
+    disk.slow = () => new Promise((resolve) => (go = resolve))
+    const kept = store.keep(aReceipt(0))
+    await settled()
+    store.acknowledge(['jti-0'])
+    disk.slow = null
+    go()
+    await kept
+    await settled()
+    expect(await waitingIn(await aStore(disk.crashed()))).toEqual([])
+  })
+
   it('is left out of a batch while it is not due', async () => {
     const store = await aStore(new MemoryDisk())
     await keepAll(store, 0, 4)
