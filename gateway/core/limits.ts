@@ -96,3 +96,15 @@ export const NODE_REQUEST = {
   /** how far its clock may be from ours, either way */
   clockSeconds: 60,
 } as const
+
+/** What an operator, or a node by its key, may ask for every so often only. */
+export const OPERATOR = {
+  /** ms between two self-tests of one node: each makes the gateway call it */
+  selftestApartMs: 10_000,
+  /** ms of a whole self-test: somebody waits for it */
+  selftestMs: 25_000,
+  /** models tried in one: a Worker makes a bounded number of requests */
+  selftestModels: 8,
+  /** ms between two changes of one node's offers: each new price is kept for ever */
+  offersApartMs: 2_000,
+} as const

@@ -2,7 +2,7 @@
 // account's guard says, in one RPC. What moves money out, wallets, and everything of admins asks for the wallet itself (requireSession).
 import type { Context, MiddlewareHandler } from 'hono'
 import type { KeyView } from '../../protocol/auth.ts'
-import type { AccountId, KeyId, NodeId } from '../../protocol/units.ts'
+import type { AccountId, KeyId } from '../../protocol/units.ts'
 import { GatewayError } from './errors.ts'
 import type { AppEnv } from './principal.ts'
 import { refusal, type RefusedReply } from './refusal.ts'
@@ -59,7 +59,7 @@ export interface NodeKeeper {
 export async function requireNodeKeeper(
   c: Context<AppEnv>,
   accounts: (accountId: AccountId) => KeyInspector,
-  nodeId: NodeId,
+  nodeId: string,
 ): Promise<NodeKeeper> {
   const { principal } = c.var
   if (principal?.kind === 'node') {

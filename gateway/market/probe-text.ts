@@ -78,6 +78,8 @@ async function readChat(response: Response, contains: string, salt: string, sign
   }
   if (!isOver) throw new NodeFailure('It broke off its answer.')
   if (!content.includes(contains)) throw new NodeFailure('Its answer is not the known one.')
+  // A caller pays nothing for it, whatever was asked.
+  if (content === '') throw new NodeFailure('Its answer is empty.')
   return { receipt, outputs: [outputHash(salt, content)], tensorBytes: 0 }
 }
 

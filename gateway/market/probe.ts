@@ -54,7 +54,8 @@ function probeCall(offer: Offer, { manifest }: Model, probe: Probe): ProbeCall {
   return manifest.task === 'embeddings' ? vectorProbe(probe, manifest) : chatProbe(probe, manifest, offer)
 }
 
-async function sendProbe(
+/** One call with a real ticket, its receipt checked. @throws whatever went wrong; {@link wordsFor} says it in words */
+export async function sendProbe(
   needs: ProbeNeeds,
   offer: Offer,
   model: Model,

@@ -109,7 +109,7 @@ export function asModelId(text: string): ModelId {
   return text
 }
 
-function asAccountId(text: string): AccountId {
+export function asAccountId(text: string): AccountId {
   assert(isAccountId(text), 'an account column has an account id')
   return text
 }

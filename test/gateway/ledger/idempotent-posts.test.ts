@@ -308,6 +308,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   '/api/nodes/:id/hello': 'registers',
   '/api/nodes/:id/drain': 'drains',
   '/api/nodes/:id/resume': 'resumes',
+  '/api/nodes/:id/selftest': 'calls a node, paid by nobody',
   '/api/nodes/:id/rotate': 'exchanges keys; the same keys again change nothing',
   '/api/nodes/:id/revoke': 'revokes',
   '/api/webhooks': 'makes a webhook',

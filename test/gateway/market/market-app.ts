@@ -3,17 +3,22 @@
 import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test'
 import { Hono } from 'hono'
 import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
+import { createAuthenticate } from '../../../gateway/auth/authenticate.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import type { NodeQuotas } from '../../../gateway/core/limits.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
 import { Secret } from '../../../gateway/core/sealed.ts'
+import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import type { NodeLink } from '../../../gateway/link/node-link.ts'
 import type { Resolve } from '../../../gateway/link/endpoint-guard.ts'
 import { createMarketCron } from '../../../gateway/market/cron.ts'
+import { createMarket } from '../../../gateway/market/market.ts'
 import { createNodeGuards } from '../../../gateway/market/node-guard.ts'
+import { createOperatorRoutes } from '../../../gateway/market/operator-routes.ts'
 import { createMarketRoutes } from '../../../gateway/market/routes.ts'
+import type { TrafficOf } from '../../../gateway/market/status-view.ts'
 import { bytesToHex, fromBase64url, sha256Hex } from '../../../protocol/canonical.ts'
 import { ModelManifest } from '../../../protocol/model.ts'
 import {
@@ -35,16 +40,24 @@ export const TEST_KEY = JSON.parse(env.SOUK_SIGNING_KEY) as { x: string } // the
 export const OPERATOR_WALLET = privateKeyToAccount(`0x${'11'.repeat(32)}`)
 export const SETTLEMENT_KEY = privateKeyToAccount(`0x${'22'.repeat(32)}`).address
 const CHAIN = 8453
+/** What a node has that nobody asked. */
+export const SILENCE = { calls: 0, errors: 0, inputTokens: 0, outputTokens: 0, tensorBytes: 0, earned: '0.000000000' }
 
 export type MarketApp = Awaited<ReturnType<typeof createMarketApp>>
 
 /** @param options.quotas those of the gateway only where a test is about them: the others register as many nodes as they like */
 export async function createMarketApp(options: { resolve?: Resolve; isLocal?: boolean; quotas?: NodeQuotas } = {}) {
   let time = Date.now()
+  let traffic: Awaited<ReturnType<TrafficOf>> = { hour: SILENCE, day: SILENCE, month: SILENCE, lastCallAt: null }
   let link: NodeLink = { send: () => Promise.reject(new TypeError('no node yet')) }
+  const clock = () => instant(time)
+  const nodeGuards = createNodeGuards(env.NODE)
   const needs = {
     db: env.DB,
-    nodeGuards: createNodeGuards(env.NODE),
+    nodeGuards,
+    accounts: createAccounts(env.ACCOUNT),
+    market: createMarket({ db: env.DB, nodeGuards, clock }),
+    traffic: () => Promise.resolve(traffic),
     link: { send: (request) => link.send(request) } satisfies NodeLink,
     key: await loadGatewayKey(env.SOUK_SIGNING_KEY),
     config: {
@@ -54,22 +67,27 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
       isLocal: options.isLocal ?? false,
     },
     ...(options.resolve ? { resolve: options.resolve } : {}),
-    clock: () => instant(time),
+    clock,
     random: systemRandom,
     ...(options.isLocal ? {} : { quotas: options.quotas ?? { perHour: 1_000, pending: 1_000, perHost: 1_000 } }),
     proofMs: 300,
     probeMs: 300,
   }
+  const authConfig = { ...needs.config, admins: new Set<string>() }
+  const authenticate = createAuthenticate({ db: env.DB, config: authConfig, clock })
   const app = new Hono<AppEnv>()
     .use(async (c, next) => {
+      c.set('requestId', 'req_test')
+      // Who brings a credential is asked for it as everywhere; the others are whom the test names.
+      if (c.req.header('authorization')) return authenticate(c, next)
       const accountId = c.req.header('x-account') as AccountId | undefined // the test names it
       const roles = c.req.header('x-admin') ? (['consumer', 'admin'] as const) : (['consumer'] as const)
       const signedInAt = instant(time - Number(c.req.header('x-signed-in-ago') ?? 0))
       const session = { kind: 'session', address: '', roles, signedInAt, viaCookie: false } as const
       c.set('principal', accountId ? { ...session, accountId, secret: new Secret('token') } : null)
-      c.set('requestId', 'req_test')
       await next()
     })
+    .route('/api', createOperatorRoutes(needs))
     .route('/api', createMarketRoutes(needs))
     .onError((error, c) => toResponse(error, c.var.requestId))
 
@@ -77,11 +95,12 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
   const send = async <T = unknown>(
     method: string,
     path: string,
-    as: { account?: string; admin?: boolean; signedInAgo?: number; body?: unknown } = {},
+    as: { account?: string; admin?: boolean; signedInAgo?: number; authorization?: string; body?: unknown } = {},
   ) => {
     const headers = new Headers({ 'content-type': 'application/json' })
     if (as.account) headers.set('x-account', as.account)
     if (as.admin) headers.set('x-admin', '1')
+    if (as.authorization) headers.set('authorization', as.authorization)
     if (as.signedInAgo !== undefined) headers.set('x-signed-in-ago', String(as.signedInAgo))
     const body = as.body === undefined ? {} : { body: JSON.stringify(as.body) }
     const context = createExecutionContext()
@@ -96,6 +115,7 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
     cron: createMarketCron(needs),
     connect: (node: { link: NodeLink }) => void (link = node.link),
     now: () => time,
+    hasTraffic: (seen: Partial<typeof traffic>) => void (traffic = { ...traffic, ...seen }),
     advance: (ms: number) => void (time += ms),
     publish: async (manifest: ModelManifest = aManifest(), account: string = OPERATOR) =>
       send('POST', '/api/models', { account, body: await aPublication(manifest, time, account) }),

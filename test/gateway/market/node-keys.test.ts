@@ -10,6 +10,7 @@ import { takeReceipts } from '../../../gateway/inference/late-receipts.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import { createMarket } from '../../../gateway/market/market.ts'
 import { createNodeBook } from '../../../gateway/market/node-book.ts'
+import { createOfferBook } from '../../../gateway/market/offer-book.ts'
 import { createNodeKeyRoutes } from '../../../gateway/market/node-key-routes.ts'
 import { bytesToHex, fromBase64url } from '../../../protocol/canonical.ts'
 import { LINK_CLOSE } from '../../../protocol/link.ts'
@@ -326,7 +327,9 @@ describe('an authorisation that is taken back', () => {
     const book = createNodeBook(env.DB)
     const { node: row } = (await book.find(id as never)) ?? {}
     if (!row) throw new Error('the node is there')
-    await book.setState(row.id as never, 'draining', null)
+    expect(await createOfferBook(env.DB).moveNode(row.id as never, ['active', 'probation'], 'draining', null)).toBe(
+      false,
+    )
     await book.unproved(row, 'x')
     expect(await stateOf()).toBe('revoked')
   })
