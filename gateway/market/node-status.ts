@@ -96,7 +96,8 @@ function whyStopped({ node }: StatusFacts): string | null {
 }
 
 function whyNode({ node }: StatusFacts): string | null {
-  if (node.state === 'draining') return 'It is draining, so it gets no new calls: resume it when it shall serve again.'
+  if (node.state === 'draining')
+    return 'It is draining, so it gets no new calls: bring it back when it shall serve again (souk-node drain --undo).'
   if (node.endpoint === LINK_ENDPOINT && node.linkUpAt === null)
     return node.linkDownAt === null
       ? 'It has no link yet: start it (souk-node start).'

@@ -48,7 +48,7 @@ describe('why a node gets no traffic, or less than it could', () => {
   it.each<[string, StatusFacts, string[]]>([
     ['revoked', facts({}, { state: 'revoked' }), ['took its authorisation back', 'souk-node register']],
     ['suspended', facts({}, { state: 'suspended', reason: 'An audit failed.' }), ['An audit failed.', 'write to it']],
-    ['draining', facts({}, { state: 'draining', reason: 'x' }), ['draining', 'resume']],
+    ['draining', facts({}, { state: 'draining', reason: 'x' }), ['draining', 'souk-node drain --undo']],
     ['never linked', facts({}, { ...link, linkUpAt: null }), ['no link yet', 'souk-node start']],
     [
       'its link gone',
