@@ -71,14 +71,7 @@ export function reconcile(
   days: { readonly from: string; readonly to: string },
   now: number,
 ): Reconciliation {
-  const unmatched = new Map(paid.map((earning) => [keyOf(earning), earning]))
-  const pairs: Pair[] = own.map((receipt) => {
-    const earning = unmatched.get(keyOf(receipt))
-    unmatched.delete(keyOf(receipt))
-    return { own: receipt, paid: earning ?? null, day: dayOf(receipt.at), model: receipt.model }
-  })
-  for (const earning of unmatched.values())
-    pairs.push({ own: null, paid: earning, day: dayOf(Date.parse(earning.at)), model: earning.model })
+  const pairs = pairsOf(own, paid)
   const asked = pairs.filter(({ day }) => day >= days.from && day <= days.to)
   return {
     rows: rowsOf(asked),
@@ -90,6 +83,34 @@ export function reconcile(
 type Pair = { readonly day: string; readonly model: string } & (
   { readonly own: Own; readonly paid: EarningView | null } | { readonly own: null; readonly paid: EarningView }
 )
+
+/** By call and attempt; what is left by the call alone, since the gateway forgets which attempt it was after a quarter. */
+function pairsOf(own: readonly Own[], paid: readonly EarningView[]): Pair[] {
+  const left = new Map(paid.map((earning) => [keyOf(earning), earning]))
+  const taken = new Map<Own, EarningView>()
+  for (const receipt of own) {
+    const earning = left.get(keyOf(receipt))
+    if (!earning) continue
+    taken.set(receipt, earning)
+    left.delete(keyOf(receipt))
+  }
+  const byCall = new Map([...left.values()].map((earning) => [earning.callId, earning]))
+  const pairs = own.map((receipt): Pair => {
+    const earning = taken.get(receipt) ?? byCall.get(receipt.callId) ?? null
+    if (earning && !taken.has(receipt)) {
+      byCall.delete(earning.callId)
+      left.delete(keyOf(earning))
+    }
+    return { own: receipt, paid: earning, day: dayOf(receipt.at), model: receipt.model }
+  })
+  const unknown = [...left.values()].map((earning): Pair => ({
+    own: null,
+    paid: earning,
+    day: dayOf(Date.parse(earning.at)),
+    model: earning.model,
+  }))
+  return [...pairs, ...unknown]
+}
 
 const keyOf = ({ callId, attempt }: { callId: string; attempt: number }): string => `${callId}/${attempt}`
 const expectedOf = ({ own }: Pair): bigint => BigInt(own?.expected ?? '0')
