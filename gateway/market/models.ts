@@ -102,7 +102,7 @@ async function save(
   const mutable = { royaltyBps, manifest: JSON.stringify(manifest), ...signed }
   const row = { id, task, digest, authorAccountId: publisher.accountId, createdAt: clock(), ...mutable }
   const known = new Set(claims.map(({ sha256 }) => sha256))
-  const unclaimed = [...weightsOf(manifest).keys()].filter((sha256) => !known.has(sha256))
+  const unclaimed = [...weightsOf(manifest)].filter((sha256) => !known.has(sha256))
   const insert = db.insert(models).values(row).onConflictDoNothing().returning()
   const [inserted] = await db.batch([insert, ...claim(db, id, unclaimed)]).catch(async (cause: unknown) => {
     // Somebody has published one of the files between the question and the batch, of which nothing is there then.

@@ -3,14 +3,11 @@
 import type { ModelManifest } from '../../protocol/model.ts'
 
 const WEIGHTS = /\.(onnx|ort|onnx_data|onnx\.data|safetensors|gguf|ggml|bin|pt|pth|h5|tflite|npz)([._-]\d+)?$/i
-/** bytes: a file below holds no weights worth a royalty */
-const SMALL_BYTES = 64 * 1_024
 
-/** @returns file name by sha256, each file once @example weightsOf({ files: { 'model.onnx': 'ab…', 'tokenizer.json': 'cd…' } }) // { 'ab…': 'model.onnx' } */
-export function weightsOf({ files, sizes = {} }: Pick<ModelManifest, 'files' | 'sizes'>): Map<string, string> {
-  const isWeights = (name: string) =>
-    WEIGHTS.test(name) && !keepsItsWeightsBeside(name, files) && (sizes[name] ?? SMALL_BYTES) >= SMALL_BYTES
-  return new Map(Object.entries(files).flatMap(([name, sha256]) => (isWeights(name) ? [[sha256, name] as const] : [])))
+/** Their sha256, each once. @example weightsOf({ files: { 'model.onnx': 'ab…', 'tokenizer.json': 'cd…' } }) // { 'ab…' } */
+export function weightsOf({ files }: Pick<ModelManifest, 'files'>): Set<string> {
+  const isWeights = (name: string) => WEIGHTS.test(name) && !keepsItsWeightsBeside(name, files)
+  return new Set(Object.entries(files).flatMap(([name, sha256]) => (isWeights(name) ? [sha256] : [])))
 }
 
 const keepsItsWeightsBeside = (name: string, files: ModelManifest['files']): boolean =>

@@ -101,9 +101,7 @@ describe('weights', () => {
       'graph.onnx': hash('6a'),
       'graph.onnx_data': hash('6b'),
       'tokenizer.json': hash('6c'),
-      'small.bin': hash('6d'),
     },
-    sizes: { 'graph.onnx_data': 65_536, 'small.bin': 65_535 },
   })
   const publish = async (files: ModelManifest['files'], account: string = STRANGER, id = 'dodger/a') =>
     app.publish(aTensorManifest({ id, files, royaltyBps: 0 }), account)
@@ -131,12 +129,11 @@ describe('weights', () => {
     expect((await publish(files, OPERATOR, 'weights/a-v2')).status).toBe(201)
   })
 
-  it('are not tokenizers, small files, or a graph that keeps its weights beside it: those come with many models', async () => {
+  it('are not tokenizers, or a graph that keeps its weights beside it: those come with many models', async () => {
     const files = {
       'graph.onnx': hash('6a'),
       'graph.onnx_data': hash('65'),
       'tokenizer.json': hash('6c'),
-      'small.bin': hash('6d'),
     }
     expect((await publish(files, STRANGER, 'honest/a')).status).toBe(201)
   })
@@ -150,18 +147,16 @@ describe('weights', () => {
     expect(rows.results).toHaveLength(1)
   })
 
-  it.each<[string, ModelManifest['files'], ModelManifest['sizes'], string[]]>([
+  it.each<[string, ModelManifest['files'], string[]]>([
     [
       'forms of weights',
       { 'a.onnx': '1', 'b.safetensors': '2', 'c.GGUF': '3', 'd.onnx_data_1': '4' },
-      undefined,
       ['1', '2', '3', '4'],
     ],
-    ['other files', { 'tokenizer.json': '1', LICENSE: '2', 'vocab.txt': '3', 'onnx.json': '4' }, undefined, []],
-    ['sizes', { 'a.onnx': '1', 'b.onnx': '2' }, { 'a.onnx': 65_535, 'b.onnx': 65_536 }, ['2']],
-    ['a graph beside its weights', { 'a.onnx': '1', 'a.onnx.data': '2', 'b.onnx': '3' }, undefined, ['2', '3']],
-    ['one file under two names', { 'a.bin': '1', 'b.bin': '1' }, undefined, ['1']],
-  ])('are told by %s', (_, files, sizes, weights) => {
-    expect([...weightsOf({ files, sizes }).keys()]).toEqual(weights)
+    ['other files', { 'tokenizer.json': '1', LICENSE: '2', 'vocab.txt': '3', 'onnx.json': '4', onnx: '5' }, []],
+    ['a graph beside its weights', { 'a.onnx': '1', 'a.onnx.data': '2', 'b.onnx': '3' }, ['2', '3']],
+    ['one file under two names', { 'a.bin': '1', 'b.bin': '1' }, ['1']],
+  ])('are told by %s', (_, files, weights) => {
+    expect([...weightsOf({ files })]).toEqual(weights)
   })
 })
