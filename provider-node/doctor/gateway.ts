@@ -1,9 +1,11 @@
 // The gateway from here: whether it answers, how far this machine's clock is off, and which version of the wire is spoken.
 import { z } from 'zod'
+import { NonceReply } from '../../protocol/auth.ts'
+import { createClient } from '../../protocol/client.ts'
 import { negotiateWire, WIRE_HEADER, WIRE_VERSION } from '../../protocol/wire.ts'
 import { boundedText } from './bounded-text.ts'
 import { DOCTOR_LIMITS } from './doctor-limits.ts'
-import type { Check } from './facts.ts'
+import type { Check, Facts } from './facts.ts'
 import { note, ok, skipped, span, wrong, type Finding } from './finding.ts'
 import { unreachable } from './unreachable.ts'
 
@@ -23,7 +25,12 @@ export const checkGateway: Check = async (facts, signal) => {
   if (asked.response === null) return [unreachable(asked.cause, url)]
   const { response } = asked
   const receivedAt = now()
-  const clock = clockFinding(response.headers.get('date'), (sentAt + receivedAt) / 2, facts.platform)
+  const date = response.headers.get('date')
+  const clock =
+    date === null
+      ? await clockByNonce(facts, url, signal)
+      : // The header leaves the second's fraction out.
+        clockFinding(Date.parse(date) + 500, (sentAt + receivedAt) / 2, facts.platform)
   const wire = wireFinding(response.headers.get(WIRE_HEADER))
   const text = (await boundedText(response).catch(() => null)) ?? ''
   const answer = answerFinding(response.status, text, url, receivedAt - sentAt)
@@ -54,13 +61,24 @@ function isKeys(text: string): boolean {
   }
 }
 
-/** @param date the header, whole seconds @param here ms in the middle of the request */
-export function clockFinding(date: string | null, here: number, platform: NodeJS.Platform): Finding[] {
-  const there = date === null ? Number.NaN : Date.parse(date)
+/** A gateway of one's own may send no Date; the time stands in what it tells everybody who wants to sign in. */
+async function clockByNonce(
+  { fetch: send, now, platform }: Facts,
+  url: string,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const sentAt = now()
+  const untilOver: typeof fetch = (input, init) => send(input, { ...init, signal })
+  const client = createClient({ url, fetch: untilOver, timeoutMs: DOCTOR_LIMITS.gatewayMs })
+  const nonce = await client.send('POST', '/auth/nonce', NonceReply, {}).catch(() => null)
+  return clockFinding(nonce ? Date.parse(nonce.issuedAt) : Number.NaN, (sentAt + now()) / 2, platform)
+}
+
+/** (rule) @param there ms by the gateway's clock, NaN when it does not say @param here ms by ours at the same moment */
+export function clockFinding(there: number, here: number, platform: NodeJS.Platform): Finding[] {
   if (Number.isNaN(there))
     return [note("the gateway does not say what time it is, so this machine's clock could not be compared")]
-  // The header leaves the second's fraction out.
-  const offMs = here - (there + 500)
+  const offMs = here - there
   if (Math.abs(offMs) <= DOCTOR_LIMITS.clockMs)
     return [ok(`the clock is right (within ${span(Math.max(1_000, Math.abs(offMs)))})`)]
   const says = `this machine's clock is ${span(offMs)} ${offMs > 0 ? 'ahead of' : 'behind'} the gateway's: what the node signs is refused`

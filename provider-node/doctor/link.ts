@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { WebSocket } from 'ws'
+import { readClaim } from '../claim.ts'
 import { base64url } from '../../protocol/canonical.ts'
 import { ErrorBody } from '../../protocol/errors.ts'
 import { encodeJson, FRAME, LINK_PATH, LINK_TYP, linkHeaders, type LinkClaims } from '../../protocol/link.ts'
@@ -13,7 +14,7 @@ import { DOCTOR_LIMITS } from './doctor-limits.ts'
 import { note, ok, skipped, wrong, type Finding } from './finding.ts'
 import { unreachable } from './unreachable.ts'
 
-export const checkLink: Check = async ({ config, identity, now }, signal) => {
+export const checkLink: Check = async ({ config, identity, home, now }, signal) => {
   if (!config || !identity) return [skipped('the link: it needs config.json and keys.json')]
   if (config.endpoint !== null) return [ok(`not used: the gateway comes to ${config.endpoint}`)]
   if (config.nodeId === null) return [skipped('the link: a node must be registered first')]
@@ -28,7 +29,8 @@ export const checkLink: Check = async ({ config, identity, now }, signal) => {
   const url = new URL(LINK_PATH, config.gateway)
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
   const came = await opened(url, linkHeaders(jws, WIRE_VERSION), signal)
-  return [linkFinding(came, config.gateway)]
+  const running = await readClaim(home, now)
+  return [linkFinding(came, config.gateway, running !== null)]
 }
 
 type Came =
@@ -74,7 +76,12 @@ async function codeOf(response: IncomingMessage): Promise<string> {
 }
 
 /** (rule) */
-export function linkFinding(came: Came, gateway: string): Finding {
+export function linkFinding(came: Came, gateway: string, isRunning: boolean): Finding {
+  if (came.kind === 'open' && isRunning)
+    return note(
+      'the link can be opened, but the node that runs here does not hold it',
+      'wait a minute; if it stays, its log says why, and after souk-node rotate-key it must be restarted',
+    )
   if (came.kind === 'open') return ok('the link can be opened')
   if (came.kind === 'failed') return unreachable(came.cause, gateway)
   const { status, code } = came

@@ -1,7 +1,7 @@
 // What the gateway knows of this node: whether it is registered under these keys, its state, and every reason why it gets no traffic or less than it could.
-import { SoukError } from '../../protocol/client.ts'
+import { createClient, SoukError } from '../../protocol/client.ts'
 import { LINK_ENDPOINT } from '../../protocol/link.ts'
-import type { NodeStatusView } from '../../protocol/operator.ts'
+import { NodeKeyView, type NodeStatusView } from '../../protocol/operator.ts'
 import { createGatewayApi, isSilence } from '../gateway-api.ts'
 import type { NodeConfig } from '../config.ts'
 import { DOCTOR_LIMITS } from './doctor-limits.ts'
@@ -18,7 +18,8 @@ export const checkRegistration: Check = async ({ config, identity, now, fetch: s
   try {
     return registrationFindings(await api.status(), identity.nodeKey, config)
   } catch (cause) {
-    if (cause instanceof SoukError) return [refusalFinding(cause, nodeId)]
+    if (cause instanceof SoukError)
+      return [refusalFinding(cause, config, await ownerOf(identity.nodeKey, gateway, untilOver))]
     return isSilence(cause)
       ? [unreachable(cause, gateway)]
       : [wrong('the gateway says something of this node that this program does not understand', 'update souk-node')]
@@ -75,18 +76,44 @@ function stateFinding(state: NodeStatusView['node']['state'], reason: string | n
   }
 }
 
-/** A wrong clock is refused like a wrong key; its own check says which it is. */
-function refusalFinding({ code, message }: SoukError, nodeId: string): Finding {
-  if (code === 'not_found')
+type Known = NodeKeyView | 'nobody' | null
+
+/** Whose key this is says more than the refusal of what it signed; null: the gateway does not tell. */
+async function ownerOf(nodeKey: string, url: string, send: typeof fetch): Promise<Known> {
+  const client = createClient({ url, fetch: send, timeoutMs: DOCTOR_LIMITS.gatewayMs })
+  return client
+    .send('GET', `/api/node-keys/${nodeKey}`, NodeKeyView)
+    .catch((cause: unknown) => (cause instanceof SoukError && cause.code === 'not_found' ? 'nobody' : null))
+}
+
+/** (rule) @param known what the gateway tells of the key in keys.json */
+export function refusalFinding(
+  { code, message }: SoukError,
+  { nodeId }: Pick<NodeConfig, 'nodeId'>,
+  known: Known,
+): Finding {
+  if (known === 'nobody')
     return wrong(
-      `the gateway knows no node ${nodeId}`,
-      'is "gateway" in config.json the one it was registered at? Else run souk-node register',
+      'the gateway knows no node with the key in keys.json',
+      'is "gateway" in config.json the one it was registered at? Then put the right keys.json back, or run souk-node register',
     )
-  if (code === 'signature_refused' || code === 'authorization_refused')
+  if (known?.state === 'revoked')
     return wrong(
-      'the gateway refuses the signature of keys.json: another key, one that was exchanged or revoked, or a wrong clock',
-      'set the clock, put the right keys.json back, or run souk-node register',
+      `the authorisation of ${known.nodeId} was taken back`,
+      'souk-node register gives it again, signed by the wallet',
     )
+  if (known && known.replacedAt !== null)
+    return wrong(
+      `the key in keys.json was exchanged for another one on ${known.replacedAt.slice(0, 10)}`,
+      'put the newer keys.json in its place, from the machine where souk-node rotate-key was run',
+    )
+  if (known && known.nodeId !== nodeId)
+    return wrong(
+      `the key in keys.json is that of ${known.nodeId}, and config.json says ${nodeId}`,
+      'souk-node register',
+    )
+  if (['signature_refused', 'authorization_refused', 'not_signed_in'].includes(code))
+    return wrong('the gateway refuses what this node signs', 'see the line "gateway": the clock is the usual cause')
   return wrong(
     `the gateway refuses to say how this node stands: ${message} (${code})`,
     'try again in a minute; if it stays, run souk-node register',

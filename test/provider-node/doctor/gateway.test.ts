@@ -106,6 +106,27 @@ describe('checkGateway', () => {
     )
   })
 
+  it('takes the time from what everybody who signs in is told, where there is no Date', async () => {
+    const issuedAt = new Date(Date.now() + 600_000).toISOString()
+    const nonce = {
+      nonce: 'abcdefgh1234',
+      domain: 'souk',
+      uri: gateway.url,
+      chainId: 1,
+      statement: 'x',
+      issuedAt,
+      expirationTime: issuedAt,
+    }
+    const withoutDate: typeof fetch = async (input, init) => {
+      const { pathname } = new URL(input instanceof Request ? input.url : input)
+      if (pathname === '/auth/nonce') return Response.json(nonce)
+      const { status, body } = await fetch(input, init)
+      return new Response(body, { status })
+    }
+    const sentences = await said(checkGateway, patient.facts({ fetch: withoutDate }))
+    expect(sentences[1]).toMatch(/^wrong: this machine's clock is 10 min behind the gateway's/)
+  })
+
   it('says that it needs the configuration', async () => {
     expect(await said(checkGateway, patient.facts({ config: null }))).toEqual([
       'skipped: the gateway: config.json says which one it is',
@@ -114,8 +135,7 @@ describe('checkGateway', () => {
 })
 
 describe('clockFinding', () => {
-  const there = 'Sat, 21 Nov 2026 12:00:00 GMT'
-  const middle = Date.parse(there) + 500
+  const there = Date.parse('2026-11-21T12:00:00.000Z')
   it.each([
     [0, 'ok'],
     [30_000, 'ok'],
@@ -123,7 +143,7 @@ describe('clockFinding', () => {
     [30_001, 'wrong'],
     [-30_001, 'wrong'],
   ])('with a clock that is off by %i ms', (offMs, verdict) => {
-    expect(clockFinding(there, middle + offMs, 'linux')[0]?.verdict).toBe(verdict)
+    expect(clockFinding(there, there + offMs, 'linux')[0]?.verdict).toBe(verdict)
   })
 
   it.each([
@@ -132,15 +152,15 @@ describe('clockFinding', () => {
     ['win32', 'w32tm /resync (as administrator)'],
     ['aix', 'set the clock by the network (NTP)'],
   ] as const)('says how to set it on %s', (platform, mend) => {
-    expect(clockFinding(there, middle + 3_600_000, platform)[0]).toEqual({
+    expect(clockFinding(there, there + 3_600_000, platform)[0]).toEqual({
       verdict: 'wrong',
       says: "this machine's clock is 60 min ahead of the gateway's: what the node signs is refused",
       mend,
     })
   })
 
-  it.each([[null], ['yesterday']])('of the date %s says that nothing could be compared', (date) => {
-    expect(clockFinding(date, middle, 'linux')[0]?.verdict).toBe('note')
+  it('says that nothing could be compared when the gateway tells no time', () => {
+    expect(clockFinding(Number.NaN, there, 'linux')[0]?.verdict).toBe('note')
   })
 })
 
@@ -158,7 +178,14 @@ describe('linkFinding', () => {
     [{ kind: 'refused', status: 200, code: 'unknown' }, 'wrong', 'no WebSocket comes about (status 200)'],
     [{ kind: 'failed', cause: failed('ECONNREFUSED') }, 'wrong', 'no connection to gateway.example'],
   ] as const)('of %j', (came, verdict, words) => {
-    const finding = linkFinding(came, 'https://gateway.example')
+    const finding = linkFinding(came, 'https://gateway.example', false)
     expect([finding.verdict, finding.says.includes(words)]).toEqual([verdict, true])
+  })
+
+  it('notes that a node runs here and does not hold the link', () => {
+    expect(linkFinding({ kind: 'open' }, 'https://gateway.example', true)).toMatchObject({
+      verdict: 'note',
+      says: 'the link can be opened, but the node that runs here does not hold it',
+    })
   })
 })

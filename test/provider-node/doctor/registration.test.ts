@@ -41,6 +41,8 @@ const aStatus = (node: Partial<NodeStatusView['node']> = {}, rest: Partial<NodeS
   ...rest,
 })
 
+const refused = (code: ErrorCode) => Response.json(errorBody(code, null), { status: ERRORS[code].status })
+
 describe('checkRegistration', () => {
   it('asks with the key of this node, and says how it stands', async () => {
     let authorization = ''
@@ -53,20 +55,31 @@ describe('checkRegistration', () => {
   })
 
   it.each([
-    ['not_found', 'the gateway knows no node'],
-    ['authorization_refused', 'refuses the signature of keys.json'],
-    ['signature_refused', 'refuses the signature of keys.json'],
-    ['rate_limited', 'Too many requests. (rate_limited)'],
-  ] as [ErrorCode, string][])('of the refusal %s says what it may mean', async (code, words) => {
-    gateway.app.get(`/api/nodes/${NODE_ID}/status`, () =>
-      Response.json(errorBody(code, null), { status: ERRORS[code].status }),
-    )
+    ['nobody', 'the gateway knows no node with the key in keys.json'],
+    [{ state: 'revoked' }, `the authorisation of ${NODE_ID} was taken back`],
+    [{ replacedAt: '2026-11-20T10:00:00.000Z' }, 'the key in keys.json was exchanged for another one on 2026-11-20'],
+    [{ nodeId: 'node_fedcba9876543210' }, `is that of node_fedcba9876543210, and config.json says ${NODE_ID}`],
+    [{}, 'the gateway refuses what this node signs'],
+    [null, 'the gateway refuses what this node signs'],
+  ])('of a refused signature says what the gateway tells of the key: %j', async (known, words) => {
+    gateway.app.get(`/api/nodes/${NODE_ID}/status`, () => refused('authorization_refused'))
+    const view = { nodeId: NODE_ID, state: 'active', replacedAt: null }
+    gateway.app.get(`/api/node-keys/${patient.identity.nodeKey}`, () => {
+      if (known === null) return refused('unavailable')
+      return typeof known === 'string' ? refused('not_found') : Response.json({ ...view, ...known })
+    })
     const [sentence] = await said(checkRegistration, patient.facts())
     expect([sentence?.startsWith('wrong:'), sentence?.includes(words), sentence?.includes(' -> ')]).toEqual([
       true,
       true,
       true,
     ])
+  })
+
+  it('gives any other refusal in its own words', async () => {
+    gateway.app.get(`/api/nodes/${NODE_ID}/status`, () => refused('rate_limited'))
+    gateway.app.get(`/api/node-keys/${patient.identity.nodeKey}`, () => refused('rate_limited'))
+    expect((await said(checkRegistration, patient.facts()))[0]).toContain('Too many requests. (rate_limited)')
   })
 
   it('tells of a gateway that does not answer, and of one it does not understand', async () => {
