@@ -1,6 +1,7 @@
 // Puts a node together and runs it: models are loaded and checked, then it can be reached (reach.ts). Stopping is graceful: no new work, running
 // calls get `drainMs`, then everything is released.
 import { setMaxListeners } from 'node:events'
+import type { OfferRequest } from '../protocol/node.ts'
 import type { NodeConfig } from './config.ts'
 import { createGatewayKeys } from './gateway-keys.ts'
 import type { Identity } from './identity.ts'
@@ -14,6 +15,7 @@ import { createOwnAccess } from './own-access.ts'
 import { endpointOf, openReach } from './reach.ts'
 import { openReceipts } from './receipts/node-receipts.ts'
 import { createServer } from './server.ts'
+import { tellOffers } from './tell-offers.ts'
 import { createTicketCheck } from './ticket-check.ts'
 
 export interface NodeOptions {
@@ -63,7 +65,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     () => isDraining,
   )
   const { home, env = process.env } = options
-  const models = await createModelHost(config, { home, env, log, now, metrics: metrics.models })
+  const nodeId = options.nodeId ?? (config.nodeId === null ? null : () => Promise.resolve(config.nodeId))
+  const teller = { gateway: config.gateway, identity, nodeId: nodeId ?? (() => Promise.resolve(null)), now, log }
+  const offersChanged = (offers: readonly OfferRequest[]) => tellOffers(teller, offers)
+  const models = await createModelHost(config, { home, env, log, now, metrics: metrics.models, offersChanged })
   host = models
   const stopNow = new AbortController()
   // One listener per call, and calls are bounded elsewhere.
@@ -87,7 +92,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   })
   const requestMs = options.requestMs ?? NODE_LIMITS.requestMs
   const watch = options.modelsEveryMs === undefined ? {} : { everyMs: options.modelsEveryMs }
-  const nodeId = options.nodeId ?? (config.nodeId === null ? null : () => Promise.resolve(config.nodeId))
   const reach = await openReach({
     ...{ config, app, identity, nodeId, log, now, requestMs },
     metrics: metrics.link,

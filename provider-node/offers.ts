@@ -34,7 +34,8 @@ export async function offerOf(entry: ModelConfig, needs: OffersNeeds): Promise<O
   return toOffer(entry, model)
 }
 
-function toOffer(entry: ModelConfig, model: LoadedModel): OfferRequest {
+/** What the gateway is told of a model that is there. */
+export function toOffer(entry: ModelConfig, model: LoadedModel): OfferRequest {
   const { id, contextTokens, outputTokensMax } = model.manifest
   const concurrencyMax = concurrencyOf(entry, model)
   const assurance = entry.engine === 'onnx' ? 'pinned' : 'declared'

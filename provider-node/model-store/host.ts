@@ -3,8 +3,10 @@
 import type { ModelConfig, NodeConfig } from '../config.ts'
 import { basename } from 'node:path'
 import { jcs } from '../../protocol/canonical.ts'
+import type { OfferRequest } from '../../protocol/node.ts'
 import type { Engine } from '../engines/engine.ts'
 import { NODE_LIMITS } from '../limits.ts'
+import { toOffer } from '../offers.ts'
 import { OperatorError } from '../operator-error.ts'
 import { checkFiles } from './check.ts'
 import type { DownloadNeeds } from './download.ts'
@@ -32,6 +34,8 @@ export interface ModelHost {
   /** everything that is configured or still draining */
   status(): readonly ModelStatus[]
   readonly memory: Pick<Memory, 'usedBytes' | 'maxBytes'>
+  /** what the gateway should know of all that may be called now */
+  offers(): OfferRequest[]
   /** Brings what is served in line with this; resolves when everything is loaded, failed or gone. Never rejects. */
   apply(config: HostConfig): Promise<void>
   /** Unloads these, by id and why, and loads again what is among them no more; resolves when that is done. Never rejects. */
@@ -47,6 +51,8 @@ export interface HostNeeds extends HostedNeeds {
   /** the state folder */
   readonly home: string
   readonly download?: Pick<DownloadNeeds, 'fetch' | 'wait' | 'freeBytes'>
+  /** Told when a changed configuration has changed what is offered. Never rejects. */
+  readonly offersChanged?: (offers: readonly OfferRequest[]) => Promise<void>
 }
 
 /** One entry of the configuration. */
@@ -120,12 +126,13 @@ class Host implements ModelHost {
       if (wanted.has(entry.folder)) this.#failed(entry.folder, twice(entry.folder))
       else wanted.set(entry.folder, entry)
     }
-    const before = this.#offered()
+    const before = JSON.stringify(this.offers())
     const gone = [...this.#slots].filter(([folder]) => !wanted.has(folder)).map(([, slot]) => this.#retire(slot))
     const kept = [...wanted.values()].map((entry) => this.#follow(entry))
     await Promise.all([...gone, ...kept])
-    // The gateway knows what was registered, and goes on asking for that.
-    if (this.#offered() !== before) this.#needs.log('warn', 'offers_changed', { do: 'register again' })
+    if (JSON.stringify(this.offers()) === before) return
+    this.#needs.log('info', 'offers_changed')
+    await this.#needs.offersChanged?.(this.offers())
   }
 
   async block(models: ReadonlyMap<string, string>): Promise<void> {
@@ -146,12 +153,8 @@ class Host implements ModelHost {
     return new OperatorError(`the model ${id} is blocked by the gateway: ${this.#blocked.get(id) ?? ''}`)
   }
 
-  /** What a registration would say. */
-  #offered(): string {
-    const offers = [...this.#slots.values()].map(({ entry: { prices, concurrencyMax }, hosted }) =>
-      hosted ? [hosted.manifest.id, hosted.digest, prices, concurrencyMax] : [],
-    )
-    return JSON.stringify(offers)
+  offers(): OfferRequest[] {
+    return [...this.#slots.values()].flatMap(({ entry, hosted }) => (hosted ? [toOffer(entry, hosted)] : []))
   }
 
   /** An entry that is wanted: new, changed, or as it was. */
@@ -159,11 +162,6 @@ class Host implements ModelHost {
     const slot = this.#slots.get(entry.folder)
     if (!slot) return this.#load(this.#slot(entry, null))
     const isSame = sameButPrices(slot.entry, entry)
-    if (JSON.stringify(slot.entry.prices) !== JSON.stringify(entry.prices))
-      this.#needs.log('warn', 'prices_changed', {
-        model: slot.hosted?.manifest.id ?? entry.folder,
-        do: 'register again',
-      })
     slot.entry = entry
     if (isSame && slot.state === 'loading') return slot.done
     if (isSame && slot.state === 'served' && !(await this.#hasNewFiles(slot))) return

@@ -125,7 +125,7 @@ it('follows its configuration: a model that is fetched over a line that breaks, 
   await eventually(() => node.find('model_removed', 'souk/tiny-chat') !== undefined)
   expect((await health()).models.map(({ model }) => model)).toEqual(['stranger/vectors'])
   expect(node.find('config_needs_restart')?.fields).toBe('name')
-  expect(node.find('offers_changed')?.do).toBe('register again')
+  expect(node.find('offers_not_told')).toMatchObject({ reason: 'the node is not registered', do: 'souk-node register' })
 
   node.process.kill('SIGTERM')
   expect(await node.ended).toBe(0)

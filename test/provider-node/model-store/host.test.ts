@@ -2,6 +2,7 @@
 import { appendFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { OfferRequest } from '../../../protocol/node.ts'
 import type { ModelConfig } from '../../../provider-node/config.ts'
 import type { TextEngine } from '../../../provider-node/engines/engine.ts'
 import { createMetrics } from '../../../provider-node/metrics.ts'
@@ -50,6 +51,8 @@ interface TestHost {
   readonly log: ReturnType<typeof aLog>
   /** engines opened, by model */
   readonly opened: Map<string, FakeEngine[]>
+  /** what the gateway was told, change by change */
+  readonly told: readonly (readonly OfferRequest[])[]
   readonly metrics: () => string
   apply(...models: ModelConfig[]): Promise<void>
 }
@@ -63,7 +66,9 @@ async function aHost(
   const opened = new Map<string, FakeEngine[]>()
   const metrics = createMetrics()
   let host: ModelHost | null = null
+  const told: (readonly OfferRequest[])[] = []
   const needs: HostNeeds = {
+    offersChanged: (offers) => Promise.resolve(void told.push(offers)),
     ...{ home, env: {}, log: log.log, now: Date.now, metrics: createModelMetrics(metrics, () => host) },
     createEngine: ({ manifest: { id } }) => {
       const engine = aFakeEngine()
@@ -76,7 +81,7 @@ async function aHost(
   host = made
   hosts.push(made)
   const apply = (...changed: ModelConfig[]) => made.apply({ models: changed, memoryMaxBytes })
-  return { host: made, log, opened, metrics: () => metrics.text(), apply }
+  return { host: made, log, opened, told, metrics: () => metrics.text(), apply }
 }
 
 const served = ({ host }: TestHost) => host.models().map(({ manifest }) => manifest.id)
@@ -232,12 +237,12 @@ describe('while it runs', () => {
     expect(states(node)).toEqual([['somebody/a', 'loaded']])
   })
 
-  it('prices reload nothing, and say that the gateway must be told', async () => {
+  it('prices reload nothing, and are told to the gateway', async () => {
     const a = await aModel('a')
     const node = await aHost([a])
     await node.apply({ ...a, prices: { ...a.prices, outputPerMillion: '9' } })
     expect(node.opened.get('somebody/a')).toHaveLength(1)
-    expect(node.log.of('offers_changed')[0]?.fields).toEqual({ do: 'register again' })
+    expect(node.told).toMatchObject([[{ model: 'somebody/a', prices: { outputPerMillion: '9' } }]])
   })
 
   it('a manifest that names other files is another model: loaded, and swapped', async () => {
