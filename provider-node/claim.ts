@@ -56,12 +56,13 @@ export async function claimHome(home: string, now: () => number): Promise<HeldCl
       if (!(await isOurs())) return
       const changed = { ...claim, ...reach }
       const draft = `${path}.${randomUUID()}`
-      await writeFile(draft, textOf(changed), { mode: 0o600 })
+      // A disk that is full by now stops no node that serves: the note then does not say how it is reached.
+      const isWritten = await writeFile(draft, textOf(changed), { mode: 0o600 })
         .then(() => rename(draft, path))
-        .catch((cause: unknown) => {
-          throw sentenceFor(`${path} cannot be written`, cause)
-        })
-      claim = changed
+        .then(() => true)
+        .catch(() => false)
+      if (isWritten) claim = changed
+      else await rm(draft, { force: true })
     },
     async release() {
       clearInterval(beat)
@@ -95,7 +96,15 @@ function sentenceOf({ pid, host, startedAt, url, link }: Claim, home: string): s
 async function created(path: string, claim: Claim): Promise<boolean> {
   try {
     const file = await open(path, 'wx', 0o600)
-    await file.writeFile(textOf(claim)).finally(() => file.close())
+    try {
+      await file.writeFile(textOf(claim))
+    } catch (cause) {
+      // An empty note would keep everybody out for a while.
+      await rm(path, { force: true })
+      throw cause
+    } finally {
+      await file.close()
+    }
     return true
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false
