@@ -14,6 +14,7 @@ import { createInferenceRoutes } from './inference/routes.ts'
 import { DEPRECATION_HEADERS } from './inference/standing.ts'
 import { createFreezeRoutes } from './ledger/freeze-routes.ts'
 import { createJournalRoutes } from './ledger/journal-routes.ts'
+import { createNodeEarningsRoutes } from './ledger/node-earnings-routes.ts'
 import { createPaymentRoutes } from './ledger/payment-routes.ts'
 import { createPayoutAddressRoutes } from './ledger/payout-address-routes.ts'
 import { createRefundRoutes } from './ledger/refund-routes.ts'
@@ -21,6 +22,8 @@ import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
 import { createLinkRoutes } from './market/link-routes.ts'
 import { createRegisterPage } from './market/register-page.ts'
+import { createOperatorSummaryRoutes } from './market/operator-summary-routes.ts'
+import { createOperatorRoutes } from './market/operator-routes.ts'
 import { createMarketRoutes } from './market/routes.ts'
 import { createWithdrawalRoutes } from './ledger/withdrawal-routes.ts'
 import { createNotifyRoutes } from './notify/routes.ts'
@@ -57,10 +60,13 @@ export function createApp(services: Services) {
     .route('/api', createRefundRoutes(services))
     .route('/api', createWithdrawalRoutes(services))
     .route('/api', createPayoutAddressRoutes(services))
+    .route('/api', createNodeEarningsRoutes(services))
+    .route('/api', createOperatorSummaryRoutes(services))
     .route('/webhooks', createPaymentRoutes(services))
     .route('/api', createJournalRoutes(services))
     .route('/api', createStatementRoutes(services))
     .route('/api', createFreezeRoutes(services))
+    .route('/api', createOperatorRoutes(services))
     .route('/api', createMarketRoutes(services))
     .route('/api', createReceiptRoutes(services))
     .route('/api', createNotifyRoutes(services))

@@ -3,10 +3,13 @@ import { issueTicket, newTicketIds, pseudonymOf } from './market/ticket-order.ts
 import { sealRef } from './market/ticket-ref.ts'
 import { createBookOf } from './ledger/account-book.ts'
 import { createAccounts } from './ledger/accounts.ts'
+import { createTraffic, createTrafficOf, sumTraffic } from './ledger/node-traffic-book.ts'
+import { createOperatorMoney } from './ledger/operator-money.ts'
 import { createPayoutAddressBook } from './ledger/payout-address-book.ts'
 import { createStripeAdapter } from './ledger/stripe-events.ts'
 import { createMarket } from './market/market.ts'
 import { createNodeGuards } from './market/node-guard.ts'
+import { createNodeOwners } from './market/node-owner-book.ts'
 import { createDirectLink } from './link/direct.ts'
 import { createNodeLink } from './link/node-link.ts'
 import { createDohResolver } from './link/resolver.ts'
@@ -36,6 +39,11 @@ export async function createServices(bindings: Bindings) {
     random: systemRandom,
     accounts: createAccounts(bindings.ACCOUNT),
     payoutAddress: createPayoutAddressBook(bindings.DB, systemClock).view,
+    traffic: createTraffic(books),
+    trafficOf: createTrafficOf(books),
+    sumTraffic,
+    nodeOwner: createNodeOwners(bindings.DB).ownerOf,
+    operatorMoney: createOperatorMoney({ db: bindings.DB, accounts: createAccounts(bindings.ACCOUNT) }),
     payments: config.stripe ? [createStripeAdapter(config.stripe)] : [],
     nodeGuards,
     market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock }),

@@ -95,7 +95,10 @@ export const SelftestReply = z.object({
 })
 export type SelftestReply = z.infer<typeof SelftestReply>
 
-/** `GET /api/nodes/{id}/earnings?from&to&cursor`, by the node's key or its operator: charged calls this node was paid for, newest first. */
+/**
+ * `GET /api/nodes/{id}/earnings?from&to&cursor&limit`, by the node's key or its operator: charged calls this node was paid for, newest first. `from` is included, `to` is
+ * not. A page may be short, even empty: the list ends where `nextCursor` is null. A call that was refunded later stands here as it was paid.
+ */
 export const EarningView = z.object({
   callId: z.string(),
   attempt: z.number().int(),
@@ -111,6 +114,34 @@ export const EarningView = z.object({
 export type EarningView = z.infer<typeof EarningView>
 export const EarningsPage = page(EarningView)
 export type EarningsPage = z.infer<typeof EarningsPage>
+
+/** Decimal dollars. */
+export const OperatorMoney = z.object({
+  /** earned and free: what may be withdrawn now */
+  withdrawable: z.string(),
+  /** earned, and spendable later: the sum, and its parts, the soonest first */
+  vesting: z.string(),
+  vestingParts: z.array(z.object({ usd: z.string(), until: Timestamp })),
+  /** asked for and not yet paid */
+  withdrawals: z.object({ count: z.number().int(), usd: z.string() }),
+})
+export type OperatorMoney = z.infer<typeof OperatorMoney>
+
+/** `GET /api/operator/summary?cursor&limit`, by the operator: every machine on one page. `day`: the last 24 clock hours, `month`: the last 720, the running one among them. */
+export const OperatorSummary = page(
+  z.object({
+    node: NodeView,
+    traffic: z.object({ day: Traffic, month: Traffic }),
+    /** null: never */
+    lastCallAt: Timestamp.nullable(),
+  }),
+).extend({
+  /** of the account, those on other pages too; so is the traffic */
+  nodes: z.number().int(),
+  traffic: z.object({ day: Traffic, month: Traffic }),
+  money: OperatorMoney,
+})
+export type OperatorSummary = z.infer<typeof OperatorSummary>
 
 /** What both keys sign when a node's key is exchanged: the id stays, and with it history, state and offers. */
 export const rotationClaims = (nodeId: string, oldKey: string, newKey: string, deadline: number) => ({

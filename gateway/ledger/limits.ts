@@ -97,6 +97,8 @@ export const LEDGER = {
   withdrawMaxNanos: 100_000_000_000_000n,
   /** nanos of a withdrawal's smallest step: one base unit of USDC */
   withdrawStepNanos: 1_000n,
+  /** lines of an operator read of each book for one page of a node's earnings: of fifty busy nodes, a hundred of this one */
+  earningsLegsMax: 5_000,
   /** ms until a new pay-out address holds: whoever reads mail once in two days sees the notice before money goes there */
   payoutAddressDelayMs: 48 * 3_600_000,
   /** changes of it an account may ask for in a day: each is told to its owner */

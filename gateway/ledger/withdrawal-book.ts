@@ -1,6 +1,6 @@
 // Withdrawals on their way out, in the registry: requested -> filed -> paid, or requested | filed -> returning -> returned. Every step is one
 // conditional statement, so that two admins at once never file one twice, and what goes back can be neither filed nor paid meanwhile.
-import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { alerts, withdrawals } from '../../db/money-schema.ts'
 import { wallets } from '../../db/schema.ts'
@@ -159,6 +159,16 @@ function createWithdrawalLists(registry: D1Database) {
         .orderBy(desc(requestedAt), desc(id))
         .limit(rows)
       return found.map(withdrawalOf)
+    },
+
+    /** Asked for and neither paid nor given back. */
+    async onTheirWay(accountId: AccountId): Promise<{ readonly count: number; readonly amountNanos: Nanos }> {
+      const isOpen = inArray(withdrawals.state, ['requested', 'filed', 'returning'])
+      const [row] = await db
+        .select({ count: count(), sum: sql<string>`CAST(coalesce(sum(${withdrawals.amountNanos}), 0) AS TEXT)` })
+        .from(withdrawals)
+        .where(and(eq(withdrawals.accountId, accountId), isOpen))
+      return { count: row?.count ?? 0, amountNanos: nanos(BigInt(row?.sum ?? '0')) }
     },
 
     /** What waits for a file, oldest first. */

@@ -1,6 +1,6 @@
 // Nodes and offers in the registry. Every change names the node's owner or the endpoint it was decided for in its condition, so that a
 // decision about yesterday's endpoint never lands on today's.
-import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, ne, not, or, sql, type Column } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, ne, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { models, nodes, offers, wallets } from '../../db/schema.ts'
 import { LINK_ENDPOINT } from '../../protocol/link.ts'
@@ -9,7 +9,7 @@ import { instant, type AccountId, type Instant, type NodeId } from '../../protoc
 import { LIMITS, ROTATION_PROOF_MS } from '../core/limits.ts'
 import { REASON, type Admission } from './admission.ts'
 import { createNodeKeyBook, hasKeySince, keyOfRegistration } from './node-key-book.ts'
-import { addPriceVersion, latestPriceVersion } from './price-book.ts'
+import { isAmong, pauseOthers, saveOffer } from './offer-book.ts'
 import { countsFor, refuseOver, type Entrant } from './quota-book.ts'
 import type { Entry, EntryLimits } from './quota.ts'
 import { asNodeId, type ModelRow, type NodeRow, type OfferRow } from './rows.ts'
@@ -55,14 +55,15 @@ function reads(db: Database) {
     async page(
       operator: AccountId,
       cursor: string | null,
+      limit: number = LIMITS.pageRows,
     ): Promise<{ data: NodeSummary[]; nextCursor: string | null }> {
       const rows = await db
         .select()
         .from(nodes)
         .where(and(eq(nodes.operatorAccountId, operator), gt(nodes.id, cursor ?? '')))
         .orderBy(asc(nodes.id))
-        .limit(LIMITS.pageRows + 1)
-      const shown = rows.slice(0, LIMITS.pageRows)
+        .limit(limit + 1)
+      const shown = rows.slice(0, limit)
       const all = await db
         .select({ offer: offers, model: { digest: models.digest } })
         .from(offers)
@@ -139,36 +140,8 @@ function registrations(db: Database) {
             reason: sql<string>`CASE WHEN ${isStopped} THEN ${nodes.reason} ELSE excluded.reason END`,
           },
         })
-      const saveOffers = made.flatMap((offer) => {
-        // Health, breaker and in-flight stay NodeGuard's.
-        const {
-          breaker: _b,
-          breakerUntil: _u,
-          successPpm: _s,
-          firstTokenMs: _f,
-          unitsPerKs: _k,
-          inFlight: _i,
-          ...mutable
-        } = offer
-        const priceVersion = latestPriceVersion(offer)
-        return [
-          addPriceVersion(db, offer, now),
-          db
-            .insert(offers)
-            .values({ ...offer, priceVersion })
-            .onConflictDoUpdate({ target: [offers.nodeId, offers.modelId], set: { ...mutable, priceVersion } }),
-        ]
-      })
-      const others = and(
-        eq(offers.nodeId, node.id),
-        not(
-          isAmong(
-            offers.modelId,
-            made.map(({ modelId }) => modelId),
-          ),
-        ),
-      )
-      const pause = db.update(offers).set({ state: 'paused', reason: REASON.withdrawn, updatedAt: now }).where(others)
+      const saveOffers = made.flatMap((offer) => saveOffer(db, offer, {}, now))
+      const pause = pauseOthers(db, node.id, made, REASON.withdrawn, now)
       const refusals = entry === null ? [] : [refuseOver(db, entry, node, limits, now)]
       await db.batch([...keyOfRegistration(db, node, now), ...refusals, saveNode, pause, ...saveOffers])
     },
@@ -214,14 +187,6 @@ function decisions(db: Database) {
       await db.batch([saveNode, ...saveOffers])
     },
 
-    /** What was revoked meanwhile stays so: only the wallet gives it again. */
-    async setState(nodeId: NodeId, state: NodeState, reason: string | null): Promise<void> {
-      await db
-        .update(nodes)
-        .set({ state, reason })
-        .where(and(eq(nodes.id, nodeId), ne(nodes.state, 'revoked')))
-    },
-
     /** @returns false for a suspended one: to register it again would lift what an audit decided */
     async revoke(nodeId: NodeId): Promise<boolean> {
       const revoked = db
@@ -242,7 +207,3 @@ function decisions(db: Database) {
     },
   }
 }
-
-/** One bound parameter, however long the list: D1 binds at most 100. */
-const isAmong = (column: Column, values: readonly string[]) =>
-  sql`${column} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`

@@ -86,20 +86,4 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
       await reviewed
       return c.json(view(await find(record.id)))
     })
-    .post('/nodes/:id/drain', async (c) => {
-      const { id, node } = await findOwn(c.req.param('id'), requireSession(c))
-      if (node.state === 'suspended') throw new GatewayError('conflict', { detail: 'This node is suspended.' })
-      if (node.state === 'revoked') throw new GatewayError('conflict', { detail: REASON.revoked })
-      await book.setState(id, 'draining', REASON.draining)
-      return c.json(view(await find(id)))
-    })
-    .post('/nodes/:id/resume', async (c) => {
-      const { id, node, offers } = await findOwn(c.req.param('id'), requireSession(c))
-      if (node.state !== 'draining') throw new GatewayError('conflict', { detail: 'This node is not draining.' })
-      const isReady = node.provedAt !== null && offers.some(({ offer }) => offer.state === 'live')
-      // Its guard still knows what it served, and makes it active again when that is enough.
-      await book.setState(id, isReady ? 'probation' : 'pending', isReady ? null : REASON.unproved)
-      if (!isReady) await review(id, true)
-      return c.json(view(await find(id)))
-    })
 }

@@ -153,6 +153,7 @@ export const RULES: readonly string[] = [
   'gateway/ledger/limits.ts',
   'gateway/ledger/line-check.ts',
   'gateway/ledger/repeat.ts',
+  'gateway/ledger/node-earnings.ts',
   'gateway/ledger/payout-address.ts',
   'gateway/ledger/payout-file.ts',
   'gateway/ledger/refund-shares.ts',
