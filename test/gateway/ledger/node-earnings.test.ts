@@ -14,17 +14,8 @@ import { chargeLegs } from '../../../gateway/ledger/split.ts'
 import { createNodeOwners } from '../../../gateway/market/node-owner-book.ts'
 import { EarningsPage } from '../../../protocol/operator.ts'
 import type { Leg } from '../../../protocol/journal.ts'
-import type {
-  newKeyId} from '../../../protocol/units.ts';
-import {
-  fromUsd,
-  HOUSE,
-  instant,
-  nanos,
-  newNodeId,
-  type AccountId,
-  type NodeId,
-} from '../../../protocol/units.ts'
+import type { newKeyId } from '../../../protocol/units.ts'
+import { fromUsd, HOUSE, instant, nanos, newNodeId, type AccountId, type NodeId } from '../../../protocol/units.ts'
 import {
   accounts,
   aClock,
