@@ -55,7 +55,8 @@ export async function registerInBrowser(request: Unsigned, needs: BrowserNeeds):
   tell('')
   tell(`  ${registrationLink(gateway, request)}`)
   tell('')
-  tell('It shows what is signed. This waits 15 minutes; Ctrl-C gives up.')
+  tell(`It shows what is signed, and this node's key: ${request.nodeKey}`)
+  tell('This waits 15 minutes for you; Ctrl-C gives up.')
   const until = now() + SIGNING_MS
   let isTold = false
   while (now() < until) {

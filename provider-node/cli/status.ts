@@ -6,7 +6,7 @@ import { configFile, homeFolder, loadConfig } from '../config.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
 import { readFacts, type NodeFacts } from '../status/facts.ts'
 import { lineOf, showNodes } from '../status/many-nodes.ts'
-import { nodesOf, operatorLine, type Credential } from '../status/of-operator.ts'
+import { moneyLines, operatorLine, summaryOf, type Credential } from '../status/of-operator.ts'
 import { showNode } from '../status/one-node.ts'
 import type { Command } from './commands.ts'
 import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
@@ -96,10 +96,11 @@ async function ofOperator(options: ParsedOptions, terminal: Terminal): Promise<v
     throw usageError('--operator shows all nodes of the account: give it without --homes')
   const home = homeFolder(options.text('home'), env)
   const gateway = options.text('gateway')?.replace(/\/+$/, '') ?? (await loadConfig(home, env)).gateway
-  const nodes = await nodesOf(gateway, await credentialOf(options, terminal))
-  if (options.flag('json')) return print(JSON.stringify(nodes))
-  if (nodes.length === 0) return print('This account has no nodes.')
-  for (const line of showNodes(nodes.map(operatorLine))) print(line)
+  const summary = await summaryOf(gateway, await credentialOf(options, terminal))
+  if (options.flag('json')) return print(JSON.stringify(summary))
+  const nodes = summary.data.map(operatorLine)
+  for (const line of nodes.length === 0 ? ['This account has no nodes.'] : showNodes(nodes)) print(line)
+  for (const line of ['', ...moneyLines(summary)]) print(line)
 }
 
 async function credentialOf(options: ParsedOptions, terminal: Terminal): Promise<Credential> {

@@ -1,32 +1,34 @@
 // All nodes of an account, on whatever machines they run: asked with the operator's wallet, or with an API key that may manage. Page after page.
-import type { z } from 'zod'
-import { page } from '../../protocol/auth.ts'
 import { createClient, type Client } from '../../protocol/client.ts'
-import { NodeView } from '../../protocol/node.ts'
+import { OperatorSummary } from '../../protocol/operator.ts'
+import type { Operator } from '../cli/wallet.ts'
+import { dollars } from '../cli/table.ts'
 import { gatewaySentence } from '../gateway-api.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { reachedOf, type NodeLine } from './many-nodes.ts'
-import type { Operator } from '../cli/wallet.ts'
 
 export type Credential = { readonly apiKey: string } | { readonly wallet: Operator }
+
+/** Without its cursor: all pages in one. */
+export type WholeSummary = Omit<OperatorSummary, 'nextCursor'>
 
 /** Pages of an account's nodes that are read: quotas end far below */
 const PAGES_MAX = 100
 
 /** @throws OperatorError when the gateway refuses or does not answer */
-export async function nodesOf(gateway: string, credential: Credential): Promise<z.infer<typeof NodeView>[]> {
+export async function summaryOf(gateway: string, credential: Credential): Promise<WholeSummary> {
   try {
     const client = await signedIn(gateway, credential)
-    const nodes: NodeView[] = []
-    let cursor: string | null = null
-    for (let pages = 0; pages < PAGES_MAX; pages++) {
-      const query: string = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`
-      const { data, nextCursor } = await client.send('GET', `/api/nodes${query}`, page(NodeView))
-      nodes.push(...data)
-      if (nextCursor === null) break
-      cursor = nextCursor
+    const ask = (query: string) => client.send('GET', `/api/operator/summary${query}`, OperatorSummary)
+    const { nextCursor, ...summary } = await ask('')
+    const data = [...summary.data]
+    let cursor = nextCursor
+    for (let pages = 1; pages < PAGES_MAX && cursor !== null; pages++) {
+      const next: OperatorSummary = await ask(`?cursor=${encodeURIComponent(cursor)}`)
+      data.push(...next.data)
+      cursor = next.nextCursor
     }
-    return nodes
+    return { ...summary, data }
   } catch (cause) {
     throw gatewaySentence(cause, gateway)
   }
@@ -38,11 +40,23 @@ async function signedIn(url: string, credential: Credential): Promise<Client> {
   return createClient({ url, timeoutMs }).signIn(credential.wallet)
 }
 
-export const operatorLine = (node: NodeView): NodeLine => ({
+export const operatorLine = ({ node, traffic }: WholeSummary['data'][number]): NodeLine => ({
   name: node.name,
   state: node.state,
   reached: reachedOf(node),
-  day: null,
-  month: null,
-  reason: node.reason,
+  ...traffic,
+  reason: node.reason ?? node.offers.find(({ reason }) => reason !== null)?.reason ?? null,
 })
+
+/** What there is to be paid out, below the nodes. */
+export function moneyLines({ money }: WholeSummary): string[] {
+  const { withdrawable, vesting, vestingParts, withdrawals } = money
+  const [soonest] = vestingParts
+  const until = soonest ? `, $${dollars(soonest.usd)} of it from ${soonest.until.slice(0, 10)} on` : ''
+  const paid = withdrawals.count === 1 ? 'one withdrawal waits' : `${withdrawals.count} withdrawals wait`
+  return [
+    `earned and free  $${dollars(withdrawable)}`,
+    `vesting          $${dollars(vesting)}${until}`,
+    ...(withdrawals.count === 0 ? [] : [`under way        $${dollars(withdrawals.usd)} (${paid} to be paid)`]),
+  ]
+}

@@ -82,6 +82,7 @@ describe('the page for browser wallets', () => {
     expect([page.text('status'), page.isShown('request')]).toEqual([NOTE, true])
     const { nodeKey, settlementAddress } = await loadIdentity(home)
     for (const part of [operator.address, nodeKey, settlementAddress]) expect(page.text('signed')).toContain(part)
+    expect(await waiting.said(/this node's key: \S+/)).toContain(nodeKey)
     expect(page.text('sent')).toContain('<b>my</b> machine')
     expect(page.text('sent')).toContain('by its own link')
     expect(page.text('sent')).toContain(gateway.url)
