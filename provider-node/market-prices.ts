@@ -3,10 +3,21 @@ import { createClient, SoukError } from '../protocol/client.ts'
 import type { OfferPrices } from '../protocol/node.ts'
 import { PriceRangeReply, type PriceRange } from '../protocol/operator.ts'
 import { fromUsd } from '../protocol/units.ts'
+import type { GatewayApi } from './gateway-api.ts'
 import { NODE_LIMITS } from './limits.ts'
 import { OperatorError } from './operator-error.ts'
 
-/** @throws OperatorError when the gateway does not know the model; SoukError or TypeError when it cannot be asked */
+/**
+ * What others ask: a registered node is told without its own offers, anybody else of all.
+ * @param api with the node's own key; null before it is registered
+ * @throws as {@link marketPrices}
+ */
+export async function othersPrices(gateway: string, model: string, api: Pick<GatewayApi, 'status'> | null) {
+  const status = await api?.status().catch(() => null)
+  return status?.prices.find((range) => range.model === model) ?? marketPrices(gateway, model)
+}
+
+/** Of all live offers. @throws OperatorError when the gateway does not know the model; SoukError or TypeError when it cannot be asked */
 export async function marketPrices(gateway: string, model: string): Promise<PriceRange> {
   const client = createClient({ url: gateway, timeoutMs: NODE_LIMITS.gatewayMs })
   const path = `/api/models/${model.split('/').map(encodeURIComponent).join('/')}/prices`

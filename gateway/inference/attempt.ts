@@ -5,7 +5,7 @@ import type { Ticket } from '../../protocol/ticket.ts'
 import type { Clock } from '../core/clock.ts'
 import { firstTokenMsPerByte, firstTokenMsPerInputToken, type CallTimeouts } from '../core/limits.ts'
 import type { AttemptRecord } from '../ledger/account-port.ts'
-import type { NodeLink, NodeRequest } from '../link/node-link.ts'
+import { LinkGone, type NodeLink, type NodeRequest } from '../link/node-link.ts'
 import type { Market, Offer } from '../market/market-port.ts'
 import { AttemptFailure, CallerGone, refusalOf } from './failure.ts'
 import type { Meter } from './meter.ts'
@@ -178,5 +178,7 @@ function ourOwnFault(cause: unknown): never {
 function asFailure(error: unknown, watch: Watch): AttemptFailure | CallerGone {
   const cause: unknown = watch.signal.aborted ? watch.signal.reason : error
   if (cause instanceof AttemptFailure || cause instanceof CallerGone) return cause
+  // Known to be away, asked nothing, marked by nobody: its guard says in the registry when it stays away, and it serves at once when it is back.
+  if (cause instanceof LinkGone && !cause.isLinked) return new AttemptFailure('no_provider', 'none', { cause })
   return new AttemptFailure('provider_failed', 'node', { cause })
 }

@@ -8,7 +8,7 @@ import { ModelConfig } from '../config.ts'
 import { addModel } from '../config-edit.ts'
 import { offersWith, readConfigured } from '../configured.ts'
 import { gatewaySentence } from '../gateway-api.ts'
-import { marketPrices, priceWarnings } from '../market-prices.ts'
+import { othersPrices, priceWarnings } from '../market-prices.ts'
 import { offerOf } from '../offers.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
 import { localModels } from '../status/facts.ts'
@@ -131,7 +131,7 @@ async function marketOf(
   tell: (line: string) => void,
 ): Promise<PriceRange | null> {
   try {
-    return await marketPrices(gateway, model)
+    return await othersPrices(gateway, model, api)
   } catch (cause) {
     const sentence = gatewaySentence(cause, gateway)
     if (api || !(sentence instanceof OperatorError) || cause instanceof OperatorError) throw sentence

@@ -6,7 +6,7 @@ import { savePrices } from '../config-edit.ts'
 import { findConfigured, nameOf, offersWith, readConfigured, type Configured } from '../configured.ts'
 import { gatewaySentence, isSilence } from '../gateway-api.ts'
 import { silentLog } from '../log.ts'
-import { marketPrices, priceWarnings } from '../market-prices.ts'
+import { othersPrices, priceWarnings } from '../market-prices.ts'
 import { offerOf } from '../offers.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
 import { priceTable } from '../status/one-node.ts'
@@ -60,14 +60,14 @@ interface Shown {
 
 async function show(
   models: readonly Configured[],
-  { config }: OwnNode,
+  own: OwnNode,
   options: ParsedOptions,
   { print, tell }: Terminal,
 ): Promise<void> {
   const shown = await Promise.all(
     models.map(async (model): Promise<Shown> => {
       const { prices } = model.entry
-      const market = model.manifest ? await marketOf(config.gateway, model.manifest.id, tell) : null
+      const market = model.manifest ? await marketOf(own, model.manifest.id, tell) : null
       return { model: nameOf(model), prices, market, warnings: market ? priceWarnings(prices, market) : [] }
     }),
   )
@@ -81,9 +81,13 @@ async function show(
 }
 
 /** null when the gateway does not answer, or does not know the model; that is told. */
-async function marketOf(gateway: string, model: string, tell: (line: string) => void): Promise<PriceRange | null> {
+async function marketOf(
+  { config: { gateway }, api }: OwnNode,
+  model: string,
+  tell: (line: string) => void,
+): Promise<PriceRange | null> {
   try {
-    return await marketPrices(gateway, model)
+    return await othersPrices(gateway, model, api)
   } catch (cause) {
     const sentence = gatewaySentence(cause, gateway)
     if (!(sentence instanceof OperatorError)) throw cause
@@ -102,11 +106,11 @@ async function change(
     terminal,
   }: { own: OwnNode; models: Configured[]; options: ParsedOptions; terminal: Terminal },
 ): Promise<void> {
-  const { home, config, api } = own
+  const { home, api } = own
   const { print, tell, env } = terminal
   if (model.problem !== null) throw new OperatorError(model.problem)
   const { entry } = model
-  const market = model.manifest ? await marketOf(config.gateway, model.manifest.id, tell) : null
+  const market = model.manifest ? await marketOf(own, model.manifest.id, tell) : null
   const warnings = market ? priceWarnings(prices, market) : []
   const isDry = options.flag('dry-run')
   if (!isDry && api) {
