@@ -101,7 +101,7 @@ describe('what a self-test cannot be used for', () => {
       modelName,
       outputs: inputs.map((input) => ({
         ...input,
-        data: input.data.map((byte, i) => (i === 0 && input.name === 'x' ? byte ^ 1 : byte)),
+        data: input.data.map((byte, i) => (i === 3 && input.name === 'x' ? byte ^ 0x80 : byte)),
       })),
     })
     expect((await results()).map(({ ok }) => ok)).toEqual([true, true, true])
