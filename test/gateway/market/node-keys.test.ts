@@ -14,7 +14,13 @@ import { createOfferBook } from '../../../gateway/market/offer-book.ts'
 import { createNodeKeyRoutes } from '../../../gateway/market/node-key-routes.ts'
 import { bytesToHex, fromBase64url } from '../../../protocol/canonical.ts'
 import { LINK_CLOSE } from '../../../protocol/link.ts'
-import { nodeAuthorizationDomain, nodeAuthorizationTypes, type NodeView } from '../../../protocol/node.ts'
+import {
+  challengeClaims,
+  nodeAuthorizationDomain,
+  nodeAuthorizationTypes,
+  PROOF_TYP,
+  type NodeView,
+} from '../../../protocol/node.ts'
 import { ROTATION_TYP, rotationClaims, type NodeKeyView, type RotateRequest } from '../../../protocol/operator.ts'
 import { signReceipt } from '../../../protocol/receipt.ts'
 import { readTicket, signClaims } from '../../../protocol/ticket.ts'
@@ -160,6 +166,18 @@ describe('an exchange of keys', () => {
     app.advance(3_000)
     await app.hello(id, node)
     expect(await app.node(id)).toMatchObject({ state: 'probation', nodeKey: to.nodeKey })
+  })
+
+  it('is not proved by what the old key was still signing', async () => {
+    const to = await createFakeNode(app.now)
+    node.bad.challenge = async (request) => {
+      await rotate(to)
+      const proof = await signClaims(challengeClaims(request), node.privateKey, { typ: PROOF_TYP.challenge })
+      return Response.json({ proof })
+    }
+    app.advance(3_000)
+    await app.hello(id, node)
+    expect(await env.DB.prepare('SELECT proved_at FROM nodes').first('proved_at')).toBeNull()
   })
 
   it('without the old key asks for a fresh sign-in', async () => {
