@@ -21,12 +21,13 @@ afterEach(async () => {
 })
 
 /** What the gateway was sent, and what was logged. */
-async function told(offers: OfferRequest[], nodeId: string | null, answer: () => Promise<Response>) {
+async function told(offers: OfferRequest[], nodeId: string | null, answer: (tries: number) => Promise<Response>) {
   const folder = await aTemporaryFolder()
   folders.push(folder)
   const identity = await createIdentity(folder.path)
   const sent: { path: string; offers: OfferRequest[] }[] = []
   const logged: [string, Record<string, unknown>][] = []
+  const waited: number[] = []
   await tellOffers(
     {
       gateway: 'https://gateway.example',
@@ -38,19 +39,21 @@ async function told(offers: OfferRequest[], nodeId: string | null, answer: () =>
         const request = new Request(input instanceof Request ? input.url : input.toString(), init)
         const body = OffersRequest.parse(await request.json())
         sent.push({ path: `${request.method} ${new URL(request.url).pathname}`, offers: body.offers })
-        return answer()
+        return answer(sent.length)
       },
+      wait: (ms) => Promise.resolve(void waited.push(ms)),
     },
     offers,
   )
-  return { sent, logged }
+  return { sent, logged, waited }
 }
 
 const NODE_VIEW = {
   ...{ id: NODE, name: 'n', nodeKey: 'k', operatorAccountId: 'a', endpoint: 'link', state: 'active', reason: null },
   ...{ offers: [], createdAt: '2026-01-01T00:00:00.000Z' },
 }
-const refusal = { error: { code: 'conflict', message: 'No.', type: 'conflict_error', param: null, requestId: null } }
+const refused = (code: string, status: number) =>
+  Response.json({ error: { code, message: 'No.', type: 'x', param: null, requestId: null } }, { status })
 
 describe('a changed configuration', () => {
   it('is told to the gateway, all offers at once', async () => {
@@ -59,16 +62,19 @@ describe('a changed configuration', () => {
     expect(logged).toEqual([['offers_told', { models: 'somebody/a' }]])
   })
 
+  it('is told once more when the command that made it has just told it', async () => {
+    const answer = (tries: number) =>
+      Promise.resolve(tries === 1 ? refused('rate_limited', 429) : Response.json(NODE_VIEW))
+    const { sent, logged, waited } = await told([OFFER], NODE, answer)
+    expect([sent.length, waited]).toEqual([2, [3_000]])
+    expect(logged.map(([event]) => event)).toEqual(['offers_told'])
+  })
+
   it.each([
+    ['asked too often', [OFFER], NODE, () => Promise.resolve(refused('rate_limited', 429)), 'rate_limited'],
     ['the node is not registered', [OFFER], null, () => Promise.resolve(Response.json(NODE_VIEW)), 'is not registered'],
     ['there is none left', [], NODE, () => Promise.resolve(Response.json(NODE_VIEW)), 'no model is left'],
-    [
-      'refused',
-      [OFFER],
-      NODE,
-      () => Promise.resolve(Response.json(refusal, { status: 409 })),
-      'refused: No. (conflict)',
-    ],
+    ['refused', [OFFER], NODE, () => Promise.resolve(refused('conflict', 409)), 'refused: No. (conflict)'],
     ['nobody answers', [OFFER], NODE, () => Promise.reject(new TypeError('fetch failed')), 'does not answer'],
   ] as const)('that is not told because %s is one warning with what to do', async (_, offers, nodeId, answer, why) => {
     const { logged } = await told([...offers], nodeId, answer)
