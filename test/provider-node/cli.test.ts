@@ -73,6 +73,9 @@ const init = (...args: string[]) =>
     env: { SOUK_NODE_HOME: nodeHome() },
   })
 
+const NAMES =
+  'init, register, start, status, models, price, drain, earnings, doctor, selftest, bench, publish, rotate-key, revoke'
+
 describe('souk-node', () => {
   it.each([
     [['--help'], 'Commands:'],
@@ -85,7 +88,7 @@ describe('souk-node', () => {
   })
 
   it.each([
-    [['frobnicate'], 'souk-node: unknown command "frobnicate": the commands are init, register, start\n'],
+    [['frobnicate'], `souk-node: unknown command "frobnicate": the commands are ${NAMES}\n`],
     [['init', '--frob'], 'souk-node: unknown option --frob: see souk-node init --help\n'],
     [['init', '--gateway'], 'souk-node: option --gateway needs a value: see souk-node init --help\n'],
     [['init', 'here'], 'souk-node: init takes no argument "here": see souk-node init --help\n'],
@@ -286,7 +289,10 @@ describe('souk-node start', () => {
   it('prints progress and one ready line for people', async () => {
     await init('--model', 'word-vectors')
     const { child, said, ended } = launch(['start'])
-    await eventually(() => /^ready http:\/\/127\.0\.0\.1:\d+$/m.test(said.out), 30_000)
+    await eventually(
+      () => /^ready http:\/\/127\.0\.0\.1:\d+ by its link to ws:\/\/127\.0\.0\.1:\d+\/link$/m.test(said.out),
+      30_000,
+    )
     expect(said.out).toContain('model loaded model=souk/word-vectors')
     child.kill('SIGINT')
     expect((await ended).code).toBe(0)
