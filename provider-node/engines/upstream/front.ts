@@ -1,4 +1,5 @@
 // What every engine before another server has in common: who may be there now, whether that server is there, and an end that ends everything.
+import { setMaxListeners } from 'node:events'
 import type { ModelManifest } from '../../../protocol/model.ts'
 import type { EngineOptions } from '../create.ts'
 import { EngineRefusal, type Engine, type JobOwner } from '../engine.ts'
@@ -46,6 +47,8 @@ export function createFront({ upstream, manifest, limits, options, description, 
   const about = { model: manifest.id, upstream: description.upstream }
   const health = new Health({ look, isIdle: () => gate.load.inFlight === 0, observe, about, now, limits })
   const closing = new AbortController()
+  // One listener per call, and the gate bounds calls.
+  setMaxListeners(0, closing.signal)
   return {
     needs: { upstream, manifest, health, limits, now },
     async admit(job, cost, caller) {

@@ -71,6 +71,23 @@ describe('the queue', () => {
     await until(() => engine.load()).toEqual({ inFlight: 0, waiting: 0 })
   })
 
+  it('serves more than ten at once, and the runtime does not warn of a leak', async () => {
+    const warnings: string[] = []
+    const warned = ({ name }: Error) => void warnings.push(name)
+    process.on('warning', warned)
+    const { reply, answer } = held()
+    server.on(CHAT, reply)
+    await before({ options: { concurrencyMax: 12 } })
+    const runs = Array.from({ length: 12 }, (_, index) =>
+      engine.start(aJob(String(index)), new AbortController().signal),
+    )
+    await until(() => asked().length).toBe(12)
+    for (let call = 0; call < 12; call++) await answer()
+    await Promise.all(runs.map(async (run) => (await run).ended))
+    process.off('warning', warned)
+    expect(warnings).toEqual([])
+  })
+
   it('is fair between accounts: one call of another comes before the second of the first', async () => {
     const { reply, answer } = held()
     server.on(CHAT, reply)
