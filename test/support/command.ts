@@ -16,10 +16,14 @@ export interface RunningCommand {
   signal(name: NodeJS.Signals): void
 }
 
-/** @param args of node, from the root of the repository */
-export function startCommand(args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningCommand {
+/** @param args of node @param cwd absent: the root of the repository */
+export function startCommand(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  cwd: string = ROOT,
+): RunningCommand {
   const child = spawn(process.execPath, args, {
-    cwd: ROOT,
+    cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
