@@ -68,7 +68,7 @@ export function signInMessage(address: string, nonce: NonceReply): string {
 export interface Client {
   /** the session's bearer token, null before signing in */
   readonly token: string | null
-  /** A new client that carries the session. @throws SoukError `sign_in_refused` */
+  /** A new client that carries the session. @throws SoukError `sign_in_refused`; `wrong_domain` before anything is signed */
   signIn(wallet: Wallet): Promise<Client>
   account(): Promise<AccountView>
   createKey(key: z.input<typeof CreateKeyRequest>): Promise<CreatedKey>
@@ -93,6 +93,7 @@ export function createClient(options: ClientOptions): Client {
     token: options.token ?? null,
     async signIn(wallet) {
       const nonce = await send('POST', '/auth/nonce', NonceReply, {})
+      requireOwnDomain(nonce, options.url)
       const message = signInMessage(wallet.address, nonce)
       const signature = await wallet.signMessage({ message })
       const session = await send('POST', '/auth/verify', VerifyReply, { message, signature })
@@ -116,6 +117,14 @@ export function createClient(options: ClientOptions): Client {
       send('POST', `/api/nodes/${encodeURIComponent(nodeId)}/hello`, NodeView, { proof }),
     send,
   }
+}
+
+/** EIP-4361: a wallet signs in where it is, so that a gateway that hands on another one's nonce gets no signature that counts there. */
+function requireOwnDomain({ domain, uri }: NonceReply, url: string): void {
+  const { host } = new URL(url)
+  if (domain === host && URL.canParse(uri) && new URL(uri).host === host) return
+  const text = `it signs in at ${JSON.stringify(domain)}, and was asked at ${host}: nothing was signed. Give its own address`
+  throw new SoukError(0, 'wrong_domain', text, null)
 }
 
 async function request<T>(

@@ -71,6 +71,21 @@ describe('signing in', () => {
   })
 })
 
+describe('a gateway that hands on the nonce of another one', () => {
+  it.each([
+    ['another domain', { domain: 'bank.example' }],
+    ['the same with a port', { domain: 'souk.example:8443' }],
+    ['a domain with a line of its own', { domain: 'souk.example\nbank.example' }],
+    ['another address below the right domain', { uri: 'https://bank.example' }],
+  ])('gets no signature: %s', async (_, over) => {
+    const { client, sent } = scripted({ '/auth/nonce': () => Response.json({ ...NONCE, ...over }) })
+    let signed = 0
+    const wallet = { address: ADDRESS, signMessage: () => Promise.resolve(`0x${++signed}`) }
+    await expect(client.signIn(wallet)).rejects.toMatchObject({ code: 'wrong_domain' })
+    expect([signed, sent.length]).toEqual([0, 1])
+  })
+})
+
 describe('a refusal', () => {
   it('is thrown with its code, its status and its request id', async () => {
     const { client } = scripted({ '/x': () => Response.json(errorBody('rate_limited', 'req_1'), { status: 429 }) }, 't')

@@ -31,7 +31,7 @@ export function openRegistration(gateway: FakeGateway, state: { now: NodeView['s
   gateway.app.post('/auth/nonce', (c) =>
     c.json({
       nonce: 'abcdefgh1234',
-      domain: 'souk',
+      domain: new URL(c.req.url).host,
       uri: gateway.url,
       chainId: CHAIN_ID,
       statement: 'Sign in.',
