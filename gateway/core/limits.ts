@@ -39,6 +39,8 @@ export const NODE_QUOTAS = {
   pending: 10,
   /** nodes behind one host name, whoever registered them: so many calls a stranger can send there */
   perHost: 20,
+  /** ms between two registrations of one node: each is kept for ever where it names new prices, and may lead to a call somewhere else */
+  apartMs: 2_000,
 } as const
 export type NodeQuotas = { readonly [quota in keyof typeof NODE_QUOTAS]: number }
 
@@ -107,4 +109,6 @@ export const OPERATOR = {
   selftestModels: 8,
   /** ms between two changes of one node's offers: each new price is kept for ever */
   offersApartMs: 2_000,
+  /** ms between two proofs of one node that its coming back asks for: each makes the gateway call it */
+  resumeApartMs: 2_000,
 } as const

@@ -24,6 +24,8 @@ const PROJECT_MS = 5_000
 /** An ended one is remembered so long, for a report that comes twice. */
 const ENDED_MS = 60_000
 
+export type Paced = 'selftest' | 'offers' | 'resume' | 'registration'
+
 /** What the market calls; one guard per node, `idFromName(nodeId)`. */
 export interface NodeGuardPort extends LinkGuard {
   attemptStarted(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): Promise<void>
@@ -31,7 +33,7 @@ export interface NodeGuardPort extends LinkGuard {
   /** A node has just been admitted: its twenty attempts begin anew, its breakers are closed. */
   beginProbation(nodeId: NodeId): Promise<void>
   /** What its operator may ask for every so often only. @returns ms to wait; 0: it may be done now, and the time is noted */
-  pace(what: 'selftest' | 'offers', apartMs: number): Promise<number>
+  pace(what: Paced, apartMs: number): Promise<number>
   /** Ends the node's link: it was suspended or revoked, or its key was exchanged. @param code of LINK_CLOSE @param reason for its operator */
   dropLink(code: number, reason: string): Promise<void>
   /** Asks the node to come back by a new link within so many ms. */
@@ -122,7 +124,7 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
     await this.#wakeBy(systemClock())
   }
 
-  async pace(what: 'selftest' | 'offers', apartMs: number): Promise<number> {
+  async pace(what: Paced, apartMs: number): Promise<number> {
     return this.#store.pace(what, apartMs, systemClock())
   }
 

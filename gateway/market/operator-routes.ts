@@ -11,7 +11,7 @@ import { requireNodeKeeper, type KeyInspector } from '../core/management.ts'
 import type { AppEnv } from '../core/principal.ts'
 import { REASON } from './admission.ts'
 import { createNodeBook } from './node-book.ts'
-import type { NodeGuards } from './node-guard.ts'
+import type { NodeGuards, Paced } from './node-guard.ts'
 import { toNodeView } from './node-view.ts'
 import { createOfferBook, type OfferedNode } from './offer-book.ts'
 import { requireOffers, toOfferRow } from './offers.ts'
@@ -47,7 +47,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
     if (!isAllowed) throw new GatewayError('not_found')
     return { ...found, id: text }
   }
-  const inPace = async (id: NodeId, what: 'selftest' | 'offers', apartMs: number): Promise<void> => {
+  const inPace = async (id: NodeId, what: Paced, apartMs: number): Promise<void> => {
     const waitMs = await nodeGuards(id).pace(what, apartMs)
     if (waitMs > 0) throw new GatewayError('rate_limited', { retryAfterSeconds: Math.ceil(waitMs / 1_000) })
   }
@@ -106,6 +106,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
         const { id, node, offers } = await findOwn(c)
         const isReady = node.provedAt !== null && offers.some(({ offer }) => offer.state === 'live')
         // Its guard still knows what it served, and makes it active again when that is enough.
+        if (!isReady && node.state === 'draining') await inPace(id, 'resume', OPERATOR.resumeApartMs)
         const [to, reason] = isReady ? (['probation', null] as const) : (['pending', REASON.unproved] as const)
         const isMoved = await offerBook.moveNode(id, ['draining'], to, reason)
         if (!isMoved) throw new GatewayError('conflict', { detail: 'This node is not draining.' })

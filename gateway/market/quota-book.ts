@@ -1,6 +1,6 @@
 // Quotas in the registry: the counts that the rule judges, and the statement that holds the same line inside the batch of a registration, so
 // that of two at the same moment only one passes. Who is over makes the whole batch fail: SQL here cannot raise, but text that is no JSON can.
-import { and, eq, ne, sql, type SQL } from 'drizzle-orm'
+import { and, eq, isNull, ne, or, sql, type SQL } from 'drizzle-orm'
 import type { drizzle } from 'drizzle-orm/d1'
 import { nodes } from '../../db/schema.ts'
 import { instant, type Instant } from '../../protocol/units.ts'
@@ -44,10 +44,13 @@ function questions(node: Entrant, now: Instant) {
   return {
     owned: countOf(and(isOwn, isHere)),
     newInHour: countOf(isNewOf(node, now)),
-    pending: countOf(and(isOwn, eq(nodes.state, 'pending'))),
+    pending: countOf(and(isOwn, isWaiting)),
     atHost: countOf(and(isAtHost(node.endpoint), isHere, ne(nodes.id, node.id), weighs(node.operatorAccountId, now))),
   }
 }
+
+/** One that drains waits as well, until it has proved its endpoint: it may come back at any moment. */
+const isWaiting = or(eq(nodes.state, 'pending'), and(eq(nodes.state, 'draining'), isNull(nodes.provedAt)))
 
 const isNewOf = ({ id, operatorAccountId }: Entrant, now: Instant): SQL =>
   sql`${nodes.operatorAccountId} = ${operatorAccountId} AND ${nodes.id} <> ${id} AND ${nodes.createdAt} > ${now - HOUR_MS}`

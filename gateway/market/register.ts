@@ -13,12 +13,14 @@ import { checkEndpoint, checkResolved, type Resolve } from '../link/endpoint-gua
 import { REASON } from './admission.ts'
 import { checkAuthorization } from './authorization.ts'
 import type { NodeBook, NodeRecord } from './node-book.ts'
+import type { NodeGuards } from './node-guard.ts'
 import { requireOffers, toOfferRow } from './offers.ts'
 import { hostPrefix, quotaRefusal, type Entry, type EntryLimits } from './quota.ts'
 import { asNodeId, type NodeRow, type OfferRow } from './rows.ts'
 
 export interface RegisterNeeds {
   readonly book: NodeBook
+  readonly nodeGuards: NodeGuards
   readonly config: Pick<Config, 'chainId' | 'isLocal'>
   /** absent: names are not looked up (local mode) */
   readonly resolve?: Resolve
@@ -39,6 +41,7 @@ export async function registerNode(
   await requireEndpoint(needs, request.endpoint)
   const existing = await requireKeyOf(needs, request.nodeKey, account)
   await requireOffers(needs.book, request.offers)
+  if (existing) await requirePace(needs, existing)
   const isMoved = existing?.endpoint !== request.endpoint
   const node: NodeRow = {
     id: existing?.id ?? newNodeId(needs.random),
@@ -109,6 +112,13 @@ async function requireKeyOf(needs: RegisterNeeds, nodeKey: string, account: Acco
   return existing
 }
 
+/** Quotas stop who is new; who is there already could go on for ever. */
+async function requirePace(needs: RegisterNeeds, { id }: NodeRow): Promise<void> {
+  const { apartMs } = limitsOf(needs)
+  const waitMs = apartMs === 0 ? 0 : await needs.nodeGuards(asNodeId(id)).pace('registration', apartMs)
+  if (waitMs > 0) throw new GatewayError('rate_limited', { retryAfterSeconds: Math.ceil(waitMs / 1_000) })
+}
+
 const keyWasExchanged = (cause?: unknown) => {
   const detail = 'This key was exchanged for another one and is never registered again.'
   return new GatewayError('conflict', { param: 'nodeKey', detail, cause })
@@ -122,7 +132,7 @@ function entryOf(existing: NodeRow | undefined, endpoint: string): Entry | null 
 }
 
 /** A machine of one's own has nobody to be guarded from, and all its nodes behind one host. */
-const LIFTED: NodeQuotas = { perHour: 1_000_000, pending: 1_000_000, perHost: 1_000_000 }
+const LIFTED: NodeQuotas = { perHour: 1_000_000, pending: 1_000_000, perHost: 1_000_000, apartMs: 0 }
 
 const limitsOf = ({ quotas, config }: RegisterNeeds): EntryLimits => ({
   ...(quotas ?? (config.isLocal ? LIFTED : NODE_QUOTAS)),

@@ -69,7 +69,9 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
     ...(options.resolve ? { resolve: options.resolve } : {}),
     clock,
     random: systemRandom,
-    ...(options.isLocal ? {} : { quotas: options.quotas ?? { perHour: 1_000, pending: 1_000, perHost: 1_000 } }),
+    ...(options.isLocal
+      ? {}
+      : { quotas: options.quotas ?? { perHour: 1_000, pending: 1_000, perHost: 1_000, apartMs: 0 } }),
     proofMs: 300,
     probeMs: 300,
   }

@@ -231,6 +231,20 @@ describe('a drain by the node’s own key', () => {
     expect(node.calls.map(({ path }) => path)).toEqual(['/souk/challenge', '/v1/chat/completions'])
   })
 
+  it('makes nobody call an address over and over: what is to be proved again is proved every two seconds at most', async () => {
+    await set(`nodes SET proved_at = NULL, state = 'pending'`)
+    node.bad.challenge = () => new Response('', { status: 500 })
+    for (const later of [0, 1_999]) {
+      house.later(later)
+      await state('drain')
+      await state('resume')
+    }
+    expect([node.calls.length, await state('resume')]).toEqual([1, 'rate_limited'])
+    house.later(1)
+    expect(await state('resume')).toBe('pending')
+    expect(node.calls).toHaveLength(2)
+  })
+
   it('lifts no suspension', async () => {
     await set(`nodes SET state = 'suspended', reason = 'An audit failed.'`)
     expect([await state('drain'), await state('resume')]).toEqual(['conflict', 'conflict'])

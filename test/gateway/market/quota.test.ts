@@ -1,11 +1,11 @@
 // How many nodes an account may bring in: the rule by its edges, and the routes at each limit, one over, and by two at the same moment.
 import { env } from 'cloudflare:test'
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NODE_QUOTAS } from '../../../gateway/core/limits.ts'
 import { hostPrefix, quotaRefusal, type Entry, type NodeCounts } from '../../../gateway/market/quota.ts'
 import type { NodeView } from '../../../protocol/node.ts'
 import { instant } from '../../../protocol/units.ts'
-import { OPERATOR, STRANGER } from './builders.ts'
+import { anOfferRequest, OPERATOR, STRANGER } from './builders.ts'
 import { createFakeNode, type FakeNode } from './fake-node.ts'
 import { addWallet, aRegistration, createMarketApp, type MarketApp } from './market-app.ts'
 
@@ -54,10 +54,14 @@ describe('the rule', () => {
 let app: MarketApp
 let node: FakeNode
 beforeAll(async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
   app = await createMarketApp({ quotas: NODE_QUOTAS })
   await addWallet()
   await app.publish()
 })
+afterAll(() => void vi.useRealTimers())
+/** Guards keep their own time. */
+const guardsLater = (ms: number) => void vi.setSystemTime(Date.now() + ms)
 beforeEach(async () => {
   await env.DB.batch(['nodes', 'node_keys', 'offers'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
   node = await createFakeNode(app.now)
@@ -134,6 +138,33 @@ describe('a registration', () => {
     expect((await register()).status).toBe(201)
   })
 
+  it('counts one that drains and never proved its endpoint among those that wait', async () => {
+    await there(5, { state: 'draining', isProved: false })
+    await there(9, { state: 'draining' })
+    await there(4, { state: 'pending' })
+    expect((await register()).status).toBe(201)
+    node = await createFakeNode(app.now)
+    expect((await register('https://second.example.com')).body.error?.code).toBe('conflict')
+  })
+
+  it('again and again of the same node waits two seconds each time, before anything is written or called', async () => {
+    const ask = async (usd: string) => {
+      const prices = { inputPerMillion: usd, outputPerMillion: usd, perCall: '0' }
+      const body = await aRegistration(node, app.now(), { offers: [{ ...anOfferRequest(), prices }] })
+      return app.send<Reply>('POST', '/api/nodes', { account: OPERATOR, body })
+    }
+    const versions = () => env.DB.prepare('SELECT count(*) AS n FROM price_versions').first<number>('n')
+    expect((await ask('0.1')).status).toBe(201)
+    expect((await ask('0.2')).status).toBe(201)
+    const before = await versions()
+    guardsLater(1_999)
+    const early = await ask('0.3')
+    expect([early.status, early.body.error?.code, early.headers.get('retry-after')]).toEqual([429, 'rate_limited', '1'])
+    expect(await versions()).toBe(before)
+    guardsLater(1)
+    expect((await ask('0.3')).status).toBe(201)
+  })
+
   it('counts links behind no host', async () => {
     await there(30, { operator: STRANGER, endpoint: 'link' })
     expect((await register('link')).status).toBe(201)
@@ -143,7 +174,9 @@ describe('a registration', () => {
     const first = await register()
     await there(10, { agoMs: 0, state: 'pending' })
     expect((await register()).body.id).toBe(first.body.id)
+    guardsLater(2_000)
     expect((await register('https://moved.example.com')).status).toBe(201)
+    guardsLater(2_000)
     await there(20, { operator: STRANGER, endpoint: 'https://full.example.com' })
     expect((await register('https://full.example.com')).body.error?.code).toBe('endpoint_refused')
   })
