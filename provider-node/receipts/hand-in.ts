@@ -96,9 +96,14 @@ class Rounds {
   }
 
   #dueCount(): number {
-    const now = this.#needs.now()
-    const notDue = [...this.#later.values()].filter(({ dueAt }) => dueAt > now).length
+    const notDue = [...this.#later.values()].filter((wait) => this.#waitMs(wait) > 0).length
     return this.#needs.store.waitingCount - notDue
+  }
+
+  /** Longer than any pause that is drawn is a clock that was set back, and keeps nobody waiting. */
+  #waitMs({ dueAt }: { readonly dueAt: number }): number {
+    const left = dueAt - this.#needs.now()
+    return left > RECEIPT_LIMITS.retryMs.last ? 0 : Math.max(0, left)
   }
 
   /** The next round begins in so many ms, or earlier when it was planned earlier. */
@@ -124,8 +129,8 @@ class Rounds {
     if (this.#failures > 0) return this.#within(this.#pause(this.#failures))
     const due = this.#dueCount()
     if (due > 0) this.#within(due >= this.#batch ? RECEIPT_LIMITS.backlogPauseMs : RECEIPT_LIMITS.batchMs)
-    const next = Math.min(...[...this.#later.values()].map(({ dueAt }) => dueAt))
-    if (next < Infinity) this.#within(Math.max(0, next - this.#needs.now()))
+    const next = [...this.#later.values()].reduce((least, wait) => Math.min(least, this.#waitMs(wait)), Infinity)
+    if (next < Infinity) this.#within(next)
   }
 
   /** Full jitter below a bound that doubles: a thousand nodes that lost the gateway together do not come back together. */
@@ -141,8 +146,9 @@ class Rounds {
   }
 
   async #hand(): Promise<boolean> {
-    const { store, send, now } = this.#needs
-    const receipts = await store.next(this.#batch, (jti) => (this.#later.get(jti)?.dueAt ?? 0) <= now())
+    const { store, send } = this.#needs
+    const isDue = (jti: string) => this.#waitMs(this.#later.get(jti) ?? { dueAt: 0 }) === 0
+    const receipts = await store.next(this.#batch, isDue)
     // Due and not to be had: they cannot be read from the disk now.
     if (receipts.length === 0) return false
     if (this.#isOver) return false

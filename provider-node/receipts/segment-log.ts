@@ -37,6 +37,8 @@ export interface SegmentLog {
   /** bytes that wait for the disk */
   pendingBytes(): number
   isFailing(): boolean
+  /** it failed, and is not tried now */
+  isResting(): boolean
   /** whether this item is being written now: too late to leave it out */
   isWriting(item: LogItem): boolean
   /** Resolves when nothing waits, or when the disk has just taken nothing; tries a failing one at once. */
@@ -83,7 +85,13 @@ export function createSegmentLog(needs: SegmentLogNeeds): SegmentLog {
   /** bytes of the files of this run */
   const sizes = new Map<number, number>()
 
-  const pump = (): Promise<void> => (pumping ??= run().finally(() => (pumping = null)))
+  const pump = (): Promise<void> => (pumping ??= run().finally(ran))
+
+  function ran(): void {
+    pumping = null
+    // What came at the last moment found a run that had seen the end of the queue.
+    if (queue.length > 0 && failure === null) void pump()
+  }
 
   async function run(): Promise<void> {
     clearTimeout(retry ?? undefined)
@@ -170,11 +178,12 @@ export function createSegmentLog(needs: SegmentLogNeeds): SegmentLog {
       if (isClosed) return
       queue.push(item)
       pendingBytes += item.bytes.byteLength
-      // A failing disk is tried again in its own time, not with every receipt.
-      if (failure === null) void pump()
+      // A failing disk is tried again in its own time, not with every receipt; and with the next one when nothing had waited for that time any more.
+      if (failure === null || retry === null) void pump()
     },
     pendingBytes: () => pendingBytes,
     isFailing: () => failure !== null,
+    isResting: () => retry !== null,
     isWriting: (item) => writing.has(item),
     async flush() {
       while (queue.length > 0) {

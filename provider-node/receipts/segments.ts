@@ -33,14 +33,19 @@ export interface ReadStore {
 
 export const EMPTY: ReadStore = { segments: [], waiting: new Map(), next: 1 }
 
-export async function readStore(disk: Disk): Promise<ReadStore> {
+/** @param skipped told of each file that is there and cannot be read, which is then left alone; absent: that is thrown */
+export async function readStore(disk: Disk, skipped?: (name: string, cause: unknown) => void): Promise<ReadStore> {
   const numbers = (await disk.list()).flatMap(({ name }) => {
     const segment = segmentOf(name)
     return segment === null ? [] : [{ segment, isCounted: name === segmentName(segment) }]
   })
   const segments: ReadSegment[] = []
   for (const { segment } of numbers.filter(({ isCounted }) => isCounted).sort((a, b) => a.segment - b.segment)) {
-    const read = await readSegment(disk, segment)
+    const read = await readSegment(disk, segment).catch((cause: unknown) => {
+      if (!skipped) throw cause
+      skipped(segmentName(segment), cause)
+      return null
+    })
     if (read) segments.push(read)
   }
   const done = new Set(segments.flatMap((read) => read.done))

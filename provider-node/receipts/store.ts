@@ -43,10 +43,14 @@ export async function readBacklog(home: string): Promise<Backlog> {
 /** Goes on with what the last run left. A folder that cannot be read is told, and the store begins in memory. */
 export async function createReceiptStore(needs: StoreNeeds): Promise<ReceiptStore> {
   const trouble = createTrouble(needs.told)
-  const found = await readStore(needs.disk).catch((cause: unknown) => {
+  const bad: { name: string; code: string }[] = []
+  const skipped = (name: string, cause: unknown) => void bad.push({ name, code: codeOf(cause) })
+  const found = await readStore(needs.disk, skipped).catch((cause: unknown) => {
     trouble.unreadable(codeOf(cause))
     return EMPTY
   })
+  const [first] = bad
+  if (first) trouble.unreadableFiles(first.name, first.code, bad.length)
   const store = new ReceiptStore(needs, trouble, found, await openRejected(needs.disk))
   await store.begin(found)
   return store
@@ -114,7 +118,7 @@ export class ReceiptStore {
     this.#waiting.set(receipt.jti, entry)
     const written = this.#write(entry, encodeRecord({ ...receipt, t: 'kept' }))
     this.#trouble.room(this.isFull())
-    if (this.#log.isFailing()) return
+    if (this.#log.isResting()) return
     let late: NodeJS.Timeout | undefined
     const timedOut = new Promise<'late'>((resolve) => {
       late = setTimeout(resolve, RECEIPT_LIMITS.durableMs, 'late')

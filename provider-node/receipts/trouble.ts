@@ -64,6 +64,12 @@ export function createTrouble({ log, error }: StoreTold) {
       const reason = `The folder "receipts" cannot be read (${code}): what the last run left there waits until it can.`
       log('error', 'receipts_unreadable', { code, reason })
     },
+    unreadableFiles(file: string, code: string, files: number): void {
+      error('unreadable')
+      const which = files === 1 ? `The file "receipts/${file}"` : `${files} files like "receipts/${file}"`
+      const reason = `${which} cannot be read (${code}): the receipts in there wait until it can be, all others are handed in.`
+      log('error', 'receipts_unreadable', { code, file, files, reason })
+    },
     unreadableReceipt(jti: string): void {
       error('unreadable')
       log('warn', 'receipt_unreadable', {

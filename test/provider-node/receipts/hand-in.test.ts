@@ -208,6 +208,24 @@ describe('answers', () => {
     expect(store.backlog()).toMatchObject(expected)
   })
 
+  it('a clock that is set back keeps no receipt from its next try, and asks for it no more often', async () => {
+    const ahead = 10 * RECEIPT_LIMITS.usefulMs
+    vi.setSystemTime(Date.now() + ahead)
+    const { pass, gateway, store } = await aHandIn({
+      backlog: 1,
+      answer: (receipts) => receipts.map(() => refused('unavailable')),
+    })
+    await pass(RECEIPT_LIMITS.startMs)
+    expect(gateway.requests).toHaveLength(1)
+    vi.setSystemTime(Date.now() - ahead)
+    await pass(RECEIPT_LIMITS.retryMs.last)
+    expect(gateway.requests.length).toBeGreaterThan(1)
+    expect(gateway.requests.length).toBeLessThan(20)
+    gateway.answer = (receipts) => receipts.map(() => TAKEN)
+    await pass(2 * RECEIPT_LIMITS.retryMs.last)
+    expect(store.waitingCount).toBe(0)
+  })
+
   it('a clock that is years ahead gives nothing up while the gateway is away', async () => {
     const { pass, store } = await aHandIn({ backlog: 2, answer: down })
     vi.setSystemTime(Date.now() + 10 * RECEIPT_LIMITS.usefulMs)

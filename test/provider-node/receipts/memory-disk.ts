@@ -11,6 +11,8 @@ export class MemoryDisk implements Disk {
   readonly files = new Map<string, StoredFile>()
   /** every write, sync, creation and removal fails with this code */
   failure: string | null = null
+  /** a file whose sectors are gone: reading it fails */
+  unreadable: string | null = null
   /** bytes it holds; a write beyond them writes what fits and fails with ENOSPC */
   capacity = Infinity
   /** awaited in every sync: a slow disk */
@@ -54,6 +56,7 @@ export class MemoryDisk implements Disk {
   async read(name: string): Promise<Buffer> {
     const file = this.files.get(name)
     if (!file) throw failureOf('ENOENT')
+    if (name === this.unreadable) throw failureOf('EIO')
     return Buffer.from(file.bytes)
   }
 

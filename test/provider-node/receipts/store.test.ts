@@ -286,6 +286,20 @@ describe('a disk that takes nothing', () => {
     expect(await waitingIn(await aStore(disk.crashed()))).toEqual(jtis(3, 5))
   })
 
+  it('is written again also when what it had not taken was handed in from memory meanwhile', async () => {
+    const disk = new MemoryDisk()
+    const told = aListener()
+    const store = await aStore(disk, told)
+    disk.failure = 'ENOSPC'
+    await store.keep(aReceipt(0))
+    store.acknowledge(['jti-0'])
+    disk.failure = null
+    await vi.advanceTimersByTimeAsync(RECEIPT_LIMITS.diskRetryMs)
+    await store.keep(aReceipt(1))
+    expect(await waitingIn(await aStore(disk.crashed()))).toEqual(['jti-1'])
+    expect(told.events.at(-1)?.event).toBe('receipts_written_again')
+  })
+
   it('fills the memory up to its bound: then new calls are refused, with one sentence, until there is room', async () => {
     const disk = new MemoryDisk()
     const told = aListener()
@@ -340,6 +354,23 @@ describe('a disk that takes nothing', () => {
     await store.keep(aReceipt(2))
     expect(told.events.map(({ event }) => event)).toEqual(['receipt_disk_slow', 'receipt_disk_fast_again'])
     expect(await waitingIn(await aStore(disk.crashed()))).toEqual(jtis(0, 3))
+  })
+
+  it('with one file that cannot be read gives the receipts of all others, and the file stays for the next start', async () => {
+    const disk = new MemoryDisk()
+    for (let run = 0; run < 3; run++) await keepAll(await aStore(disk), run, run + 1)
+    expect(disk.files.size).toBe(3)
+    const [, bad = ''] = [...disk.files.keys()]
+    const told = aListener()
+    disk.unreadable = bad
+    const store = await aStore(disk, told)
+    expect((await waitingIn(store)).sort()).toEqual(['jti-0', 'jti-2'])
+    expect(told.events.map(({ event }) => event)).toEqual(['receipts_unreadable'])
+    store.acknowledge(['jti-0', 'jti-2'])
+    await vi.advanceTimersByTimeAsync(0)
+    expect([...disk.files.keys()]).toContain(bad)
+    disk.unreadable = null
+    expect(await waitingIn(await aStore(disk))).toContain('jti-1')
   })
 
   it('that cannot even be read at the start stops nobody', async () => {
