@@ -63,14 +63,9 @@ export class AnswerInbox {
     return bytes
   }
 
-  /** What waits may still be read, and counts no more: nothing is coming after it. */
-  close(): void {
-    this.#count(-this.#held)
-  }
-
   discard(): void {
     this.#parts = []
-    this.close()
+    this.#count(-this.#held)
   }
 
   #count(bytes: number): void {

@@ -97,6 +97,7 @@ export class LinkStream {
   /** What has come of the answer, at least a byte of it; null at its end. Asking for more says that what was given is taken. @throws StreamBroken */
   async read(): Promise<Uint8Array | null> {
     this.#settleRead()
+    if (this.#failure !== null && this.#inbox.isEmpty) this.#discard()
     // An answer whose rest was thrown away has no end, also when its last frame had come.
     await this.#until(() => !this.#inbox.isEmpty || (this.#phase === 'answered' && this.#failure === null))
     if (!this.#inbox.isEmpty) return this.#inbox.take()
@@ -132,12 +133,11 @@ export class LinkStream {
     this.#house.send(encodeFrame(FRAME.end, this.id))
   }
 
-  /** Ends it from this side: the node is told, the reader learns why. Does nothing after the end. */
+  /** Ends it from this side: the node is told, the reader learns why. After the end it only throws away what waits. */
   cancel(why: StreamEnd): void {
-    if (this.#failure !== null) return
     if (!this.#isOver()) this.#house.send(encodeFrame(FRAME.cancel, this.id))
-    this.#inbox.discard()
-    this.#fail(why)
+    this.#discard()
+    if (this.#failure === null) this.#fail(why)
   }
 
   /** The link is gone. What had come may still be read; then the reader learns that it is not all. */
@@ -227,12 +227,17 @@ export class LinkStream {
     return true
   }
 
+  /** What had come may still be read, and counts until it is: a node could fill this memory by answers that it breaks off. */
   #fail(why: StreamEnd): void {
     this.#failure = new StreamBroken(why)
-    this.#inbox.close()
     this.#leave()
-    this.#house.release(this)
+    if (this.#inbox.held === 0) this.#house.release(this)
     this.wake()
+  }
+
+  #discard(): void {
+    this.#inbox.discard()
+    this.#house.release(this)
   }
 
   #leave(): void {

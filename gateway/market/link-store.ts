@@ -31,10 +31,10 @@ export class LinkStore {
     return row ? { isShown: row.is_shown === 1, lostAt: row.lost_at === null ? null : instant(row.lost_at) } : null
   }
 
-  /** @param isShown as the registry said it when the node came: it may have been registered anew since */
+  /** @param isShown as the registry said it when the node came: it may have been registered anew since, or have been told meanwhile that the link is away */
   came(isShown: boolean): void {
     const upsert = `INSERT INTO link VALUES (1, ?, NULL)
-      ON CONFLICT DO UPDATE SET is_shown = excluded.is_shown, lost_at = NULL`
+      ON CONFLICT DO UPDATE SET is_shown = min(is_shown, excluded.is_shown), lost_at = NULL`
     this.#sql.exec(upsert, Number(isShown))
   }
 

@@ -244,6 +244,26 @@ describe('a link', () => {
     expect((await others[1]?.read())?.byteLength).toBe(3 * LINK.frameBytes)
   })
 
+  it('counts also what a node left behind by breaking off, until it is read or nobody wants it', async () => {
+    const link = aLink()
+    const each = LINK.windowBytes + 4 * LINK_LIMITS.frameCost
+    const left: LinkStream[] = []
+    while (link.streams.hasRoom && left.length < 1_000) {
+      const stream = link.answering()
+      for (let i = 0; i < 4; i++) link.data(stream.id, FULL)
+      link.cancel(stream.id)
+      left.push(stream)
+    }
+    expect(left.length).toBe(Math.ceil(LINK_LIMITS.openBytesMax / each))
+    const [read, unwanted] = left
+    expect((await read?.read())?.byteLength).toBe(LINK.windowBytes)
+    await expect(read?.read()).rejects.toMatchObject({ why: 'broken_off' })
+    unwanted?.cancel('cancelled')
+    expect(link.streams.heldBytes.answers).toBe((left.length - 2) * each)
+    expect(link.streams.hasRoom).toBe(true)
+    await expect(unwanted?.read()).rejects.toMatchObject({ why: 'broken_off' })
+  })
+
   it('counts what frames of one byte cost', () => {
     const link = aLink()
     const stream = link.answering()

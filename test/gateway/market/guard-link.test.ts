@@ -2,6 +2,7 @@
 // restarted finds its way back.
 import { abortAllDurableObjects, env, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { LINK_URL, OFFER_HEADER } from '../../../gateway/market/link-offer.ts'
 import { NodeGuard } from '../../../gateway/market/node-guard.ts'
 import { encodeFrame, FRAME, jsonOf, DrainFrame, LINK, LINK_CLOSE } from '../../../protocol/link.ts'
 import type { NodeId } from '../../../protocol/units.ts'
@@ -112,6 +113,27 @@ describe('the registry', () => {
     await env.DB.prepare('UPDATE nodes SET link_up_at = NULL WHERE id = ?').bind(node.nodeId).run()
     await link(node)
     await until(() => isShown(node.nodeId))
+  })
+})
+
+describe('a node that comes back while the registry is told that it is gone', () => {
+  it('is shown, whatever the registry said when it came', async () => {
+    const node = await aRegisteredNode()
+    const linked = await link(node)
+    await until(() => isShown(node.nodeId))
+    linked.socket.close(1000, '')
+    await isAway(node.nodeId)
+    later(LINK.graceMs + 1)
+    await alarm(node.nodeId)
+    expect(await isDown(node.nodeId)).toBe(true)
+    vi.useRealTimers()
+    // What the route had read just before that.
+    const { nodeId } = node
+    const stale = { nodeId, instance: 'instance-aaaaaaaaaa', streamsMax: 8, wireVersion: 2, isShown: true }
+    const headers = { upgrade: 'websocket', [OFFER_HEADER]: JSON.stringify(stale) }
+    const { webSocket } = await guards(nodeId).fetch(LINK_URL, { headers })
+    webSocket?.accept()
+    await until(() => isShown(nodeId))
   })
 })
 
