@@ -4,6 +4,7 @@ import { WIRE_VERSION } from '../protocol/wire.ts'
 import { COMMANDS } from './cli/commands.ts'
 import { helpText, parseOptions, type Terminal } from './cli/options.ts'
 import { overview, readCommand } from './cli/overview.ts'
+import { printable } from './cli/printable.ts'
 import { OperatorError } from './operator-error.ts'
 import { programVersion } from './version.ts'
 
@@ -28,15 +29,15 @@ function stopSignal(): Promise<void> {
 }
 
 const terminal: Terminal = {
-  print: (line) => console.log(line),
-  tell: (line) => console.error(line),
+  print: (line) => console.log(printable(line)),
+  tell: (line) => console.error(printable(line)),
   env: process.env,
 }
 main(process.argv.slice(2), terminal).then(
   () => process.exit(0),
   (cause: unknown) => {
     // A bug shows its stack; what an operator can mend is one sentence.
-    console.error(cause instanceof OperatorError ? `souk-node: ${cause.message}` : cause)
+    console.error(cause instanceof OperatorError ? printable(`souk-node: ${cause.message}`) : cause)
     process.exit(cause instanceof OperatorError ? cause.exitCode : 1)
   },
 )

@@ -99,6 +99,16 @@ describe('souk-node', () => {
   })
 })
 
+describe('what others have written', () => {
+  it('moves no terminal, neither in an answer nor in a refusal', async () => {
+    const folder = join(home, 'a\u001b[2Jb')
+    const made = await run(['init', '--home', folder])
+    expect([made.code, made.out.includes('\u001b'), made.out.includes('a [2Jb')]).toEqual([0, false, true])
+    const again = await run(['init', '--home', folder])
+    expect([again.code, again.err.includes('\u001b'), again.err.includes('a [2Jb')]).toEqual([1, false, true])
+  })
+})
+
 describe('souk-node init', () => {
   it('makes keys only the owner can read, and a configuration to edit; it says what to do next and no secret', async () => {
     const { code, out } = await initProcess('--endpoint', 'https://node.example/', '--name', 'mine')
