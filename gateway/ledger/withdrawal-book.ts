@@ -3,7 +3,7 @@
 import { and, asc, count, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { alerts, withdrawals } from '../../db/money-schema.ts'
-import { wallets } from '../../db/schema.ts'
+import { accounts, wallets } from '../../db/schema.ts'
 import { WithdrawalState } from '../../protocol/money.ts'
 import {
   fromSqlInteger,
@@ -45,6 +45,7 @@ export function createWithdrawalBook(registry: D1Database) {
   const isIt = (id: string) => eq(withdrawals.id, id)
   return {
     ...createWithdrawalLists(registry),
+    ...createOwnWallets(registry),
 
     /** What is there already stays as it is. */
     async add(requested: readonly NewWithdrawal[]): Promise<void> {
@@ -116,15 +117,30 @@ export function createWithdrawalBook(registry: D1Database) {
   }
 }
 
+function createOwnWallets(registry: D1Database) {
+  const db = drizzle(registry)
+  return {
+    /** The wallet as the registry spells it, and since when the account has it; null for the one it was made with. Null when it is none of this account's. */
+    async walletOf(
+      accountId: AccountId,
+      address: string,
+    ): Promise<{ readonly address: string; readonly joinedAt: Instant | null } | null> {
+      const owned = await db
+        .select({ address: wallets.address, addedAt: wallets.addedAt, madeAt: accounts.createdAt })
+        .from(wallets)
+        .leftJoin(accounts, eq(accounts.id, wallets.accountId))
+        .where(eq(wallets.accountId, accountId))
+      const found = owned.find((wallet) => wallet.address.toLowerCase() === address.toLowerCase())
+      if (!found) return null
+      const isFirst = found.madeAt !== null && found.addedAt <= found.madeAt
+      return { address: found.address, joinedAt: isFirst ? null : instant(found.addedAt) }
+    },
+  }
+}
+
 function createWithdrawalLists(registry: D1Database) {
   const db = drizzle(registry)
   return {
-    /** The wallet as the registry spells it; null when it is none of this account's. */
-    async walletOf(accountId: AccountId, address: string): Promise<string | null> {
-      const owned = await db.select({ address: wallets.address }).from(wallets).where(eq(wallets.accountId, accountId))
-      return owned.find((wallet) => wallet.address.toLowerCase() === address.toLowerCase())?.address ?? null
-    },
-
     /** What open alerts are about: account ids, `house`, and others. Lag is no reason to keep money back: the line is in its guard. */
     async alerted(): Promise<ReadonlySet<string>> {
       const found = await db

@@ -88,7 +88,14 @@ export function createWithdrawalRoutes({ db, ...needs }: WithdrawalRouteNeeds) {
         detail: `address: this account’s money goes to its pay-out address ${address} only`,
       })
     const own = await book.walletOf(accountId, named ?? wallet)
-    if (own !== null) return own
+    if (own !== null && (own.joinedAt === null || own.joinedAt + LEDGER.payoutAddressDelayMs <= clock()))
+      return own.address
+    if (own !== null)
+      throw new GatewayError('invalid_request', {
+        param: 'address',
+        detail:
+          'address: this wallet joined the account less than two days ago; take one that was there before, or wait',
+      })
     throw new GatewayError('invalid_request', { param: 'address', detail: 'address: one of your own wallets' })
   }
 

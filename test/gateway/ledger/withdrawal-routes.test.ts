@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { SIGN_IN } from '../../../gateway/core/limits.ts'
 import type { Accounts } from '../../../gateway/ledger/account-port.ts'
+import { LEDGER } from '../../../gateway/ledger/limits.ts'
 import { createWithdrawalRoutes } from '../../../gateway/ledger/withdrawal-routes.ts'
 import {
   PaidReply,
@@ -91,6 +92,27 @@ describe('a request', () => {
     const stranger = await anEarner()
     for (const address of [stranger.address, WALLET]) expect((await ask(address, '2')).code).toBe('invalid_request')
     expect(await available(earner)).toBe(9n * USD)
+  })
+
+  it('goes to no wallet that joined the account within two days, so that a stolen session cannot bring its own', async () => {
+    const earner = await anEarner()
+    const joined = aWallet()
+    const { clock, ask } = aDesk()
+    clock.advance(1)
+    await env.DB.prepare('INSERT INTO wallets VALUES (?, ?, ?)').bind(joined, earner.id, clock()).run()
+    const as = (address: string) => ({ ...earner.who, address, signedInAt: clock() })
+    const to = async (address: string, by: string, id: string) => {
+      const { status, body } = await ask(as(by), 'POST', '/withdrawals', { usd: '1', id, address })
+      return status === 201 ? 'taken' : JSON.stringify(body)
+    }
+    expect(await to(joined, earner.address, '1')).toContain('two days')
+    // Signed in with it, and the first wallet sent away: it is still the newcomer.
+    await env.DB.prepare('DELETE FROM wallets WHERE address = ?').bind(earner.address).run()
+    expect(await to(joined, joined, '2')).toContain('two days')
+    clock.advance(LEDGER.payoutAddressDelayMs - 1)
+    expect(await to(joined, joined, '3')).toContain('two days')
+    clock.advance(1)
+    expect(await to(joined, joined, '4')).toBe('taken')
   })
 
   it.each([
