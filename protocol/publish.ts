@@ -58,8 +58,14 @@ export type ModelState = z.infer<typeof ModelState>
 /** `PUT /api/models/{author}/{name}/state`: active, deprecated and withdrawn by its author with a fresh sign-in; blocked, and out of it, by an admin. */
 export const ModelStateRequest = z.strictObject({
   state: ModelState,
-  /** for callers and operators, in words */
-  reason: z.string().trim().min(1).max(500).optional(),
+  /** for callers and operators, in words: one line, since it is shown on terminals */
+  reason: z
+    .string()
+    .trim()
+    .min(1)
+    .max(500)
+    .regex(/^\P{Cc}*$/u, 'words on one line')
+    .optional(),
   /** id of the model to use instead */
   replacedBy: z.string().max(160).optional(),
 })

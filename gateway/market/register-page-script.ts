@@ -65,7 +65,8 @@ export const REGISTER_SCRIPT = `'use strict'
     pair(sent, 'Gateway', location.origin)
     for (const { model, prices } of request.offers) {
       const row = document.createElement('tr')
-      for (const text of [model, priceOf(prices.inputPerMillion), priceOf(prices.outputPerMillion), priceOf(prices.bytesPerMillion), priceOf(prices.perCall)]) {
+      const cached = prices.cachedInputPerMillion === undefined ? prices.inputPerMillion : prices.cachedInputPerMillion
+      for (const text of [model, priceOf(prices.inputPerMillion), priceOf(cached), priceOf(prices.outputPerMillion), priceOf(prices.bytesPerMillion), priceOf(prices.perCall)]) {
         const cell = document.createElement('td')
         cell.textContent = text
         row.append(cell)

@@ -44,7 +44,7 @@ const PAGE = `<!doctype html>
 <dl id="sent"></dl>
 <h2>Offers</h2>
 <div class="wide"><table>
-<thead><tr><th scope="col">Model</th><th scope="col">Input</th><th scope="col">Output</th><th scope="col">Tensor bytes</th><th scope="col">Per call</th></tr></thead>
+<thead><tr><th scope="col">Model</th><th scope="col">Input</th><th scope="col">Cached input</th><th scope="col">Output</th><th scope="col">Tensor bytes</th><th scope="col">Per call</th></tr></thead>
 <tbody id="offers"></tbody>
 </table></div>
 <p>Dollars per million tokens, per million bytes, and per call.</p>

@@ -86,7 +86,7 @@ describe('the page for browser wallets', () => {
     expect(page.text('sent')).toContain('<b>my</b> machine')
     expect(page.text('sent')).toContain('by its own link')
     expect(page.text('sent')).toContain(gateway.url)
-    expect(page.rows('offers')).toEqual([['souk/language-id', '$0', '$0', '$0.01', '$0.000001']])
+    expect(page.rows('offers')).toEqual([['souk/language-id', '$0', '$0', '$0', '$0.01', '$0.000001']])
   })
 
   it('carries no secret in its link', async () => {
@@ -151,6 +151,12 @@ describe('the page for browser wallets', () => {
     const page = await openPage({ link: url(), announced: { Fox: aWallet(operator) } })
     expect([page.text('status'), page.kind()]).toEqual([expect.stringMatching(words), 'wrong'])
     expect(page.buttons()).toEqual([])
+  })
+
+  it('shows every price that a doctored link could change', async () => {
+    const prices = { inputPerMillion: '1', cachedInputPerMillion: '0.25', outputPerMillion: '2', bytesPerMillion: '3' }
+    const page = await openPage({ link: linkWith({ offers: [{ model: 'a/b', prices: { ...prices, perCall: '4' } }] }) })
+    expect(page.rows('offers')).toEqual([['a/b', '$1', '$0.25', '$2', '$3', '$4']])
   })
 
   it('says that there is no wallet', async () => {

@@ -152,6 +152,20 @@ describe('PUT /api/models/{author}/{name}/state', () => {
     ['an admin who is not its author', { state: 'withdrawn' }, { account: STRANGER, admin: true }, 403, 'forbidden'],
     ['its author, to block', { state: 'blocked', reason: 'x' }, { account: OPERATOR }, 403, 'forbidden'],
     [
+      'its author, with what moves a terminal',
+      { state: 'deprecated', reason: 'old\u001b[2J' },
+      { account: OPERATOR },
+      400,
+      'invalid_request',
+    ],
+    [
+      'its author, with a line of its own',
+      { state: 'deprecated', reason: 'old\nstate  active' },
+      { account: OPERATOR },
+      400,
+      'invalid_request',
+    ],
+    [
       'its author, with a wallet that signed long ago',
       { state: 'deprecated' },
       { account: OPERATOR, signedInAgo: SIGN_IN.freshMs + 1 },
