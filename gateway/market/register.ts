@@ -1,12 +1,12 @@
 // Registration of a node (flow): a signed-in operator, two signatures, an acceptable endpoint, offers for models that exist. The same key again by the
 // same operator is an update that keeps the id and the history; a changed endpoint must be proved again. Nothing is called here except the
 // resolver: the endpoint proof and the probes follow in the background.
-import { LINK_ENDPOINT } from '../../protocol/link.ts'
+import { LINK_CLOSE, LINK_ENDPOINT } from '../../protocol/link.ts'
 import type { RegisterNodeRequest } from '../../protocol/node.ts'
-import { newNodeId, type AccountId, type Instant, type RandomBytes } from '../../protocol/units.ts'
+import { newNodeId, type AccountId, type Instant, type NodeId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Config } from '../core/env.ts'
-import { GatewayError } from '../core/errors.ts'
+import { GatewayError, logError } from '../core/errors.ts'
 import { LIMITS, NODE_QUOTAS, type NodeQuotas } from '../core/limits.ts'
 import { refusal } from '../core/refusal.ts'
 import { checkEndpoint, checkResolved, type Resolve } from '../link/endpoint-guard.ts'
@@ -65,9 +65,17 @@ export async function registerNode(
     !isMoved && before.some(({ offer }) => offer.modelId === modelId && offer.state === 'live')
   const offers = request.offers.map((offer) => toOfferRow(node.id, offer, isLive(offer.model), now))
   await save(needs, node, offers, entryOf(existing, request.endpoint), now)
+  if (existing && isMoved) await dropLink(needs, nodeId)
   const saved = await needs.book.find(nodeId)
   if (!saved) throw new GatewayError('conflict', { param: 'nodeKey' })
   return saved
+}
+
+/** A link that stands was shown for the place the node had: the node comes back by a new one, which is shown anew, or is told that it has an address. */
+async function dropLink({ nodeGuards }: RegisterNeeds, nodeId: NodeId): Promise<void> {
+  await nodeGuards(nodeId)
+    .dropLink(LINK_CLOSE.going, 'It was registered anew.')
+    .catch((error: unknown) => logError(error, null))
 }
 
 async function requireAuthorization(

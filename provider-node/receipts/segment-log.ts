@@ -149,7 +149,13 @@ export function createSegmentLog(needs: SegmentLogNeeds): SegmentLog {
 
   async function begin(): Promise<Open> {
     const segment = nextSegment++
-    return { segment, file: await disk.create(segmentName(segment)), bytes: 0 }
+    try {
+      return { segment, file: await disk.create(segmentName(segment)), bytes: 0 }
+    } catch (cause) {
+      // A file of an earlier run that could not be read at the start.
+      if (codeOf(cause) === 'EEXIST') return begin()
+      throw cause
+    }
   }
 
   /** The file is written no more; one that never got a record goes. @param isTorn whether something may stand behind its last record */

@@ -2,7 +2,7 @@
 import { env, runDurableObjectAlarm } from 'cloudflare:test'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createSnapshots } from '../../../gateway/market/snapshot.ts'
-import { FRAME, LINK, LINK_ENDPOINT } from '../../../protocol/link.ts'
+import { FRAME, LINK, LINK_CLOSE, LINK_ENDPOINT } from '../../../protocol/link.ts'
 import { concatBytes } from '../../../protocol/canonical.ts'
 import { instant, isNodeId, type NodeId } from '../../../protocol/units.ts'
 import type { NodeView } from '../../../protocol/node.ts'
@@ -97,6 +97,21 @@ describe('a node reached by its link', () => {
     await shown(nodeId)
     expect(await app.node(nodeId)).toMatchObject({ state: 'probation', reason: null })
     expect(await offered(nodeId)).toBe(true)
+  })
+
+  it('that is registered at an address and back again comes back by a new link, and is shown', async () => {
+    const joined = await registered()
+    const { nodeId, node } = joined
+    const linked = await linkOf(joined)
+    await shown(nodeId)
+    for (const endpoint of ['https://node.example.com', LINK_ENDPOINT]) {
+      const body = await aRegistration(node, app.now(), { endpoint })
+      expect((await app.send('POST', '/api/nodes', { account: OPERATOR, body })).status).toBe(201)
+    }
+    await until(() => linked.closes.length === 1)
+    expect(linked.closes[0]?.code).toBe(LINK_CLOSE.going)
+    await linkOf(joined)
+    await shown(nodeId)
   })
 
   it('is not taken by the cron for one that fails before it has linked, and is proved by it afterwards', async () => {

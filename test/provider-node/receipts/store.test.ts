@@ -356,6 +356,16 @@ describe('a disk that takes nothing', () => {
     expect(await waitingIn(await aStore(disk.crashed()))).toEqual(jtis(0, 3))
   })
 
+  it('that could be read only later takes new receipts at once, beside the files that nobody knew of', async () => {
+    const disk = new MemoryDisk()
+    for (let run = 0; run < 3; run++) await keepAll(await aStore(disk), run, run + 1)
+    disk.failure = 'EACCES'
+    const store = await aStore(disk)
+    disk.failure = null
+    await store.keep(aReceipt(3))
+    expect((await waitingIn(await aStore(disk.crashed()))).sort()).toEqual(jtis(0, 4))
+  })
+
   it('with one file that cannot be read gives the receipts of all others, and the file stays for the next start', async () => {
     const disk = new MemoryDisk()
     for (let run = 0; run < 3; run++) await keepAll(await aStore(disk), run, run + 1)
