@@ -2,7 +2,7 @@
 // workerd (direct socket) and to the node itself, all measured in turns within one run; and the D1 statements a warm call makes before its
 // first byte. Times on shared machines are noise; the ratios are the result.
 import type { ChildProcess } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
 import { createClient } from '../../protocol/client.ts'
 import { startGateway, type Gateway } from '../../gateway/local/gateway.ts'
+import { configWithEntry } from '../support/config-with-entry.ts'
 import { countingModel } from '../support/fault-node.ts'
 import { spawnFaultNode } from '../support/fault-node-process.ts'
 import { drive, percentile, type Measured, type Target } from './load.ts'
@@ -27,7 +28,7 @@ const configPath = here('wrangler.bench.toml')
 let gateway: Gateway | null = null
 let node: ChildProcess | null = null
 try {
-  await writeFile(configPath, benchConfig(await readFile(here('../../wrangler.toml'), 'utf8')))
+  await writeFile(configPath, await configWithEntry('worker.ts'))
   const admin = privateKeyToAccount(generatePrivateKey())
   gateway = await startGateway({ stateDir, port: 0, configPath, vars: { SOUK_ADMINS: admin.address } })
   const adminClient = await createClient({ url: gateway.url }).signIn(admin)
@@ -42,14 +43,6 @@ try {
   await gateway?.stop()
   await rm(configPath, { force: true })
   await rm(stateDir, { recursive: true, force: true })
-}
-
-/** The same bindings with another entry: wrangler.toml stays the one source. */
-function benchConfig(text: string): string {
-  return text
-    .replace('main = "gateway/index.ts"', 'main = "worker.ts"')
-    .replaceAll('migrations_dir = "', 'migrations_dir = "../../')
-    .replaceAll('= "./gateway/', '= "../../gateway/')
 }
 
 async function makeTargets(gateway: Gateway, endpoint: string) {
