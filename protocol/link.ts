@@ -158,7 +158,10 @@ export function decodeFrame(message: Uint8Array): Result<Frame, 'malformed'> {
 export function jsonOf<T>(frame: Frame, schema: z.ZodType<T>): T | null {
   if (frame.payload.byteLength > LINK.jsonBytes) return null
   try {
-    return schema.safeParse(JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(frame.payload))).data ?? null
+    return (
+      schema.safeParse(JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(frame.payload)))
+        .data ?? null
+    )
   } catch {
     return null
   }
