@@ -48,7 +48,7 @@ function call(agent: Agent, target: Target): Promise<number | null> {
         response.setEncoding('utf8')
         response.on('data', (part: string) => {
           text += part
-          if (firstAt === null && text.includes('"content":"n0 "')) firstAt = performance.now()
+          if (firstAt === null && text.includes('"content":"n0 ')) firstAt = performance.now()
         })
         response.on('end', () => resolve(firstAt !== null && text.includes('data: [DONE]') ? firstAt - sentAt : null))
         response.on('error', () => resolve(null))
