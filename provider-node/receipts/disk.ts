@@ -28,7 +28,10 @@ export interface Appender {
 
 export function openDisk(folder: string): Disk {
   const appender = async (name: string, flag: 'ax' | 'a'): Promise<Appender> => {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+      // A file stands where the folder should: that is not the name being taken.
+      throw codeOf(cause) === 'EEXIST' ? Object.assign(new Error('no folder', { cause }), { code: 'ENOTDIR' }) : cause
+    })
     const file = await open(join(folder, name), flag, 0o600)
     try {
       await syncFolder(folder)

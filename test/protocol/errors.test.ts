@@ -6,11 +6,11 @@ import { ErrorBody, errorBody, ERRORS, isErrorCode, type ErrorCode } from '../..
 const entries = Object.entries(ERRORS)
 /** What a type may answer with: the official clients choose their exception class by the status. */
 const STATUS_OF_TYPE: Record<string, readonly number[]> = {
-  invalid_request_error: [400, 405, 413, 415, 422, 499],
+  invalid_request_error: [400, 405, 413, 415, 422, 426, 499],
   authentication_error: [401],
   insufficient_quota: [402],
-  permission_error: [403],
-  not_found_error: [404],
+  permission_error: [403, 451],
+  not_found_error: [404, 410],
   conflict_error: [409],
   rate_limit_error: [429],
   provider_error: [502, 503, 504],
