@@ -129,6 +129,8 @@ describe('a new operator, from nothing to the first paid call', () => {
 
   it('is told by every other command what it would want to know next', async () => {
     for (const line of LATER) await type(line.split(' '))
+    // The node has told its changed price as well, in its own time.
+    await running?.said('offers told')
     running?.signal('SIGTERM')
     const { code, stdout } = (await running?.ended) ?? { code: null, stdout: '' }
     expect(code).toBe(0)
