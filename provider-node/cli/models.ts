@@ -1,12 +1,17 @@
 // `souk-node models list|remove`: what this node serves, and taking a model out. The gateway is told first by the node's own key, so that no call comes for
 // what is gone; the running node follows config.json by itself.
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { OfferView } from '../../protocol/node.ts'
 import { readClaim } from '../claim.ts'
 import { removeModel } from '../config-edit.ts'
 import { findConfigured, nameOf, offersWith, readConfigured, type Configured } from '../configured.ts'
-import { downloadFolder, isShippedFolder, missingFiles, modelDigest, modelFolder } from '../model-store/manifest.ts'
+import {
+  downloadFolder,
+  filesBytes,
+  isShippedFolder,
+  missingFiles,
+  modelDigest,
+  modelFolder,
+} from '../model-store/manifest.ts'
 import { OperatorError } from '../operator-error.ts'
 import { localModels, type LocalModel } from '../status/facts.ts'
 import type { Command } from './commands.ts'
@@ -121,17 +126,7 @@ async function filesFolder(named: string, manifest: Manifest, home: string): Pro
 
 async function sizeOf(named: string, manifest: Manifest, home: string): Promise<number> {
   const folder = await filesFolder(named, manifest, home)
-  const sizes = await Promise.all(
-    Object.keys(manifest.files).map(
-      async (name) =>
-        manifest.sizes?.[name] ??
-        stat(join(folder, name)).then(
-          ({ size }) => size,
-          () => 0,
-        ),
-    ),
-  )
-  return sizes.reduce((sum, size) => sum + size, 0)
+  return filesBytes(manifest, folder)
 }
 
 function shown(row: Row, { isRegistered, isKnown }: { isRegistered: boolean; isKnown: boolean }): string[] {

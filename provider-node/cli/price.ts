@@ -9,7 +9,7 @@ import { silentLog } from '../log.ts'
 import { othersPrices, priceWarnings } from '../market-prices.ts'
 import { offerOf } from '../offers.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
-import { priceTable } from '../status/one-node.ts'
+import { PRICE_KINDS, priceTable } from '../status/one-node.ts'
 import type { Command } from './commands.ts'
 import { COLUMNS, JSON_OPTION, SHARED_OPTIONS, wrap, type ParsedOptions, type Terminal } from './options.ts'
 import { PRICE_OPTIONS, readPrices } from './price-options.ts'
@@ -143,17 +143,9 @@ const full = (prices: OfferPrices): Full => ({
   ...prices,
 })
 
-const KINDS = [
-  ['inputPerMillion', 'input, $ per million'],
-  ['outputPerMillion', 'output, $ per million'],
-  ['cachedInputPerMillion', 'cached input'],
-  ['bytesPerMillion', 'tensor bytes, $ per million'],
-  ['perCall', '$ per call'],
-] as const
-
 function changeTable(before: OfferPrices, after: OfferPrices, market: PriceRange | null): string[] {
   const [old, now] = [full(before), full(after)]
-  const shown = KINDS.filter(([kind]) => before[kind] !== after[kind])
+  const shown = PRICE_KINDS.filter(([kind]) => before[kind] !== after[kind])
   if (shown.length === 0) return ['the prices are these already']
   const range = market ? [market.low, market.median, market.high] : []
   return table([

@@ -85,6 +85,11 @@ export async function missingFiles(folder: string, { files }: Pick<ModelManifest
 /** Bytes of memory a model takes while loaded: what its manifest says, else twice its files (weights, and what is computed with them). */
 export async function memoryBytes({ manifest, folder }: LoadedModel): Promise<number> {
   if (manifest.hardware?.memoryBytes !== undefined) return manifest.hardware.memoryBytes
+  return 2 * (await filesBytes(manifest, folder))
+}
+
+/** Bytes of a model's files: as its manifest says, else as they lie there; 0 for one that is missing. */
+export async function filesBytes(manifest: Pick<ModelManifest, 'files' | 'sizes'>, folder: string): Promise<number> {
   // The files are those of the manifest, or they are never loaded: what it says of their size holds.
   const sizes = await Promise.all(
     Object.keys(manifest.files).map(
@@ -96,7 +101,7 @@ export async function memoryBytes({ manifest, folder }: LoadedModel): Promise<nu
         ),
     ),
   )
-  return 2 * sizes.reduce((sum, size) => sum + size, 0)
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 function parseJson(text: string): unknown {

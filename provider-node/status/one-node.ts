@@ -103,7 +103,8 @@ function healthOf(health: NodeStatusView['health'][number]): string {
 
 type Prices = NodeStatusView['node']['offers'][number]['prices']
 
-const KINDS = [
+/** Every kind of price, and what it is called beside a number of dollars. */
+export const PRICE_KINDS = [
   ['inputPerMillion', 'input, $ per million'],
   ['outputPerMillion', 'output, $ per million'],
   ['cachedInputPerMillion', 'cached input'],
@@ -114,14 +115,14 @@ const KINDS = [
 /** Kinds of price that anybody asks for, one's own beside the market's. */
 export function priceTable(own: Prices, range: PriceRange | null): string[] {
   const others = range === null ? null : [range.low, range.median, range.high]
-  const shown = KINDS.filter(
+  const shown = PRICE_KINDS.filter(
     ([kind]) =>
       // Cached input that costs what input costs says nothing.
       (kind !== 'cachedInputPerMillion' || own[kind] !== own.inputPerMillion) &&
       [own, ...(others ?? [])].some((prices) => prices && Number(prices[kind]) > 0),
   )
   const head = ['', 'yours', ...(range === null ? [] : ['low', 'median', 'high'])]
-  const line = ([kind, name]: (typeof KINDS)[number]) => [
+  const line = ([kind, name]: (typeof PRICE_KINDS)[number]) => [
     name,
     dollars(own[kind]),
     ...(others ?? []).map((prices) => (prices ? dollars(prices[kind]) : '–')),
