@@ -6,7 +6,7 @@ import { runCron } from './cron.ts'
 import { createServices } from './services.ts'
 
 export { AccountGuard } from './ledger/account-guard.ts'
-export { NodeGuard } from './market/node-guard.ts'
+export { NodeGuard } from './market/guard/node-guard.ts'
 
 let started: ReturnType<typeof start> | null = null
 

@@ -2,7 +2,7 @@
 // instead of failing somewhere later. Secrets are never given back by an error.
 import { z } from 'zod'
 import type { AccountGuard } from '../ledger/account-guard.ts'
-import type { NodeGuard } from '../market/node-guard.ts'
+import type { NodeGuard } from '../market/guard/node-guard.ts'
 import { CALL_TIMEOUTS } from './limits.ts'
 
 /** What wrangler.toml, the secrets and (locally) the runner inject. */

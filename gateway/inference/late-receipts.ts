@@ -16,7 +16,7 @@ import type { Config } from '../core/env.ts'
 import { logError } from '../core/errors.ts'
 import type { GatewayKey } from '../core/gateway-key.ts'
 import type { Accounts, LateReceipt } from '../ledger/account-port.ts'
-import { openRef } from '../market/ticket-ref.ts'
+import { openRef } from '../market/admission/ticket-ref.ts'
 
 export interface LateReceiptNeeds {
   readonly accounts: Accounts

@@ -2,7 +2,7 @@
 // way when the state changes end as they would have.
 import { GatewayError } from '../core/errors.ts'
 import type { Model } from '../market/market-port.ts'
-import { isServed, stateDetail } from '../market/model-state.ts'
+import { isServed, stateDetail } from '../market/models/model-state.ts'
 
 /** Of the market's words, the code of each state nobody is served in. RFC 7725 says that 451 goes with an explanation. */
 export function requireServed(model: Model): void {

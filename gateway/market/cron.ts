@@ -1,9 +1,9 @@
 // Every minute: nodes that wait for their proof or their probes get another try, a bounded number of them, side by side.
 import { logError } from '../core/errors.ts'
-import { createNodeBook } from './node-book.ts'
-import type { NodeGuards } from './node-guard.ts'
-import type { ProbeNeeds } from './probe.ts'
-import { reviewNode } from './review.ts'
+import { createNodeBook } from './nodes/node-book.ts'
+import type { NodeGuards } from './guard/node-guard.ts'
+import type { ProbeNeeds } from './admission/probe.ts'
+import { reviewNode } from './admission/review.ts'
 
 /** nodes tried in one minute */
 const NODES_MAX = 10

@@ -2,9 +2,9 @@
 // An isolate may only judge worse: a node that failed here is treated as broken for a few seconds, before any guard or database knows.
 import { instant, type CallId, type Instant, type ModelId, type NodeId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
-import { ATTEMPT_MS } from './health.ts'
+import { ATTEMPT_MS } from './health/health.ts'
 import type { AttemptReport, Market, Offer, Snapshot } from './market-port.ts'
-import type { NodeGuards } from './node-guard.ts'
+import type { NodeGuards } from './guard/node-guard.ts'
 import { createSnapshots } from './snapshot.ts'
 
 /** ms a node fault keeps this isolate from asking again, unless nobody else is left */

@@ -19,7 +19,7 @@ import {
   type NodeId,
 } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
-import { ATTEMPT_MS } from './health.ts'
+import { ATTEMPT_MS } from './health/health.ts'
 import type { Model, Offer } from './market-port.ts'
 
 export type ModelRow = InferSelectModel<typeof models>

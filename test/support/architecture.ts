@@ -49,7 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const TYPES_ALSO: readonly { from: string; to: string }[] = [
   // The bindings are typed by the guards' classes.
   { from: 'gateway/core/env.ts', to: 'gateway/ledger/account-guard.ts' },
-  { from: 'gateway/core/env.ts', to: 'gateway/market/node-guard.ts' },
+  { from: 'gateway/core/env.ts', to: 'gateway/market/guard/node-guard.ts' },
   // Keys are the guard's to keep: sign-in and keys speak to it through its port.
   { from: 'gateway/auth/', to: 'gateway/ledger/account-port.ts' },
   { from: 'gateway/auth/', to: 'gateway/ledger/limit-port.ts' },
@@ -113,7 +113,7 @@ const BOOKS: readonly string[] = [
   'gateway/ledger/book-pages.ts',
   'gateway/ledger/credit-codes.ts',
   'gateway/ledger/sweep.ts',
-  'gateway/market/models.ts',
+  'gateway/market/models/models.ts',
   'gateway/market/snapshot.ts',
 ]
 const isBook = (path: string) =>
@@ -162,27 +162,27 @@ export const RULES: readonly string[] = [
   'gateway/ledger/stripe-events.ts',
   'gateway/ledger/token-bucket.ts',
   'gateway/link/special-addresses.ts',
-  'gateway/market/admission.ts',
-  'gateway/market/breaker.ts',
-  'gateway/market/choose.ts',
-  'gateway/market/draw.ts',
-  'gateway/market/health.ts',
-  'gateway/market/model-state.ts',
-  'gateway/market/node-status.ts',
-  'gateway/market/price-range.ts',
-  'gateway/market/price-standing.ts',
+  'gateway/market/admission/admission.ts',
+  'gateway/market/health/breaker.ts',
+  'gateway/market/choose/choose.ts',
+  'gateway/market/choose/draw.ts',
+  'gateway/market/health/health.ts',
+  'gateway/market/models/model-state.ts',
+  'gateway/market/nodes/node-status.ts',
+  'gateway/market/offers/price-range.ts',
+  'gateway/market/offers/price-standing.ts',
   'gateway/notify/kinds.ts',
   'gateway/notify/limits.ts',
   'gateway/notify/message.ts',
   'gateway/notify/outcome.ts',
-  'gateway/market/vesting.ts',
-  'gateway/market/quota.ts',
-  'gateway/market/weights.ts',
+  'gateway/market/admission/vesting.ts',
+  'gateway/market/nodes/quota.ts',
+  'gateway/market/models/weights.ts',
 ]
 const isRule = (path: string) => RULES.includes(path)
 
 /** Programs for a browser, kept as text: their clock is the browser's. */
-const BROWSER_TEXT: readonly string[] = ['gateway/market/register-page-script.ts']
+const BROWSER_TEXT: readonly string[] = ['gateway/market/nodes/register-page-script.ts']
 
 /** Clock, randomness and I/O where they are not arguments: rules and the wire, and the clock anywhere in a room. */
 export function impurities(files: readonly SourceFile[]): string[] {

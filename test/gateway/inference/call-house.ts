@@ -15,8 +15,8 @@ import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import type { CreateKey } from '../../../gateway/ledger/limit-port.ts'
 import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
 import type { AttemptReport, Market, Model, Offer } from '../../../gateway/market/market-port.ts'
-import { issueTicket, newTicketIds } from '../../../gateway/market/ticket-order.ts'
-import { sealRef } from '../../../gateway/market/ticket-ref.ts'
+import { issueTicket, newTicketIds } from '../../../gateway/market/admission/ticket-order.ts'
+import { sealRef } from '../../../gateway/market/admission/ticket-ref.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
 import {
   fromUsd,

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { parseLine } from '../../../protocol/journal.ts'
 import { sumRole } from '../../../gateway/ledger/split.ts'
-import { PROBATION } from '../../../gateway/market/vesting.ts'
+import { PROBATION } from '../../../gateway/market/admission/vesting.ts'
 import { aHouse, chat, honest } from './call-house.ts'
 
 it.each([

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:test'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createMarket } from '../../../gateway/market/market.ts'
-import type { NodeGuardPort } from '../../../gateway/market/node-guard.ts'
+import type { NodeGuardPort } from '../../../gateway/market/guard/node-guard.ts'
 import type { AttemptReport, Market } from '../../../gateway/market/market-port.ts'
 import { instant, type CallId, type ModelId, type NodeId } from '../../../protocol/units.ts'
 import { anOfferRequest, aReport, aVectorManifest, CHAT_MODEL, OPERATOR } from './builders.ts'

@@ -1,0 +1,53 @@
+// Admission (rule): what becomes of a node and its offers after its endpoint was proved and probe calls came back. A new node gets a small share
+// of the traffic first; one that fails is told why. States a person or an audit set (draining, suspended) are never lifted here.
+import type { NodeState } from '../../../protocol/node.ts'
+import type { ModelId } from '../../../protocol/units.ts'
+import type { ProbeResult } from './probe.ts'
+
+export type OfferState = 'pending' | 'live' | 'paused'
+
+export const REASON = {
+  unproved: 'Its endpoint has not proved yet that it belongs to this node.',
+  unprobed: 'It has not answered its probe calls yet.',
+  noOffer: 'None of its offers has passed its probe calls yet.',
+  withdrawn: 'It was not in the last registration.',
+  takenOut: 'Its operator took it out of the offers.',
+  draining: 'It is draining: its operator wants no new calls.',
+  revoked: 'Its operator took its authorisation back: register it again with the wallet.',
+} as const
+
+/** An offer under review; `probe` is null when it was not probed this time. */
+export interface ReviewedOffer {
+  readonly modelId: ModelId
+  readonly state: OfferState
+  readonly reason: string | null
+  readonly probe: ProbeResult | null
+}
+
+export interface Admission {
+  readonly node: { readonly state: NodeState; readonly reason: string | null }
+  readonly offers: readonly Omit<ReviewedOffer, 'probe'>[]
+  /** the node goes from pending to probation now */
+  readonly isAdmitted: boolean
+}
+
+/**
+ * Decides after a proof.
+ * @example a pending node with one passed and one failed offer -> node in probation, first offer live, second pending with its reason
+ */
+export function admit(
+  node: { readonly state: NodeState; readonly reason: string | null },
+  reviewed: readonly ReviewedOffer[],
+): Admission {
+  const offers = reviewed.map(afterProbe)
+  if (node.state !== 'pending') return { node, offers, isAdmitted: false }
+  if (!offers.some(({ state }) => state === 'live'))
+    return { node: { state: 'pending', reason: REASON.noOffer }, offers, isAdmitted: false }
+  return { node: { state: 'probation', reason: null }, offers, isAdmitted: true }
+}
+
+function afterProbe({ modelId, state, reason, probe }: ReviewedOffer): Omit<ReviewedOffer, 'probe'> {
+  if (state !== 'pending' || probe === null) return { modelId, state, reason }
+  if (probe.ok) return { modelId, state: 'live', reason: null }
+  return { modelId, state: 'pending', reason: probe.detail ?? REASON.unprobed }
+}

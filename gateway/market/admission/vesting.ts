@@ -1,0 +1,30 @@
+// What part of a new node's earnings waits, and until when: a rule. A node in probation has shown little yet; whoever means to take money for
+// bad answers and vanish would have to wait a week for half of it, and money that has not vested can be taken back.
+import type { NodeState } from '../../../protocol/node.ts'
+import { instant, type AccountId, type Instant } from '../../../protocol/units.ts'
+
+const DAY_MS = 86_400_000
+
+export const PROBATION = {
+  /** basis points of the operator's share that wait: half, so that an honest node can pay for its power meanwhile */
+  vestingShareBps: 5_000,
+  /** ms: as long as complaints and audits of a call usually take to come in */
+  vestingMs: 7 * DAY_MS,
+} as const
+
+export interface Vests {
+  readonly shareBps: number
+  readonly at: Instant
+}
+
+/**
+ * Null: all is paid at once. The time is rounded up to the next UTC midnight, so that a week's earnings are at most eight parts.
+ * Whose own account pays owes the wait to nobody.
+ */
+export function vestingOf(node: NodeState, operator: AccountId, payer: AccountId, now: Instant): Vests | null {
+  if (node !== 'probation' || operator === payer) return null
+  return {
+    shareBps: PROBATION.vestingShareBps,
+    at: instant(Math.ceil((now + PROBATION.vestingMs) / DAY_MS) * DAY_MS),
+  }
+}

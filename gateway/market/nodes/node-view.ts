@@ -1,0 +1,59 @@
+// A node as its operator sees it: every offer says in words why it gets no traffic, or nothing when it gets some. Pure.
+import { LINK_ENDPOINT } from '../../../protocol/link.ts'
+import { Assurance, NodeState, type NodeView, type OfferView } from '../../../protocol/node.ts'
+import type { Instant } from '../../../protocol/units.ts'
+import type { NodeSummary } from './node-book.ts'
+import { toPricesView } from '../offers/price-range.ts'
+import { priceOf, type NodeRow, type OfferRow } from '../rows.ts'
+
+export function toNodeView({ node, offers }: NodeSummary, now: Instant): NodeView {
+  return {
+    id: node.id,
+    name: node.name,
+    nodeKey: node.nodeKey,
+    operatorAccountId: node.operatorAccountId,
+    endpoint: node.endpoint,
+    state: NodeState.parse(node.state),
+    reason: isStopped(node) ? node.reason : (linkWords(node) ?? node.reason),
+    ...(node.endpoint === LINK_ENDPOINT ? { link: linkTimes(node) } : {}),
+    wireVersion: node.wireVersion,
+    offers: offers.map(({ offer, model }) => toOfferView(offer, model.digest, now)),
+    createdAt: new Date(node.createdAt).toISOString(),
+  }
+}
+
+/** What a person or an audit decided is the reason, whatever its link does. */
+const isStopped = ({ state }: NodeRow): boolean => ['draining', 'suspended', 'revoked'].includes(state)
+
+const linkTimes = ({ linkUpAt, linkDownAt }: NodeRow) => ({
+  upSince: linkUpAt === null ? null : new Date(linkUpAt).toISOString(),
+  downSince: linkDownAt === null ? null : new Date(linkDownAt).toISOString(),
+})
+
+/** Null: it has no link, or its link is up. */
+function linkWords({ endpoint, linkUpAt, linkDownAt }: NodeRow): string | null {
+  if (endpoint !== LINK_ENDPOINT || linkUpAt !== null) return null
+  return linkDownAt === null
+    ? 'It has not linked yet.'
+    : `Its link is down since ${new Date(linkDownAt).toISOString()}.`
+}
+
+function toOfferView(offer: OfferRow, digest: string, now: Instant): OfferView {
+  return {
+    model: offer.modelId,
+    digest,
+    state: offer.state === 'live' || offer.state === 'paused' ? offer.state : 'pending',
+    reason: offer.reason ?? breakerWords(offer, now),
+    prices: toPricesView(priceOf(offer)),
+    contextTokens: offer.contextTokens,
+    outputTokensMax: offer.outputTokensMax,
+    concurrencyMax: offer.concurrencyMax,
+    assurance: Assurance.parse(offer.assurance),
+    driftPpm: offer.driftPpm,
+  }
+}
+
+function breakerWords(offer: OfferRow, now: Instant): string | null {
+  if (offer.breaker === 'closed' || offer.breakerUntil === null || offer.breakerUntil <= now) return null
+  return `Too many of its last calls failed. It is tried again at ${new Date(offer.breakerUntil).toISOString()}.`
+}

@@ -1,0 +1,120 @@
+// What an operator does with a node that is registered, and the node by its own key: look at it, change its offers, try it, take it out of traffic and
+// put it back. Its endpoint, its name, its key and its operator change only by a wallet's signature, elsewhere. Who asks about another's node is told that it
+// is not there. Also, for everybody, what a model costs. Mounted at /api.
+import { Hono, type Context } from 'hono'
+import { OffersRequest, SelftestRequest } from '../../../protocol/operator.ts'
+import { isModelId, isNodeId, type AccountId, type NodeId } from '../../../protocol/units.ts'
+import { GatewayError, logError } from '../../core/errors.ts'
+import { readJson } from '../../core/json-body.ts'
+import { OPERATOR, SNAPSHOT } from '../../core/limits.ts'
+import { requireNodeKeeper, type KeyInspector } from '../../core/management.ts'
+import type { AppEnv } from '../../core/principal.ts'
+import { REASON } from '../admission/admission.ts'
+import { createNodeBook } from './node-book.ts'
+import type { NodeGuards, Paced } from '../guard/node-guard.ts'
+import { toNodeView } from './node-view.ts'
+import { createOfferBook, type OfferedNode } from '../offers/offer-book.ts'
+import { requireOffers, toOfferRow } from '../offers/offers.ts'
+import { priceRange } from '../offers/price-range.ts'
+import { reviewNode } from '../admission/review.ts'
+import { selftest, type SelftestNeeds } from './selftest.ts'
+import { statusOf, type StatusNeeds } from './status-view.ts'
+
+export interface OperatorRoutesNeeds extends SelftestNeeds, Omit<StatusNeeds, 'frozen'> {
+  readonly db: D1Database
+  readonly nodeGuards: NodeGuards
+  readonly accounts: (accountId: AccountId) => KeyInspector & { frozen(): Promise<{ readonly reason: string } | null> }
+}
+
+export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
+  const { accounts, nodeGuards, market, clock } = needs
+  const book = createNodeBook(needs.db)
+  const offerBook = createOfferBook(needs.db)
+  const statusNeeds = { ...needs, frozen: async (id: AccountId) => (await accounts(id).frozen())?.reason ?? null }
+
+  const look = async (id: NodeId): Promise<OfferedNode> => {
+    const found = await offerBook.look(id)
+    if (!found) throw new GatewayError('not_found')
+    return found
+  }
+  /** Who asks is settled before anything is read. @param forAdmins an admin may as well */
+  const findOwn = async (c: Context<AppEnv>, { forAdmins = true } = {}): Promise<OfferedNode & { id: NodeId }> => {
+    const text = c.req.param('id') ?? ''
+    const keeper = await requireNodeKeeper(c, accounts, text)
+    if (!isNodeId(text)) throw new GatewayError('not_found')
+    const found = await look(text)
+    const isAllowed = found.node.operatorAccountId === keeper.accountId || (forAdmins && keeper.isAdmin)
+    if (!isAllowed) throw new GatewayError('not_found')
+    return { ...found, id: text }
+  }
+  const inPace = async (id: NodeId, what: Paced, apartMs: number): Promise<void> => {
+    const waitMs = await nodeGuards(id).pace(what, apartMs)
+    if (waitMs > 0) throw new GatewayError('rate_limited', { retryAfterSeconds: Math.ceil(waitMs / 1_000) })
+  }
+  const view = async (id: NodeId) => toNodeView(await look(id), clock())
+  const review = (id: NodeId, proveAgain: boolean) => reviewNode({ ...needs, book }, id, { proveAgain })
+
+  const prices = async (c: Context<AppEnv>, model: string) => {
+    const background = (work: Promise<unknown>) => c.executionCtx.waitUntil(work)
+    const snapshot = isModelId(model) ? await market.snapshot(model, background) : null
+    if (!snapshot) throw new GatewayError('model_not_found')
+    const range = priceRange(
+      model,
+      snapshot.offers.map(({ price }) => price),
+    )
+    return c.json(range, 200, { 'cache-control': `public, max-age=${SNAPSHOT.freshMs / 1_000}` })
+  }
+
+  return (
+    new Hono<AppEnv>()
+      .get('/models/:author/:name/prices', (c) => prices(c, `${c.req.param('author')}/${c.req.param('name')}`))
+      // Clients may escape the slash of a model id.
+      .get('/models/:id{[^/]+%2[Ff][^/]+}/prices', (c) => prices(c, c.req.param('id')))
+      .get('/nodes/:id/status', async (c) => {
+        const record = await findOwn(c)
+        return c.json(await statusOf(statusNeeds, record, (work) => c.executionCtx.waitUntil(work)))
+      })
+      .put('/nodes/:id/offers', async (c) => {
+        const { id, node } = await findOwn(c, { forAdmins: false })
+        if (node.state === 'revoked')
+          throw new GatewayError('conflict', { detail: 'This node is revoked: register it again.' })
+        const { offers } = await readJson(c.req.raw, OffersRequest)
+        await inPace(id, 'offers', OPERATOR.offersApartMs)
+        await requireOffers(book, offers)
+        const now = clock()
+        const made = offers.map((offer) => toOfferRow(id, offer, false, now))
+        await offerBook.put(id, made, now)
+        const { requestId } = c.var
+        c.executionCtx.waitUntil(review(id, false).catch((error: unknown) => logError(error, requestId)))
+        return c.json(await view(id))
+      })
+      .post('/nodes/:id/selftest', async (c) => {
+        const { id } = await findOwn(c)
+        const { model } = await readJson(c.req.raw, SelftestRequest)
+        await inPace(id, 'selftest', OPERATOR.selftestApartMs)
+        const record = await book.find(id)
+        if (!record) throw new GatewayError('not_found')
+        return c.json(await selftest(needs, record, model))
+      })
+      .post('/nodes/:id/drain', async (c) => {
+        const { id } = await findOwn(c)
+        const isMoved = await offerBook.moveNode(id, DRAINABLE, 'draining', REASON.draining)
+        if (!isMoved) throw new GatewayError('conflict', { detail: `This node is ${(await look(id)).node.state}.` })
+        return c.json(await view(id))
+      })
+      .post('/nodes/:id/resume', async (c) => {
+        const { id, node, offers } = await findOwn(c)
+        const isReady = node.provedAt !== null && offers.some(({ offer }) => offer.state === 'live')
+        // Its guard still knows what it served, and makes it active again when that is enough.
+        if (!isReady && node.state === 'draining') await inPace(id, 'resume', OPERATOR.resumeApartMs)
+        const [to, reason] = isReady ? (['probation', null] as const) : (['pending', REASON.unproved] as const)
+        const isMoved = await offerBook.moveNode(id, ['draining'], to, reason)
+        if (!isMoved) throw new GatewayError('conflict', { detail: 'This node is not draining.' })
+        if (!isReady) await review(id, true)
+        return c.json(await view(id))
+      })
+  )
+}
+
+/** Again while it drains: it goes on draining. What an audit or its operator's wallet stopped is not for a key to touch. */
+const DRAINABLE = ['pending', 'probation', 'active', 'draining'] as const

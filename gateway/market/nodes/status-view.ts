@@ -1,0 +1,91 @@
+// One look at everything about a node (flow): its rows, what calls see of its rivals, its traffic, its operator's standing. What is read here is judged by
+// node-status.ts; nothing is decided or written, so it may be asked as often as anybody likes.
+import { Task } from '../../../protocol/model.ts'
+import type { NodeStatusView, Traffic } from '../../../protocol/operator.ts'
+import { ModelState } from '../../../protocol/publish.ts'
+import type { AccountId, Instant, NodeId } from '../../../protocol/units.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Market } from '../market-port.ts'
+import { noticesOf, reasonsOf, type OfferStanding } from './node-status.ts'
+import { toNodeView } from './node-view.ts'
+import type { OfferedNode } from '../offers/offer-book.ts'
+import { priceRange } from '../offers/price-range.ts'
+import { asAccountId, asModelId, asNodeId, toOffer } from '../rows.ts'
+
+/** Sums of the book, which is the ledger's to read. */
+export type TrafficOf = (
+  nodeId: NodeId,
+  now: Instant,
+) => Promise<{
+  readonly hour: Traffic
+  readonly day: Traffic
+  readonly month: Traffic
+  readonly lastCallAt: Instant | null
+}>
+
+export interface StatusNeeds {
+  readonly market: Pick<Market, 'snapshot'>
+  readonly traffic: TrafficOf
+  /** why an account is frozen; null when it is not */
+  readonly frozen: (accountId: AccountId) => Promise<string | null>
+  readonly clock: Clock
+}
+
+type Offered = OfferedNode['offers'][number]
+
+/** @param background what may end behind the answer: snapshots that are refreshed */
+export async function statusOf(
+  needs: StatusNeeds,
+  record: OfferedNode,
+  background: (work: Promise<unknown>) => void,
+): Promise<NodeStatusView> {
+  const { node, offers } = record
+  const now = needs.clock()
+  const [market, { lastCallAt, hour, day, month }, frozen] = await Promise.all([
+    Promise.all(offers.map((offered) => standingOf(needs, node, offered, background))),
+    needs.traffic(asNodeId(node.id), now),
+    needs.frozen(asAccountId(node.operatorAccountId)),
+  ])
+  const traffic = { hour, day, month }
+  const facts = { node, offers: market.map(({ standing }) => standing), traffic, lastCallAt, frozen, now }
+  return {
+    node: toNodeView(record, now),
+    reasons: reasonsOf(facts),
+    health: facts.offers.filter(({ state }) => state !== 'paused').map(healthOf),
+    traffic,
+    lastCallAt: lastCallAt === null ? null : new Date(lastCallAt).toISOString(),
+    prices: market.flatMap(({ standing, prices }) => (standing.state === 'paused' ? [] : [prices])),
+    notices: noticesOf(facts),
+    at: new Date(now).toISOString(),
+  }
+}
+
+async function standingOf(
+  { market, clock }: StatusNeeds,
+  node: OfferedNode['node'],
+  { offer, model }: Offered,
+  background: (work: Promise<unknown>) => void,
+) {
+  // Of what is offered no more nothing but its model's state is told.
+  const isPaused = offer.state === 'paused'
+  const snapshot = isPaused ? null : await market.snapshot(asModelId(offer.modelId), background)
+  const live = snapshot?.offers ?? []
+  const standing: OfferStanding = {
+    offer: toOffer(offer, node, clock()),
+    state: isPaused ? 'paused' : offer.state === 'live' ? 'live' : 'pending',
+    reason: offer.reason,
+    model: { ...model, task: Task.parse(model.task), state: ModelState.parse(model.state) },
+    rivals: live.filter(({ nodeId }) => nodeId !== node.id),
+  }
+  const others = live.filter(({ operatorAccountId }) => operatorAccountId !== node.operatorAccountId)
+  const prices = priceRange(
+    offer.modelId,
+    others.map(({ price }) => price),
+  )
+  return { standing, prices }
+}
+
+function healthOf({ offer, model }: OfferStanding): NodeStatusView['health'][number] {
+  const { breaker, success, firstTokenMs, unitsPerSecond, inFlight } = offer
+  return { model: model.id, breaker, success, firstTokenMs, unitsPerSecond, inFlight }
+}

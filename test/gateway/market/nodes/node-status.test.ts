@@ -1,0 +1,178 @@
+// Every reason an operator is given: what must be said, what must not, and that each says what to do.
+import { describe, expect, it } from 'vitest'
+import {
+  noticesOf,
+  reasonsOf,
+  type OfferStanding,
+  type StatusFacts,
+} from '../../../../gateway/market/nodes/node-status.ts'
+import { instant, type NodeId } from '../../../../protocol/units.ts'
+import { anOffer } from '../builders.ts'
+
+const NOW = instant(Date.UTC(2030, 0, 2))
+const none = { calls: 0, errors: 0, inputTokens: 0, outputTokens: 0, tensorBytes: 0, earned: '0.000000000' }
+const some = { ...none, calls: 3 }
+
+const aStanding = (over: Partial<OfferStanding> = {}, offer: Parameters<typeof anOffer>[0] = {}): OfferStanding => ({
+  offer: anOffer(offer),
+  state: 'live',
+  reason: null,
+  model: { id: 'maker/chat', task: 'chat', state: 'active', reason: null, replacedBy: null },
+  rivals: [anOffer({ nodeId: 'node_bbbbbbbbbbbbbbbb' as NodeId })], // of an id's form
+  ...over,
+})
+
+const fine: StatusFacts['node'] = {
+  state: 'active',
+  reason: null,
+  endpoint: 'https://node.example.com',
+  provedAt: 1,
+  linkUpAt: null,
+  linkDownAt: null,
+  wireVersion: 2,
+}
+const facts = (over: Partial<StatusFacts> = {}, node: Partial<StatusFacts['node']> = {}): StatusFacts => ({
+  node: { ...fine, ...node },
+  offers: [aStanding()],
+  traffic: { hour: some, day: some, month: some },
+  lastCallAt: instant(NOW - 60_000),
+  frozen: null,
+  now: NOW,
+  ...over,
+})
+const model = (over: Partial<OfferStanding['model']>) => ({ ...aStanding().model, ...over })
+const link = { endpoint: 'link', linkUpAt: 1 }
+
+describe('why a node gets no traffic, or less than it could', () => {
+  it('is nothing where nothing is wrong', () => {
+    expect(reasonsOf(facts())).toEqual([])
+    expect(reasonsOf(facts({}, link))).toEqual([])
+    expect(noticesOf(facts())).toEqual([])
+  })
+
+  it.each<[string, StatusFacts, string[]]>([
+    ['revoked', facts({}, { state: 'revoked' }), ['took its authorisation back', 'souk-node register']],
+    ['suspended', facts({}, { state: 'suspended', reason: 'An audit failed.' }), ['An audit failed.', 'write to it']],
+    ['draining', facts({}, { state: 'draining', reason: 'x' }), ['draining', 'souk-node drain --undo']],
+    ['never linked', facts({}, { ...link, linkUpAt: null }), ['no link yet', 'souk-node start']],
+    [
+      'its link gone',
+      facts({}, { ...link, linkUpAt: null, linkDownAt: NOW }),
+      ['2030-01-02T00:00:00.000Z', 'souk-node doctor'],
+    ],
+    [
+      'unproved',
+      facts({}, { state: 'pending', provedAt: null, reason: 'The endpoint proof failed. It could not be reached.' }),
+      ['could not be reached', 'https://node.example.com', 'souk-node doctor'],
+    ],
+    ['in probation', facts({}, { state: 'probation' }), ['about 20 %', 'nothing to do']],
+    ['without offers', facts({ offers: [aStanding({ state: 'paused' })] }), ['no model', 'souk-node models add']],
+    [
+      'unprobed',
+      facts({ offers: [aStanding({ state: 'pending', reason: 'Probe 1: Its answer is not the known one.' })] }),
+      ['maker/chat: Probe 1', 'souk-node selftest'],
+    ],
+    [
+      'with a model that was withdrawn',
+      facts({
+        offers: [aStanding({ state: 'paused', model: model({ state: 'withdrawn', replacedBy: 'maker/new' }) })],
+      }),
+      ['withdrawn', 'Use maker/new', 'souk-node models remove'],
+    ],
+    [
+      'with one that is blocked',
+      facts({ offers: [aStanding({ model: model({ state: 'blocked', reason: 'Abuse.' }) })] }),
+      ['blocked', 'Abuse.', 'souk-node models remove'],
+    ],
+    [
+      'left alone by its breaker',
+      facts({ offers: [aStanding({}, { breaker: 'open', breakerUntil: instant(NOW + 1_000) })] }),
+      ['until 2030-01-02T00:00:01.000Z', 'look into its log'],
+    ],
+    [
+      'on trial',
+      facts({ offers: [aStanding({}, { breaker: 'open', breakerUntil: NOW })] }),
+      ['one call at a time', 'look into its log'],
+    ],
+    [
+      'failing at times',
+      facts({ offers: [aStanding({}, { success: 0.949 })] }),
+      ['about 5 % of its last calls failed', 'look into its log'],
+    ],
+    ['full', facts({ offers: [aStanding({}, { inFlight: 4 })] }), ['4 of 4', 'offer more at the same time']],
+    [
+      'too dear',
+      facts({ offers: [aStanding({}, { usd: '20.1' })] }),
+      ['1,000 tokens in and 500 out costs $0.03015 here and $0.015 at the cheapest', '2 times', 'souk-node price'],
+    ],
+    [
+      'not asked',
+      facts({ traffic: { hour: none, day: some, month: some } }),
+      ['No call has come since 2030-01-01T23:59:00.000Z', 'about 50 % of those for maker/chat', 'lower prices'],
+    ],
+    [
+      'never asked',
+      facts({ traffic: { hour: none, day: none, month: none }, lastCallAt: null }),
+      ['No call has come yet', 'nothing is wrong'],
+    ],
+  ])('%s: in words, with what to do', (_, given, words) => {
+    const reasons = reasonsOf(given)
+    expect(reasons).toHaveLength(1)
+    for (const word of words) expect(reasons[0]).toContain(word)
+  })
+
+  it.each<[string, StatusFacts]>([
+    ['95 % of its calls well done', facts({ offers: [aStanding({}, { success: 0.95 })] })],
+    ['a place free', facts({ offers: [aStanding({}, { inFlight: 3 })] })],
+    ['at twice the cheapest', facts({ offers: [aStanding({}, { usd: '20' })] })],
+    [
+      'one offer paused by its operator beside a live one',
+      facts({ offers: [aStanding(), aStanding({ state: 'paused' })] }),
+    ],
+    ['a single call in the hour', facts({ traffic: { hour: { ...none, calls: 1 }, day: some, month: some } })],
+  ])('not with %s', (_, given) => {
+    expect(reasonsOf(given)).toEqual([])
+  })
+
+  it('is told once: what stops a node is not said again of its offers', () => {
+    const down = aStanding({ state: 'pending', reason: 'It has not answered its probe calls yet.' })
+    expect(reasonsOf(facts({ offers: [down] }, { state: 'suspended' }))).toHaveLength(1)
+    expect(reasonsOf(facts({ offers: [down] }, { state: 'pending', provedAt: null }))).toHaveLength(1)
+    const idle = { hour: none, day: none, month: none }
+    expect(reasonsOf(facts({ offers: [down], traffic: idle }))).toHaveLength(1)
+    const broken = aStanding({}, { breaker: 'open', breakerUntil: instant(NOW + 1) })
+    expect(reasonsOf(facts({ offers: [broken] }, { ...link, linkUpAt: null }))).toHaveLength(1)
+  })
+
+  it('is all of it where several things are wrong', () => {
+    const dearAndFull = aStanding({}, { usd: '30', inFlight: 4 })
+    const waiting = aStanding({ state: 'pending', reason: 'Probe 1: It did not answer in time.' })
+    expect(reasonsOf(facts({ offers: [dearAndFull, waiting] }, { state: 'probation' }))).toHaveLength(4)
+  })
+})
+
+describe('what an operator should know besides', () => {
+  it.each<[string, StatusFacts, string[]]>([
+    [
+      'a model that is deprecated',
+      facts({ offers: [aStanding({ model: model({ state: 'deprecated', replacedBy: 'maker/new' }) })] }),
+      ['maker/chat is deprecated', 'Use maker/new'],
+    ],
+    [
+      'one that was withdrawn, though its offer is paused by that',
+      facts({ offers: [aStanding({ state: 'paused', model: model({ state: 'withdrawn' }) })] }),
+      ['maker/chat is withdrawn'],
+    ],
+    ['an older wire', facts({}, { wireVersion: 1 }), ['version 1', 'until version 3', 'update']],
+    ['a frozen account', facts({ frozen: 'A chargeback.' }), ['frozen (A chargeback)', 'goes on earning']],
+  ])('%s', (_, given, words) => {
+    const notices = noticesOf(given)
+    expect(notices).toHaveLength(1)
+    for (const word of words) expect(notices[0]).toContain(word)
+  })
+
+  it('is not a deprecated model that its operator offers no more', () => {
+    const old = aStanding({ state: 'paused', model: model({ state: 'deprecated' }) })
+    expect(noticesOf(facts({ offers: [old] }))).toEqual([])
+  })
+})
