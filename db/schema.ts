@@ -161,6 +161,8 @@ export const nodes = sqliteTable(
     provedAt: integer('proved_at'),
     /** ms of the last hello or passed probe */
     seenAt: integer('seen_at'),
+    /** continent it was last seen on (protocol/routing.ts); null: not known */
+    region: text('region'),
     /** ms */
     createdAt: integer('created_at').notNull(),
   },
@@ -233,6 +235,20 @@ export const offers = sqliteTable(
     driftPpm: integer('drift_ppm'),
     /** pinned | declared: whether the node loads the digest's own files, or fronts a server and can only say so */
     assurance: text('assurance').notNull().default('pinned'),
+    /** JSON list of request fields its engine honours; null: not said */
+    parameters: text('parameters'),
+    /** 0 | 1: its text goes on from what another node has delivered */
+    continues: integer('continues').notNull().default(0),
+    /** 0 | 1: keeps prompts or answers; null: not said */
+    collectsData: integer('collects_data'),
+    /** decayed share of attempts refused because all places were taken, in millionths; null while unknown */
+    busyPpm: integer('busy_ppm'),
+    /** attempts at the same time it was found to take; null: as many as it says */
+    inFlightCap: integer('in_flight_cap'),
+    /** JSON of HealthWindows (protocol/endpoints.ts); null before the first attempt */
+    windows: text('windows'),
+    /** what audits think of it, in millionths; null: nothing yet, which counts as whole */
+    trustPpm: integer('trust_ppm'),
     /** of the prices above, from 1 */
     priceVersion: integer('price_version').notNull().default(1),
     /** ms of the last change */

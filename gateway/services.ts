@@ -18,8 +18,7 @@ import { systemClock, systemRandom } from './core/clock.ts'
 import { bookDatabases, parseConfig, type Bindings, type Config } from './core/env.ts'
 import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
 import { CALL_TIMEOUTS, type CallTimeouts } from './core/limits.ts'
-import type { Order } from './inference/order.ts'
-import type { Offer } from './market/market-port.ts'
+import type { Candidate, Order } from './inference/order.ts'
 
 export type Services = Awaited<ReturnType<typeof createServices>>
 
@@ -62,21 +61,21 @@ export async function createServices(bindings: Bindings) {
 const issuerOf = (config: Config): string => config.domain || 'souk'
 
 function ticketIssuer(config: Config, key: GatewayKey) {
-  return async (order: Order, offer: Offer, attempt: number, body: string | Uint8Array) => {
+  return async (order: Order, { model, offer, most }: Candidate, attempt: number, body: string | Uint8Array) => {
     const ids = newTicketIds(systemRandom)
     const { accountId } = order.principal
     return issueTicket({
       key,
       issuer: issuerOf(config),
       offer,
-      model: order.model,
+      model,
       callId: order.callId,
       attempt,
       path: order.path,
       body,
-      inputTokensMax: Number(order.most.inputTokens),
-      outputTokensMax: Number(order.most.outputTokens),
-      tensorBytesMax: order.most.tensorBytes === undefined ? undefined : Number(order.most.tensorBytes),
+      inputTokensMax: Number(most.inputTokens),
+      outputTokensMax: Number(most.outputTokens),
+      tensorBytesMax: most.tensorBytes === undefined ? undefined : Number(most.tensorBytes),
       pseudonym: pseudonymOf(config.keySecret, offer.nodeId, accountId),
       ...ids,
       ref: await sealRef(config.keySecret, ids.jti, { accountId, nodeId: offer.nodeId }, systemRandom),

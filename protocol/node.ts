@@ -38,6 +38,12 @@ export const OfferRequest = z.strictObject({
   concurrencyMax: z.number().int().min(1).max(10_000),
   /** absent: pinned */
   assurance: Assurance.optional(),
+  /** of routing.ts: what its engine honours; absent: not known. Names of a later version are left out */
+  parameters: z.array(z.string().max(40)).max(40).optional(),
+  /** text goes on from what another node has delivered ({@link Continuation}); absent: it does not */
+  continues: z.boolean().optional(),
+  /** keeps prompts or answers; absent: not for a pinned offer, and unknown, which counts as yes, for a declared one */
+  collectsData: z.boolean().optional(),
 })
 export type OfferRequest = z.infer<typeof OfferRequest>
 

@@ -1,6 +1,7 @@
 // The OpenAI surface: what callers may send, what they get back. The same chat and embedding bodies travel on to the node.
 // A field is either honoured, known to be harmless (accepted, not passed on), or refused by name: nothing is dropped silently.
 import { z } from 'zod'
+import { FallbackModels, ProviderPreferences } from './routing.ts'
 
 /** Ceilings of one request, the same for every model; a model's own context is smaller. */
 export const REQUEST_LIMITS = {
@@ -52,6 +53,8 @@ const NoPenalties = {
   presence_penalty: z.literal(0).nullish(),
   frequency_penalty: z.literal(0).nullish(),
 }
+/** OpenRouter's: who may serve it. */
+const Routing = { provider: ProviderPreferences.nullish() }
 /** Labels for the caller's own books: accepted, not passed on. */
 const Labels = {
   user: z.string().max(512).optional(),
@@ -75,6 +78,8 @@ export const ChatRequest = z.strictObject({
   top_logprobs: z.number().int().min(0).max(REQUEST_LIMITS.topLogprobs).nullish(),
   /** `json_object`: the answer is one JSON object, enforced token by token where the engine can */
   response_format: z.strictObject({ type: z.enum(['text', 'json_object']) }).nullish(),
+  models: FallbackModels.nullish(),
+  ...Routing,
   ...NoPenalties,
   ...Labels,
 })
@@ -92,6 +97,8 @@ export const CompletionRequest = z.strictObject({
   best_of: z.literal(1).nullish(),
   logprobs: z.number().int().min(0).max(5).nullish(),
   echo: z.literal(false).nullish(),
+  models: FallbackModels.nullish(),
+  ...Routing,
   ...NoPenalties,
   ...Labels,
 })
@@ -103,52 +110,10 @@ export const EmbeddingRequest = z.strictObject({
   encoding_format: z.enum(['float', 'base64']).nullish(),
   /** shorter vectors, where the model allows it: cut and brought back to length 1 */
   dimensions: z.number().int().min(1).max(65_536).nullish(),
+  ...Routing,
   user: z.string().max(512).optional(),
 })
 export type EmbeddingRequest = z.infer<typeof EmbeddingRequest>
-
-/** Field names OpenAI defines and we refuse, so that the refusal can say "not supported" and not "unknown". */
-export const UNSUPPORTED_FIELDS: ReadonlySet<string> = new Set([
-  'tools',
-  'tool_choice',
-  'parallel_tool_calls',
-  'functions',
-  'function_call',
-  'logit_bias',
-  'audio',
-  'modalities',
-  'prediction',
-  'reasoning_effort',
-  'verbosity',
-  'web_search_options',
-  'presence_penalty',
-  'frequency_penalty',
-  'response_format',
-  'moderation',
-  'prompt_cache_options',
-  'prompt_cache_retention',
-  'suffix',
-  'echo',
-  'best_of',
-  'store',
-  'provider',
-  'models',
-  'transforms',
-  'plugins',
-  'route',
-  'reasoning',
-  'include_reasoning',
-  'structured_outputs',
-  'min_p',
-  'top_a',
-  'repetition_penalty',
-])
-
-/** Fields of which some values are served, and what the refusal of the others says. */
-export const PARTLY_SERVED: Readonly<Record<string, string>> = {
-  response_format:
-    'Served are {"type": "text"} and {"type": "json_object"}: describe a schema in a message, and check the answer against it.',
-}
 
 /** OpenAI's: natural logarithms of probabilities under the model itself, before temperature and cuts. `bytes`: UTF-8 of the token. */
 const TokenChance = z.object({
@@ -173,6 +138,12 @@ export const SoukTrailer = z.object({
   /** The node's signed statement and the salt of its hashes: both verify offline. Null when the node gave none. */
   receipt: z.string().nullable(),
   salt: z.string().nullable(),
+  /** drawn by the gateway and sent to the node, since the caller gave none: who would check the receipt, or repeat the answer, needs it */
+  seed: z.number().int().optional(),
+  /** every node that delivered a part of this answer, or agreed on it, in their order; absent: the one above alone */
+  parts: z
+    .array(z.object({ node: z.string(), outputTokens: z.number().int(), characters: z.number().int() }))
+    .optional(),
 })
 export type SoukTrailer = z.infer<typeof SoukTrailer>
 

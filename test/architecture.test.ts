@@ -103,7 +103,7 @@ describe('a planted import', () => {
     ['gateway/inference/call.ts', "import { x } from './routes.ts'"],
     ['gateway/inference/quote.ts', "import { x } from './call.ts'"],
     ['gateway/market/market.ts', "import { NodeGuard } from './node-guard.ts'"],
-    ['gateway/market/nodes/node-book.ts', "import { x } from '../link/direct.ts'"],
+    ['gateway/market/nodes/node-book.ts', "import { x } from '../../link/direct.ts'"],
     ['gateway/market/choose/choose.ts', "import { offers } from '../../db/schema.ts'"],
     ['gateway/auth/routes.ts', "import { accounts } from '../../db/schema.ts'"],
     ['gateway/dashboard/app.tsx', "import { createApp } from '../app.ts'"],

@@ -1,7 +1,7 @@
 // Reading a request body: bounded before it is read, refused by name when it is wrong. Every JSON route goes through here.
 // Order of refusals: media type, size, encoding, nesting, syntax, shape; each one names its cause in the caller's own terms.
 import type { z } from 'zod'
-import { PARTLY_SERVED, UNSUPPORTED_FIELDS } from '../../protocol/openai.ts'
+import { PARTLY_SERVED, UNSUPPORTED_FIELDS } from '../../protocol/openai-unsupported.ts'
 import { GatewayError } from './errors.ts'
 import { LIMITS } from './limits.ts'
 

@@ -11,7 +11,7 @@ import { AttemptFailure, CallerGone, refusalOf } from './failure.ts'
 import type { Meter } from './meter.ts'
 import { nodeJson } from './node-events.ts'
 import { checkedReceipt, type Answered, type CheckedReceipt } from './receipt-check.ts'
-import type { Background, Caller, Order } from './order.ts'
+import type { Background, Caller, Candidate, Order } from './order.ts'
 import { Watch } from './watch.ts'
 
 export interface SignedTicket {
@@ -27,7 +27,7 @@ export interface AttemptNeeds {
   /** the gateway's signed order for exactly this body */
   readonly issueTicket: (
     order: Order,
-    offer: Offer,
+    candidate: Candidate,
     attempt: number,
     body: string | Uint8Array,
   ) => Promise<SignedTicket>
@@ -76,19 +76,20 @@ export async function runAttempt<Answer extends Answered>(
   call: AbortController,
   caller: Caller,
 ): Promise<AttemptEnd<Answer>> {
-  const { offer, attempt } = meter
+  const { candidate, attempt } = meter
+  const { model, offer } = candidate
   const { background } = caller
   const watch = new Watch(call.signal)
   const startedAt = needs.clock()
   let firstOutputAt: number | null = null
   let ticketJws: string | null = null
-  background(needs.market.attemptStarted(offer.nodeId, order.model.id, order.callId, attempt))
+  background(needs.market.attemptStarted(offer.nodeId, model.id, order.callId, attempt))
   const finish = (outcome: AttemptRecord['outcome'] | 'cancelled', fault: AttemptFailure['fault']) => {
     const firstTokenMs = firstOutputAt === null ? null : firstOutputAt - startedAt
     const durationMs = needs.clock() - startedAt
     const report = {
       nodeId: offer.nodeId,
-      modelId: order.model.id,
+      modelId: model.id,
       callId: order.callId,
       attempt,
       outcome,
@@ -97,20 +98,22 @@ export async function runAttempt<Answer extends Answered>(
       durationMs,
     }
     const counts = { outputTokens: Number(meter.units().outputTokens), driftPpm: meter.driftPpm() }
-    background(needs.market.attemptEnded({ ...report, ...counts }))
+    const told = { retryAfterMs: null, shape: order.shape }
+    background(needs.market.attemptEnded({ ...report, ...counts, ...told }))
     return { attempt, nodeId: offer.nodeId, outcome, firstTokenMs, durationMs }
   }
   try {
-    const body = order.bodyFor(offer)
-    const { jws, ticket } = await needs.issueTicket(order, offer, attempt, body).catch(ourOwnFault)
+    const seed = offer.parameters?.has('seed') ? order.seed : null
+    const body = order.bodyFor(candidate, { seed, prefix: null })
+    const { jws, ticket } = await needs.issueTicket(order, candidate, attempt, body).catch(ourOwnFault)
     ticketJws = jws
     const { nodeId, endpoint, wireVersion } = offer
     const request = { nodeId, endpoint, wireVersion, path: order.path, body, ticket: jws }
-    const firstMs = firstOutputMs(needs.timeouts, order, body)
+    const firstMs = firstOutputMs(needs.timeouts, candidate, body)
     // Only text comes while it is computed. The head of vectors and tensors comes with them.
     const isText = order.path === NODE_PATHS.chat || order.path === NODE_PATHS.completions
     const response = await send(needs, request, watch, caller, isText ? 0 : firstMs)
-    if (!response.ok) throw await refusal(response, order, offer, watch)
+    if (!response.ok) throw await refusal(response, candidate, watch)
     watch.arm(firstMs)
     const noteFirstOutput = () => (firstOutputAt ??= needs.clock())
     const reportProgress = () => progress(needs, meter, call, background)
@@ -143,7 +146,7 @@ function progress(needs: AttemptNeeds, meter: Meter, call: AbortController, back
 }
 
 /** ms a node has until its first output: more for a longer input, which it has to receive and to walk through. */
-function firstOutputMs({ firstTokenMs }: CallTimeouts, { most }: Order, body: string | Uint8Array): number {
+function firstOutputMs({ firstTokenMs }: CallTimeouts, { most }: Candidate, body: string | Uint8Array): number {
   const tensorBytes = typeof body === 'string' ? 0 : body.byteLength
   return firstTokenMs + firstTokenMsPerInputToken * Number(most.inputTokens) + firstTokenMsPerByte * tensorBytes
 }
@@ -162,10 +165,10 @@ async function send(
   return watch.race(needs.link.send({ ...request, signal: watch.signal }))
 }
 
-async function refusal(response: Response, order: Order, offer: Offer, watch: Watch): Promise<AttemptFailure> {
+async function refusal(response: Response, candidate: Candidate, watch: Watch): Promise<AttemptFailure> {
   const isJson = response.headers.get('content-type')?.includes('json') ?? false
   const body: unknown = isJson ? await nodeJson(response, watch).catch(() => null) : null
-  const mayExceedContext = order.longestTokens > BigInt(offer.contextTokens)
+  const mayExceedContext = candidate.longestTokens > BigInt(candidate.offer.contextTokens)
   return refusalOf(response.status, body, mayExceedContext)
 }
 

@@ -37,11 +37,11 @@ export function chatDraft(request: ChatRequest): TextDraft {
       outputTokens: textBound(bounds, model),
     }),
     longestTokens: (model) => lengthBound(bytes, messages.length, model) + BigInt(choiceBound(bounds, model)),
-    bodyFor: (model, offer) =>
+    bodyFor: (model, offer, extras) =>
       JSON.stringify({
         model: model.id,
         messages,
-        ...nodeParameters(request, bounds, model, offer),
+        ...nodeParameters(request, bounds, model, offer, extras),
         ...given({ top_logprobs, response_format }),
       }),
   }

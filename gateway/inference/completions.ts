@@ -25,11 +25,11 @@ export function completionDraft(request: CompletionRequest): TextDraft {
     logprobs: bounds.logprobs,
     most: (model) => ({ inputTokens: promptsBound(bytes, model), outputTokens: textBound(bounds, model) }),
     longestTokens: (model) => lengthBound(Math.max(...bytes), 0, model) + BigInt(choiceBound(bounds, model)),
-    bodyFor: (model, offer) =>
+    bodyFor: (model, offer, extras) =>
       JSON.stringify({
         model: model.id,
         prompt: request.prompt,
-        ...nodeParameters(request, bounds, model, offer),
+        ...nodeParameters(request, bounds, model, offer, extras),
       }),
   }
 }

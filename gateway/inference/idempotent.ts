@@ -11,7 +11,7 @@ import { openText, sealText } from '../core/sealed.ts'
 import type { Accounts } from '../ledger/account-port.ts'
 import type { Answered } from '../ledger/idempotency-port.ts'
 import { CUT_OFF } from '../ledger/repeat.ts'
-import type { CapturedCall } from './call.ts'
+import type { CapturedCall } from './settle.ts'
 import { bodyOf, KeptAnswer } from './replay.ts'
 
 export class Once {

@@ -11,7 +11,7 @@ import type { Offer } from '../market/market-port.ts'
 import { vestingOf } from '../market/admission/vesting.ts'
 import { countUnits, isOverOrder, type Observed } from './count.ts'
 import { driftPpm, tensorDriftPpm } from './drift.ts'
-import type { Order } from './order.ts'
+import type { Candidate, Order } from './order.ts'
 
 interface MeterNeeds {
   readonly account: AccountPort
@@ -37,13 +37,18 @@ export class Meter {
 
   constructor(
     readonly order: Order,
-    readonly offer: Offer,
+    readonly candidate: Candidate,
     readonly attempt: number,
     private readonly needs: MeterNeeds,
     now: Instant,
   ) {
     this.#reportedAt = now
+    const { offer } = candidate
     this.#vesting = vestingOf(offer.nodeState, offer.operatorAccountId, order.principal.accountId, now)
+  }
+
+  get offer(): Offer {
+    return this.candidate.offer
   }
 
   /** The node's cumulative usage: the latest one counts. What is no usage is ignored, also when one was said before. */
@@ -93,7 +98,7 @@ export class Meter {
   units(): Units {
     const words = countUnits(this.#observed())
     if (this.#tensorBytes === null) return words
-    const most = Number(this.order.most.tensorBytes ?? 0n)
+    const most = Number(this.candidate.most.tensorBytes ?? 0n)
     return { ...words, tensorBytes: bytes(Math.min(this.#tensorBytes, most)) }
   }
 
@@ -142,9 +147,9 @@ export class Meter {
     return {
       price: this.offer.price,
       operator: this.offer.operatorAccountId,
-      author: this.order.model.authorAccountId,
+      author: this.candidate.model.authorAccountId,
       priceVersion: this.offer.priceVersion,
-      royaltyBps: this.order.model.royaltyBps,
+      royaltyBps: this.candidate.model.royaltyBps,
       feeBps: this.needs.feeBps,
       vesting: this.#vesting,
     }
@@ -154,8 +159,8 @@ export class Meter {
     return {
       claim: this.#claim,
       outputBytes: this.#outputBytes,
-      bytesPerTokenMin: this.order.model.manifest.bytesPerTokenMin,
-      most: this.order.most,
+      bytesPerTokenMin: this.candidate.model.manifest.bytesPerTokenMin,
+      most: this.candidate.most,
       choices: this.order.choices,
     }
   }

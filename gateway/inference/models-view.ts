@@ -2,9 +2,9 @@
 import { TENSOR_TASKS, type ModelManifest } from '../../protocol/model.ts'
 import type { ModelView } from '../../protocol/openai.ts'
 import { MILLION, mulUp, nanos, toUsd, type Nanos } from '../../protocol/units.ts'
-import type { Offer, Snapshot } from '../market/market-port.ts'
+import type { ModelOffers, Offer } from '../market/market-port.ts'
 
-export function modelView({ model, offers }: Snapshot): ModelView {
+export function modelView({ model, offers }: ModelOffers): ModelView {
   const { manifest } = model
   const isTensors = TENSOR_TASKS.has(manifest.task)
   const [cheapest] = [...offers].sort((a, b) => Number(priceIn(a, isTensors) - priceIn(b, isTensors)))

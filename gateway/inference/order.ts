@@ -2,6 +2,7 @@
 // Everything in it is frozen before money is held; whatever happens later is measured against it.
 import type { Task } from '../../protocol/model.ts'
 import type { Units } from '../../protocol/price.ts'
+import type { Parameter, ProviderPreferences } from '../../protocol/routing.ts'
 import {
   isModelId,
   newCallId,
@@ -18,24 +19,44 @@ import { LIMITS } from '../core/limits.ts'
 import type { KeyPrincipal } from '../core/principal.ts'
 import { base64url } from '../../protocol/canonical.ts'
 import { rank, type Explanation } from '../market/choose/choose.ts'
-import type { Market, Model, Offer, Snapshot } from '../market/market-port.ts'
+import type { CallShape, Market, Model, Offer, Snapshot } from '../market/market-port.ts'
 import { requireServed } from './standing.ts'
 import type { Once } from './idempotent.ts'
 import { quote } from './quote.ts'
 
-export interface Order {
-  readonly callId: CallId
-  readonly principal: KeyPrincipal
+/** An offer that may serve the call, and the most it can use there: models count differently. */
+export interface Candidate {
   readonly model: Model
-  /** in the order they are to be asked, at most LIMITS.attemptsMax */
-  readonly offers: readonly Offer[]
-  readonly explanation: Explanation
-  /** of the node */
-  readonly path: string
-  readonly bodyFor: (offer: Offer) => string | Uint8Array
+  readonly offer: Offer
   readonly most: Units
   /** of the longest sequence alone, input and output: what must fit a context */
   readonly longestTokens: bigint
+}
+
+/** What an attempt's body says beside the request itself. */
+export interface BodyExtras {
+  /** for who gave none, so that every answer can be repeated: null where the offer is not known to honour it */
+  readonly seed: number | null
+  /** delivered already by another node, of the only choice: this one goes on from there; null: it begins */
+  readonly prefix: string | null
+}
+
+export interface Order {
+  readonly callId: CallId
+  readonly principal: KeyPrincipal
+  /** that was asked for */
+  readonly model: Model
+  /** in the order they are to be asked, at most LIMITS.attemptsMax: of the model asked for, then of its fallbacks */
+  readonly candidates: readonly Candidate[]
+  /** one for each model, in their order */
+  readonly explanations: readonly Explanation[]
+  /** of the node */
+  readonly path: string
+  readonly bodyFor: (candidate: Candidate, extras: BodyExtras) => string | Uint8Array
+  /** drawn with the order: what {@link BodyExtras} sends */
+  readonly seed: number
+  /** what audits may be told of it; null: nothing */
+  readonly shape: CallShape | null
   /** answers asked for: each may end in tokens without text */
   readonly choices: number
   readonly stream: boolean
@@ -58,8 +79,16 @@ export interface OrderDraft {
   readonly choices?: number
   /** what only the model can tell of the request. @throws GatewayError with the field's name */
   readonly check?: (model: Model) => void
-  readonly bodyFor: (model: Model, offer: Offer) => string | Uint8Array
+  readonly bodyFor: (model: Model, offer: Offer, extras: BodyExtras) => string | Uint8Array
   readonly once?: Once | null
+  /** who may serve it, as the caller says */
+  readonly preferences?: ProviderPreferences | null
+  /** request fields in use that not every engine honours */
+  readonly parameters?: ReadonlySet<Parameter>
+  /** asked in turn when the model asked for cannot serve it */
+  readonly fallbackModels?: readonly string[]
+  /** absent: audits are told nothing of it */
+  readonly shape?: Omit<CallShape, 'path' | 'bodyBytes'>
 }
 
 export interface OrderNeeds {
@@ -122,7 +151,8 @@ export async function prepareOrder(
   const seed = base64url(needs.random(12))
   const permitted = only ? snapshot.offers.filter(({ nodeId }) => only.nodes.has(nodeId)) : snapshot.offers
   if (only && permitted.length === 0) throw new GatewayError('node_not_allowed')
-  const ranking = rank(permitted, { seed, now, estimate: most })
+  const { local } = snapshot
+  const ranking = rank(permitted, { seed, now, estimate: most, local })
   const byId = new Map(permitted.map((offer) => [offer.nodeId, offer]))
   const offers = ranking.order.flatMap((id) => byId.get(id) ?? []).slice(0, LIMITS.attemptsMax)
   if (offers.length === 0) {
@@ -130,19 +160,21 @@ export async function prepareOrder(
       retryAfterSeconds: ranking.refusal === 'provider_busy' ? 1 : 5,
     })
   }
+  const longestTokens = draft.longestTokens?.(model) ?? most.inputTokens + most.outputTokens
+  const candidates = offers.map((offer) => ({ model, offer, most, longestTokens }))
   return {
     callId: only?.callId ?? newCallId(now, needs.random),
     principal,
     model,
-    offers,
-    explanation: ranking.explanation,
+    candidates,
+    explanations: [ranking.explanation],
     path: draft.path,
-    bodyFor: (offer) => draft.bodyFor(model, offer),
-    most,
-    longestTokens: draft.longestTokens?.(model) ?? most.inputTokens + most.outputTokens,
+    bodyFor: (candidate, extras) => draft.bodyFor(candidate.model, candidate.offer, extras),
+    seed: new DataView(needs.random(4).buffer).getUint32(0) >>> 1,
+    shape: null,
     choices: draft.choices ?? 1,
     stream: draft.stream,
-    holdNanos: quote(most, offers),
+    holdNanos: quote(candidates),
     startedAt: now,
     once: draft.once ?? null,
   }

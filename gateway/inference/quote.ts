@@ -30,9 +30,9 @@ export function outputBound(asked: number | null | undefined, model: Model): Tok
   return tokens(Math.min(asked ?? outputTokensMax, outputTokensMax))
 }
 
-/** Highest possible cost over the permitted offers. @example quote({ inputTokens: 12n, outputTokens: 100n }, offers) // 1_120n nanos */
-export function quote(most: Units, offers: readonly Offer[]): Nanos {
-  return offers.reduce<Nanos>((highest, offer) => {
+/** Highest possible cost over who may serve. @example quote of 12 tokens in and 100 out at 10 nanos a token // 1_120n nanos */
+export function quote(candidates: readonly { readonly most: Units; readonly offer: Pick<Offer, 'price'> }[]): Nanos {
+  return candidates.reduce<Nanos>((highest, { most, offer }) => {
     const cost = costOf(most, offer.price)
     return cost > highest ? cost : highest
   }, nanos(0n))

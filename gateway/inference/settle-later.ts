@@ -19,7 +19,7 @@ export const maySettleLater = ({ outcome, kept, detail }: CallEnd): boolean =>
  * The end of a call whose hold was never answered: it may stand all the same, and would keep its money, and its Idempotency-Key busy, until it
  * ran out.
  */
-export const neverBegun = ({ callId, startedAt, stream, explanation }: Order, endedAt: Instant): CallEnd => ({
+export const neverBegun = ({ callId, startedAt, stream, explanations }: Order, endedAt: Instant): CallEnd => ({
   callId,
   outcome: 'failed',
   errorCode: 'unavailable',
@@ -33,7 +33,7 @@ export const neverBegun = ({ callId, startedAt, stream, explanation }: Order, en
   receiptHash: null,
   ticketHash: null,
   priceVersion: null,
-  detail: { stream, attempts: [], choice: explanation, receipt: null, salt: null, ticket: null, claimed: null },
+  detail: { stream, attempts: [], choice: explanations, receipt: null, salt: null, ticket: null, claimed: null },
   kept: null,
 })
 

@@ -3,7 +3,7 @@
 import { base64url, concatBytes } from '../../protocol/canonical.ts'
 import { HEADER_LENGTH, type WrittenBody } from '../../protocol/oip-framing.ts'
 import { IDEMPOTENCY } from '../core/limits.ts'
-import type { CapturedCall } from './call.ts'
+import type { CapturedCall } from './settle.ts'
 import { keptHeaders } from './idempotent.ts'
 import type { KeptAnswer } from './replay.ts'
 

@@ -4,7 +4,7 @@ import { tokens, type Tokens } from '../../protocol/units.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { Model, Offer } from '../market/market-port.ts'
 import type { TextAsked } from './choices.ts'
-import type { OrderDraft } from './order.ts'
+import type { BodyExtras, OrderDraft } from './order.ts'
 import { outputBound } from './quote.ts'
 
 /** A draft whose answer is text: of so many choices, each with so many tokens at most. */
@@ -35,8 +35,10 @@ export function nodeParameters(
   bounds: TextBounds,
   model: Model,
   offer: Offer,
+  extras: BodyExtras,
 ): Record<string, unknown> {
-  const { temperature, top_p, top_k, seed, n, logprobs } = request
+  const { temperature, top_p, top_k, n, logprobs } = request
+  const seed = request.seed ?? extras.seed
   const stop = typeof request.stop === 'string' ? [request.stop] : request.stop
   return {
     stream: true,

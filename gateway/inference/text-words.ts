@@ -2,7 +2,7 @@
 // what it cost, who gave it, and the proof.
 import type { PricedUsage, SoukTrailer } from '../../protocol/openai.ts'
 import { toUsd } from '../../protocol/units.ts'
-import type { CapturedCall } from './call.ts'
+import type { CapturedCall } from './settle.ts'
 import type { ChoiceEnd, TextPiece } from './choices.ts'
 import type { Order } from './order.ts'
 import type { TextAnswer, WholeTextAnswer } from './text.ts'

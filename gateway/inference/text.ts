@@ -30,7 +30,7 @@ export function serveText(
   deliver: (piece: TextPiece, nodeId: string) => Promise<void>,
 ): Serve<TextAnswer> {
   return async (response, { offer, meter, watch, background, noteFirstOutput, reportProgress }) => {
-    const tokensMax = Number(meter.order.most.outputTokens)
+    const tokensMax = Number(meter.candidate.most.outputTokens)
     const choices = new Choices(asked, tokensMax / asked.choices)
     let receipt: string | null = null
     for await (const event of nodeChatEvents(response, watch, background, tokensMax * tokenBytes(asked))) {

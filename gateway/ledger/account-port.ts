@@ -32,7 +32,10 @@ export interface HoldRequest {
   readonly keyId: KeyId
   /** sha256 hex of the key's secret part */
   readonly secretHash: string
+  /** that was asked for */
   readonly modelId: ModelId
+  /** others that may serve it instead: the key must be good for each of them */
+  readonly fallbackModelIds?: readonly ModelId[]
   /** every node that may be asked */
   readonly nodeIds: readonly NodeId[]
   /** the highest possible cost */
@@ -88,6 +91,8 @@ export interface CallEnd {
   readonly outcome: Exclude<CallOutcome, 'expired'>
   readonly errorCode: ErrorCode | null
   readonly nodeId: NodeId | null
+  /** that answered, or was tried last; absent: the one the hold names */
+  readonly modelId?: ModelId
   readonly inputTokens: Tokens
   readonly outputTokens: Tokens
   /** absent without any */

@@ -68,7 +68,8 @@ export function checkFrozen(frozen: Frozen | null): Refused | null {
 
 function checkAllowed(key: KeyState, request: HoldRequest): Refused | null {
   if (!key.scopes.includes(INFERENCE)) return refused('scope_missing')
-  if (key.models && !key.models.includes(request.modelId)) return refused('model_not_allowed')
+  const wanted = [request.modelId, ...(request.fallbackModelIds ?? [])]
+  if (key.models && !wanted.every((modelId) => key.models?.includes(modelId))) return refused('model_not_allowed')
   const { nodes } = key
   if (nodes && request.nodeIds.some((id) => !nodes.includes(id))) return { ...refused('node_not_allowed'), nodes }
   return null

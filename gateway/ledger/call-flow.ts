@@ -158,7 +158,7 @@ function endHold(
       legs: [...call.legs],
       call: {
         keyId: hold.keyId,
-        modelId: hold.modelId,
+        modelId: call.modelId ?? hold.modelId,
         nodeId: call.nodeId,
         inputTokens: call.inputTokens,
         outputTokens: call.outputTokens,

@@ -1,9 +1,9 @@
 // The market as the inference room sees it: snapshots, worsened by what this isolate has just seen itself, and reports to the nodes' guards.
 // An isolate may only judge worse: a node that failed here is treated as broken for a few seconds, before any guard or database knows.
-import { instant, type CallId, type Instant, type ModelId, type NodeId } from '../../protocol/units.ts'
+import { instant, isNodeId, type CallId, type Instant, type ModelId, type NodeId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { ATTEMPT_MS } from './health/health.ts'
-import type { AttemptReport, Market, Offer, Snapshot } from './market-port.ts'
+import type { AttemptReport, LocalJudgement, Market } from './market-port.ts'
 import type { NodeGuards } from './guard/node-guard.ts'
 import { createSnapshots } from './snapshot.ts'
 
@@ -24,7 +24,7 @@ export function createMarket({ db, nodeGuards, clock }: MarketNeeds): Market {
   return {
     async snapshot(modelId, background) {
       const snapshot = await snapshots.get(modelId, background)
-      return snapshot && seen.worsen(snapshot)
+      return snapshot && { ...snapshot, local: seen.of(modelId) }
     },
     async attemptStarted(nodeId, modelId, callId, attempt) {
       seen.started(nodeId, modelId, callId, attempt)
@@ -40,6 +40,7 @@ export function createMarket({ db, nodeGuards, clock }: MarketNeeds): Market {
 
 function createLocalView(clock: Clock) {
   const doubts = new Map<string, Instant>()
+  const pauses = new Map<string, Instant>()
   const attempts = new Map<string, Map<string, Instant>>()
   const keyOf = (nodeId: NodeId, modelId: ModelId) => `${nodeId} ${modelId}`
   const inFlight = (key: string): number => {
@@ -48,16 +49,29 @@ function createLocalView(clock: Clock) {
     for (const [attempt, since] of open) if (clock() - since > ATTEMPT_MS) open.delete(attempt)
     return open.size
   }
-  const worse = (offer: Offer): Offer => {
-    const key = keyOf(offer.nodeId, offer.modelId)
-    const until = doubts.get(key)
-    const busier = { ...offer, inFlight: Math.max(offer.inFlight, inFlight(key)) }
-    if (until === undefined || until <= clock()) return busier
-    const open = Math.max(until, offer.breaker === 'open' ? (offer.breakerUntil ?? 0) : 0)
-    return { ...busier, breaker: 'open', breakerUntil: instant(open) }
+  const until = (times: Map<string, Instant>, key: string): Instant | null => {
+    const at = times.get(key)
+    return at === undefined || at <= clock() ? null : at
+  }
+  const judge = (key: string): LocalJudgement => ({
+    inFlight: inFlight(key),
+    brokenUntil: until(doubts, key),
+    busyUntil: until(pauses, key),
+  })
+  const note = (times: Map<string, Instant>, key: string, ms: number) => {
+    if (times.size >= DOUBTS_MAX) times.clear()
+    times.set(key, instant(clock() + ms))
   }
   return {
-    worsen: (snapshot: Snapshot): Snapshot => ({ ...snapshot, offers: snapshot.offers.map(worse) }),
+    /** Only nodes of which something is known: a model may have thousands of offers, and a call looks at all of them. */
+    of(modelId: ModelId): ReadonlyMap<NodeId, LocalJudgement> {
+      const known = new Map<NodeId, LocalJudgement>()
+      for (const key of new Set([...doubts.keys(), ...pauses.keys(), ...attempts.keys()])) {
+        const [nodeId = '', ofModel] = key.split(' ')
+        if (ofModel === modelId && isNodeId(nodeId)) known.set(nodeId, judge(key))
+      }
+      return known
+    },
     started(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): void {
       const key = keyOf(nodeId, modelId)
       const open = attempts.get(key) ?? new Map<string, Instant>()
@@ -68,12 +82,9 @@ function createLocalView(clock: Clock) {
       const open = attempts.get(key)
       open?.delete(`${report.callId} ${report.attempt}`)
       if (open?.size === 0) attempts.delete(key)
-      if (report.fault !== 'node') {
-        if (report.outcome === 'served') doubts.delete(key)
-        return
-      }
-      if (doubts.size >= DOUBTS_MAX) doubts.clear()
-      doubts.set(key, instant(clock() + DOUBT_MS))
+      if (report.retryAfterMs !== null) note(pauses, key, report.retryAfterMs)
+      if (report.fault === 'node') return note(doubts, key, DOUBT_MS)
+      if (report.outcome === 'served') doubts.delete(key)
     },
   }
 }

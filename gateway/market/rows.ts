@@ -6,6 +6,7 @@ import { ModelManifest } from '../../protocol/model.ts'
 import { Assurance, NodeState } from '../../protocol/node.ts'
 import type { Price } from '../../protocol/price.ts'
 import { ModelState } from '../../protocol/publish.ts'
+import { Continent, Parameter } from '../../protocol/routing.ts'
 import {
   fromSqlInteger,
   instant,
@@ -72,13 +73,29 @@ export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
     outputTokensMax: offer.outputTokensMax,
     concurrencyMax: offer.concurrencyMax,
     assurance: Assurance.parse(offer.assurance),
+    parameters: parametersOf(offer),
+    continues: offer.continues === 1,
+    collectsData: offer.collectsData === null ? offer.assurance !== 'pinned' : offer.collectsData === 1,
+    region: Continent.safeParse(node.region).data ?? null,
+    trust: (offer.trustPpm ?? MILLION_PPM) / MILLION_PPM,
     breaker: offer.breaker === 'open' || offer.breaker === 'half_open' ? offer.breaker : 'closed',
     breakerUntil: offer.breakerUntil === null ? null : instant(offer.breakerUntil),
     success: offer.successPpm === null ? null : offer.successPpm / 1_000_000,
     firstTokenMs: offer.firstTokenMs,
     unitsPerSecond: offer.unitsPerKs === null ? null : offer.unitsPerKs / 1_000,
+    busyShare: offer.busyPpm === null ? null : offer.busyPpm / MILLION_PPM,
+    inFlightCap: Math.min(offer.inFlightCap ?? offer.concurrencyMax, offer.concurrencyMax),
     inFlight: now - offer.updatedAt > ATTEMPT_MS ? 0 : offer.inFlight,
   }
+}
+
+const MILLION_PPM = 1_000_000
+
+/** Names that this version does not know are left out: a newer node may say more. */
+function parametersOf({ parameters }: Pick<OfferRow, 'parameters'>): ReadonlySet<Parameter> | null {
+  if (parameters === null) return null
+  const names = z.array(z.string()).parse(JSON.parse(parameters))
+  return new Set(names.flatMap((name) => Parameter.safeParse(name).data ?? []))
 }
 
 /** Of nodes that were proved before versions were written down. */

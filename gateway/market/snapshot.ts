@@ -9,7 +9,7 @@ import type { ModelId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { SNAPSHOT } from '../core/limits.ts'
-import type { Snapshot } from './market-port.ts'
+import type { ModelOffers } from './market-port.ts'
 import { toOffer, toUnprobedModel, UNPROBED } from './rows.ts'
 
 /** offers read for one model; the cheapest ones come first */
@@ -27,20 +27,20 @@ const SHARED_MS = 2_000
 export type Background = (work: Promise<unknown>) => void
 
 export interface Snapshots {
-  get(modelId: ModelId, background: Background): Promise<Snapshot | null>
+  get(modelId: ModelId, background: Background): Promise<ModelOffers | null>
   /** every model, with or without offers */
-  all(): Promise<readonly Snapshot[]>
+  all(): Promise<readonly ModelOffers[]>
 }
 
 export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapshots {
   const { clock } = needs
   const read = createReader(needs)
-  const known = new Map<ModelId, Snapshot>()
+  const known = new Map<ModelId, ModelOffers>()
   const unknown = new Map<ModelId, number>()
-  const underWay = new Map<ModelId, { read: Promise<Snapshot | null>; since: number }>()
-  let list: { snapshots: readonly Snapshot[]; takenAt: number } | null = null
+  const underWay = new Map<ModelId, { read: Promise<ModelOffers | null>; since: number }>()
+  let list: { snapshots: readonly ModelOffers[]; takenAt: number } | null = null
 
-  const refresh = (modelId: ModelId): Promise<Snapshot | null> => {
+  const refresh = (modelId: ModelId): Promise<ModelOffers | null> => {
     const work = read.one(modelId).then((snapshot) => {
       if (snapshot) keep(known, modelId, snapshot, KNOWN_MAX)
       else {
@@ -61,7 +61,7 @@ export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapsh
     return entry && clock() - entry.since < SHARED_MS ? entry.read : null
   }
   /** Joins a refresh under way, but never depends on another request's life. */
-  const awaited = async (modelId: ModelId): Promise<Snapshot | null> => {
+  const awaited = async (modelId: ModelId): Promise<ModelOffers | null> => {
     const shared = running(modelId)
     if (!shared) return refresh(modelId)
     const joined = await firstOf(shared, SHARED_MS)
@@ -111,7 +111,7 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
       .where(inArray(models.state, ['active', 'deprecated']))
       .orderBy(asc(models.id))
   type Row = Awaited<ReturnType<typeof joined>>[number]
-  const toSnapshot = (rows: readonly Row[]): Snapshot | null => {
+  const toSnapshot = (rows: readonly Row[]): ModelOffers | null => {
     const first = rows[0]
     if (!first) return null
     const now = needs.clock()
@@ -119,7 +119,7 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
     return { model: toUnprobedModel(first.models), offers: seen, takenAt: now }
   }
   return {
-    one: async (modelId: ModelId): Promise<Snapshot | null> =>
+    one: async (modelId: ModelId): Promise<ModelOffers | null> =>
       toSnapshot(
         await orUnavailable(
           joined()
@@ -128,7 +128,7 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
             .limit(OFFERS_MAX),
         ),
       ),
-    all: async (): Promise<Snapshot[]> => {
+    all: async (): Promise<ModelOffers[]> => {
       const byModel = new Map<string, Row[]>()
       for (const row of await orUnavailable(listed().limit(LIST_ROWS_MAX)))
         byModel.set(row.models.id, [...(byModel.get(row.models.id) ?? []), row])

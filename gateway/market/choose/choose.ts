@@ -3,8 +3,9 @@
 // would take every call (price floor), a newcomer whose health is unknown (unknown is not perfect), a dearer offer slipping in (price cap).
 import { costOf, type Units } from '../../../protocol/price.ts'
 import { MILLION, mulUp, nanos, toUsd, type Instant, type Nanos, type NodeId } from '../../../protocol/units.ts'
+import type { Wishes } from './wishes.ts'
 import { drawOrder, seededRandom } from './draw.ts'
-import type { Offer } from '../market-port.ts'
+import type { LocalJudgement, Offer } from '../market-port.ts'
 
 export const CHOOSE = {
   /** offers above cheapest × this ÷ 100 are left out */
@@ -53,8 +54,10 @@ export interface RankInput {
   /** what the call is expected to use at most: prices are compared for exactly this */
   readonly estimate: Units
   readonly excluded?: ReadonlySet<NodeId>
-  /** attempts this isolate has under way, where it knows of more than the snapshot */
-  readonly inFlightLocal?: ReadonlyMap<NodeId, number>
+  /** absent: {@link NO_WISHES} */
+  readonly wishes?: Wishes
+  /** what this isolate has just seen of nodes itself */
+  readonly local?: ReadonlyMap<NodeId, LocalJudgement>
   /** input and output together must fit the offer's context */
   readonly needsTokens?: number
   /** output the offer must permit */
@@ -153,19 +156,21 @@ function unfit(offer: Offer, input: RankInput): Lost | null {
   if (input.excluded?.has(offer.nodeId)) return 'excluded'
   if (offer.contextTokens < (input.needsTokens ?? 0)) return 'context'
   if (offer.outputTokensMax < (input.needsOutputTokens ?? 0)) return 'output'
-  if (inFlight(offer, input) >= offer.concurrencyMax) return 'busy'
+  if ((input.local?.get(offer.nodeId)?.busyUntil ?? input.now) > input.now) return 'busy'
+  if (inFlight(offer, input) >= offer.inFlightCap) return 'busy'
   return null
 }
 
 /** Open and not yet due for a trial, or on trial with a call already under way. */
 function isBroken(offer: Offer, input: RankInput): boolean {
+  if ((input.local?.get(offer.nodeId)?.brokenUntil ?? input.now) > input.now) return true
   if (offer.breaker === 'closed') return false
   const isDue = offer.breaker === 'half_open' || (offer.breakerUntil !== null && offer.breakerUntil <= input.now)
   return !isDue || inFlight(offer, input) > 0
 }
 
 const inFlight = (offer: Offer, input: RankInput): number =>
-  Math.max(offer.inFlight, input.inFlightLocal?.get(offer.nodeId) ?? 0)
+  Math.max(offer.inFlight, input.local?.get(offer.nodeId)?.inFlight ?? 0)
 
 /** Cost of the estimate, at least what it would cost at the price floor, and at least one nano. */
 function effectivePrice(offer: Offer, estimate: Units): Nanos {

@@ -57,6 +57,7 @@ export async function registerNode(
     linkDownAt: isMoved ? null : existing.linkDownAt,
     ...stateAfter(existing, isMoved),
     seenAt: existing?.seenAt ?? null,
+    region: existing?.region ?? null,
     createdAt: existing?.createdAt ?? now,
   }
   const nodeId = asNodeId(node.id)

@@ -70,6 +70,10 @@ export function saveOffer(
     firstTokenMs: _f,
     unitsPerKs: _k,
     inFlight: _i,
+    busyPpm: _p,
+    inFlightCap: _c,
+    windows: _w,
+    trustPpm: _t,
     ...own
   } = offer
   const priceVersion = latestPriceVersion(offer)

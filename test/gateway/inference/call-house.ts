@@ -118,21 +118,21 @@ export async function aHouse(options: HouseOptions) {
     feeBps: 500,
     holdDeadlineMs: options.holdDeadlineMs ?? null,
     timeouts: { ...CALL_TIMEOUTS, ...options.timeouts },
-    issueTicket: async (order, offer, attempt, body) => {
+    issueTicket: async (order, { model, offer, most }, attempt, body) => {
       if (options.withoutTickets) throw new Error('planned: no key')
       const ids = newTicketIds(systemRandom)
       return issueTicket({
         key,
         issuer: 'test',
         offer,
-        model: order.model,
+        model,
         callId: order.callId,
         attempt,
         path: order.path,
         body,
-        inputTokensMax: Number(order.most.inputTokens),
-        outputTokensMax: Number(order.most.outputTokens),
-        ...(order.most.tensorBytes === undefined ? {} : { tensorBytesMax: Number(order.most.tensorBytes) }),
+        inputTokensMax: Number(most.inputTokens),
+        outputTokensMax: Number(most.outputTokens),
+        ...(most.tensorBytes === undefined ? {} : { tensorBytesMax: Number(most.tensorBytes) }),
         pseudonym: 'p',
         ...ids,
         ref: await sealRef(env.SOUK_KEY_SECRET, ids.jti, { accountId, nodeId: offer.nodeId }, systemRandom),
@@ -180,7 +180,7 @@ function offersFor({ nodes, offers = [] }: HouseOptions): Offer[] {
 }
 
 function aMarket(model: Model, offers: Offer[], reports: AttemptReport[]): Market {
-  const snapshot = { model, offers, takenAt: systemClock() }
+  const snapshot = { model, offers, local: new Map(), takenAt: systemClock() }
   return {
     snapshot: (id) => Promise.resolve(id === model.id ? snapshot : null),
     attemptStarted: () => Promise.resolve(),

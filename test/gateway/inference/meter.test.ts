@@ -9,14 +9,14 @@ import { aModel, anOffer } from '../../support/workers/builders.ts'
 
 function aMeter(texts: readonly string[] = []): Meter {
   const order = {
-    model: aModel(),
-    most: { inputTokens: tokens(50), outputTokens: tokens(1_000) },
     principal: { accountId: newAccountId(systemRandom) },
     holdNanos: nanos(1_000_000n),
     stream: true,
   } as unknown as Order // all that a meter looks at
+  const most = { inputTokens: tokens(50), outputTokens: tokens(1_000) }
+  const candidate = { model: aModel(), offer: anOffer(), most, longestTokens: 1_050n }
   const needs = { account: {} as AccountPort, feeBps: 500, progressMs: 1_000 }
-  const meter = new Meter(order, anOffer(), 0, needs, instant(0))
+  const meter = new Meter(order, candidate, 0, needs, instant(0))
   for (const text of texts) meter.noteOutput(text)
   return meter
 }

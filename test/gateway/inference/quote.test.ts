@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { inputBound, lengthBound, outputBound, promptsBound, quote } from '../../../gateway/inference/quote.ts'
+import type { Offer } from '../../../gateway/market/market-port.ts'
+import type { Units } from '../../../protocol/price.ts'
 import { nanos, tokens } from '../../../protocol/units.ts'
 import { aModel, anOffer, aPrice } from '../../support/workers/builders.ts'
 
@@ -37,13 +39,14 @@ describe('the bound of the output', () => {
 
 describe('the quote', () => {
   const most = { inputTokens: tokens(12), outputTokens: tokens(100) }
+  const quoted = (units: Units, ...offers: Offer[]) => quote(offers.map((offer) => ({ most: units, offer })))
   it('is the dearest of the permitted offers', () => {
-    expect(quote(most, [anOffer()])).toBe(1_120n)
-    expect(quote(most, [anOffer(), anOffer({ price: aPrice({ perCall: nanos(5n) }) })])).toBe(1_125n)
+    expect(quoted(most, anOffer())).toBe(1_120n)
+    expect(quoted(most, anOffer(), anOffer({ price: aPrice({ perCall: nanos(5n) }) }))).toBe(1_125n)
   })
   it('rounds the sum up once', () => {
     const price = aPrice({ inputPerMillion: nanos(1n), outputPerMillion: nanos(1n) })
-    expect(quote(most, [anOffer({ price })])).toBe(1n)
-    expect(quote({ inputTokens: tokens(0), outputTokens: tokens(0) }, [anOffer({ price })])).toBe(0n)
+    expect(quoted(most, anOffer({ price }))).toBe(1n)
+    expect(quoted({ inputTokens: tokens(0), outputTokens: tokens(0) }, anOffer({ price }))).toBe(0n)
   })
 })

@@ -79,7 +79,7 @@ const market: Market = {
   snapshot: async (id) => {
     const vectors = aModel({ id: 'test/vectors', task: 'embeddings', dimensions: 3 })
     const model = [aModel({ id: 'test/chat' }), vectors, tensorModel()].find((known) => known.id === id)
-    return model ? { model, offers: [anOffer({ modelId: id })], takenAt: instant(0) } : null
+    return model ? { model, offers: [anOffer({ modelId: id })], local: new Map(), takenAt: instant(0) } : null
   },
   attemptStarted: async () => undefined,
   attemptEnded: async () => undefined,

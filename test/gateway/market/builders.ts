@@ -32,11 +32,18 @@ export function anOffer({ usd = '10', ...over }: Partial<Offer> & { usd?: string
     outputTokensMax: 1_024,
     concurrencyMax: 4,
     assurance: 'pinned',
+    parameters: null,
+    continues: false,
+    collectsData: false,
+    region: null,
+    trust: 1,
     breaker: 'closed',
     breakerUntil: null,
     success: 1,
     firstTokenMs: 100,
     unitsPerSecond: 50,
+    busyShare: 0,
+    inFlightCap: over.concurrencyMax ?? 4,
     inFlight: 0,
     ...over,
   }
@@ -117,6 +124,8 @@ export function aReport(over: Partial<AttemptReport> = {}): AttemptReport {
     firstTokenMs: 100,
     durationMs: 1_100,
     outputTokens: 51,
+    retryAfterMs: null,
+    shape: null,
     ...over,
   }
 }

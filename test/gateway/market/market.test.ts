@@ -183,29 +183,29 @@ describe('snapshot', () => {
 
 describe('what this isolate has seen itself', () => {
   const call = 'call_00000000000000000000000001' as CallId
-  const first = async () => (await see())?.offers[0]
+  const seen = async () => (await see())?.local.get(nodeId)
 
   it('treats a node that failed here as broken for five seconds, before the registry knows', async () => {
     await market.attemptEnded(aReport({ nodeId, outcome: 'provider_failed', fault: 'node' }))
-    expect(await first()).toMatchObject({ breaker: 'open', breakerUntil: time + 5_000 })
+    expect(await seen()).toMatchObject({ brokenUntil: time + 5_000 })
     time += 5_000
-    expect(await first()).toMatchObject({ breaker: 'closed' })
+    expect(await seen()).toMatchObject({ brokenUntil: null })
     expect(heard.at(-1)).toMatchObject({ nodeId, fault: 'node' })
   })
 
   it('does not hold against a node what its caller did', async () => {
     await market.attemptEnded(aReport({ nodeId, outcome: 'cancelled', fault: 'caller' }))
-    expect(await first()).toMatchObject({ breaker: 'closed' })
+    expect((await seen())?.brokenUntil ?? null).toBeNull()
   })
 
   it('counts its own attempts under way, each once', async () => {
     await market.attemptStarted(nodeId, CHAT_MODEL, call, 0)
     await market.attemptStarted(nodeId, CHAT_MODEL, call, 0)
     await market.attemptStarted(nodeId, CHAT_MODEL, call, 1)
-    expect(await first()).toMatchObject({ inFlight: 2 })
+    expect(await seen()).toMatchObject({ inFlight: 2 })
     await market.attemptEnded(aReport({ nodeId, callId: call, attempt: 1 }))
-    expect(await first()).toMatchObject({ inFlight: 1 })
+    expect(await seen()).toMatchObject({ inFlight: 1 })
     time += 330_001
-    expect(await first()).toMatchObject({ inFlight: 0 })
+    expect(await seen()).toMatchObject({ inFlight: 0 })
   })
 })

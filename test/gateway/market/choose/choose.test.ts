@@ -23,7 +23,7 @@ describe('rank', () => {
     [
       'places taken by this isolate',
       anOffer({ nodeId: B, concurrencyMax: 4 }),
-      { inFlightLocal: new Map([[B, 4]]) },
+      { local: new Map([[B, { inFlight: 4, brokenUntil: null, busyUntil: null }]]) },
       'busy',
     ],
     ['a context too small', anOffer({ nodeId: B, contextTokens: 99 }), { needsTokens: 100 }, 'context'],

@@ -1,0 +1,121 @@
+// The end of a call: one settle RPC with our own count, asked for until it is answered, and what the caller is told of it.
+// An acknowledged call is a captured call.
+import { sha256Hex } from '../../protocol/canonical.ts'
+import type { Units } from '../../protocol/price.ts'
+import type { Instant, Nanos } from '../../protocol/units.ts'
+import { GatewayError, logError } from '../core/errors.ts'
+import type { AttemptRecord, CallEnd } from '../ledger/account-port.ts'
+import type { Offer } from '../market/market-port.ts'
+import type { AttemptEnd } from './attempt.ts'
+import type { CallNeeds } from './call.ts'
+import { CallerGone, type AttemptFailure } from './failure.ts'
+import type { Meter } from './meter.ts'
+import type { Background, Order } from './order.ts'
+import type { Answered } from './receipt-check.ts'
+import type { KeptAnswer } from './replay.ts'
+import { maySettleLater, settleLater } from './settle-later.ts'
+
+/** A captured call. */
+export interface CapturedCall<Answer> {
+  readonly answer: Answer
+  readonly offer: Offer
+  readonly units: Units
+  readonly chargeNanos: Nanos
+  readonly receipt: string | null
+  readonly salt: string
+}
+
+/** What is kept of a whole answer for who repeats the request; null when it is too long. */
+export type Kept<Answer> = (call: CapturedCall<Answer>) => KeptAnswer | null
+
+/** Attempts that came to an end, and what of them is to be charged. */
+export interface CallRun<Answer> {
+  readonly end: AttemptEnd<Answer>
+  readonly meter: Meter
+  readonly attempts: readonly AttemptRecord[]
+  /** of all attempts, what the caller is told */
+  readonly failure: AttemptFailure | CallerGone | null
+}
+
+/** @throws GatewayError when nothing could be served (nothing is charged); CallerGone when the caller left (what arrived is charged) */
+export async function settle<Answer extends Answered>(
+  needs: CallNeeds,
+  order: Order,
+  run: CallRun<Answer>,
+  kept: Kept<Answer>,
+  background: Background,
+): Promise<CapturedCall<Answer>> {
+  const { end, meter, failure } = run
+  const isCharged = end.served || (failure instanceof CallerGone && meter.hasOutput)
+  const receipt = end.served ? (end.receipt?.jws ?? null) : null
+  const salt = end.served ? end.ticket.salt : null
+  const units = meter.units()
+  const nothing = { inputTokens: 0n, outputTokens: 0n } as Units // zero is a valid count
+  const settled = isCharged ? units : nothing
+  const { offer } = meter
+  const chargeNanos = meter.chargeNanos()
+  const served = end.served ? { answer: end.answer, offer, units, chargeNanos, receipt, salt: end.ticket.salt } : null
+  const callEnd: CallEnd = {
+    callId: order.callId,
+    outcome: end.served ? 'complete' : failure instanceof CallerGone ? 'cancelled' : 'failed',
+    errorCode: failure === null ? null : failure instanceof CallerGone ? 'cancelled' : failure.code,
+    nodeId: meter.offer.nodeId,
+    ...settled,
+    legs: isCharged ? meter.legs() : [],
+    startedAt: order.startedAt,
+    firstTokenAt: end.firstOutputAt as Instant | null, // the clock's own reading
+    endedAt: needs.clock(),
+    receiptHash: receipt === null ? null : sha256Hex(receipt),
+    ticketHash: end.ticketJws === null ? null : sha256Hex(end.ticketJws),
+    priceVersion: meter.offer.priceVersion,
+    detail: {
+      stream: order.stream,
+      attempts: run.attempts,
+      choice: order.explanations,
+      receipt,
+      salt,
+      ticket: end.ticketJws,
+      claimed: meter.claimed(),
+    },
+    kept: order.once && served ? await order.once.keep(() => kept(served)) : null,
+  }
+  const capture = () => needs.accounts(order.principal.accountId).capture(callEnd)
+  const captured = await surely(order, capture).catch((error: unknown) => {
+    if (maySettleLater(callEnd)) background(settleLater(callEnd, capture, needs.timeouts.settleLaterMs))
+    throw error
+  })
+  if (failure instanceof CallerGone) throw failure
+  // Before the failure, which would say that nothing was charged: a hold that ran out was charged by its progress.
+  if (!captured.ok) throw new GatewayError(captured.code)
+  if (failure) throw refusedWith(failure)
+  if (!served) throw new GatewayError('internal_error')
+  return { ...served, chargeNanos: captured.chargeNanos }
+}
+
+/** Hold and capture may be repeated with one effect, so a lost reply is asked for again, in the same words, before the caller is told anything. */
+export async function surely<T>(order: Order, ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (error) {
+      logError(error, order.callId)
+      if (tries === GUARD_TRIES) throw new GatewayError('unavailable', { cause: error })
+      await new Promise((resolve) => setTimeout(resolve, GUARD_PAUSE_MS * 4 ** (tries - 1)))
+    }
+  }
+}
+
+const GUARD_TRIES = 4
+/** ms before the second try, four times as long before each further one: a guard that is being moved is back within a second */
+const GUARD_PAUSE_MS = 50
+
+/** What the caller is told of it: when to come back, or what to leave out. */
+function refusedWith({ code, cause, options: { detail } }: AttemptFailure): GatewayError {
+  if (code === 'unsupported_parameter') return new GatewayError(code, { cause, detail: UNSUPPORTED })
+  const mayComeBack = code === 'provider_busy' || code === 'no_provider'
+  const told = { ...(mayComeBack ? { retryAfterSeconds: 1 } : {}), ...(detail === undefined ? {} : { detail }) }
+  return new GatewayError(code, { cause, ...told })
+}
+
+const UNSUPPORTED =
+  'None of the providers that serve this model now honours every parameter of this request: leave out what is not needed of it.'
