@@ -10,6 +10,7 @@ import { createStripeAdapter } from './ledger/stripe-events.ts'
 import { createMarket } from './market/market.ts'
 import { createNodeGuards } from './market/guard/node-guard.ts'
 import { createNodeOwners } from './market/nodes/node-owner-book.ts'
+import { createSanctions } from './market/nodes/sanctions.ts'
 import { createDirectLink } from './link/direct.ts'
 import { createNodeLink } from './link/node-link.ts'
 import { createDohResolver } from './link/resolver.ts'
@@ -45,6 +46,7 @@ export async function createServices(bindings: Bindings) {
     operatorMoney: createOperatorMoney({ db: bindings.DB, accounts: createAccounts(bindings.ACCOUNT) }),
     payments: config.stripe ? [createStripeAdapter(config.stripe)] : [],
     nodeGuards,
+    sanctions: createSanctions({ db: bindings.DB, nodeGuards, clock: systemClock, random: systemRandom }),
     market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock }),
     link: createNodeLink({
       direct: createDirectLink({ allowLocal: config.isLocal }),

@@ -3,6 +3,7 @@
 import type { NodeState } from '../../../protocol/node.ts'
 import type { ModelId } from '../../../protocol/units.ts'
 import type { ProbeResult } from './probe.ts'
+import { PROBATION } from './vesting.ts'
 
 export type OfferState = 'pending' | 'live' | 'paused'
 
@@ -27,24 +28,30 @@ export interface ReviewedOffer {
 export interface Admission {
   readonly node: { readonly state: NodeState; readonly reason: string | null }
   readonly offers: readonly Omit<ReviewedOffer, 'probe'>[]
-  /** the node goes from pending to probation now */
+  /** the node goes from pending to probation, or to where its history has brought it */
   readonly isAdmitted: boolean
 }
 
 /**
- * Decides after a proof.
+ * Decides after a proof. A node that served its probation before, and has moved or come back since, is active as it was.
+ * @param served attempts its guard has counted
  * @example a pending node with one passed and one failed offer -> node in probation, first offer live, second pending with its reason
  */
 export function admit(
   node: { readonly state: NodeState; readonly reason: string | null },
   reviewed: readonly ReviewedOffer[],
+  served: number,
 ): Admission {
   const offers = reviewed.map(afterProbe)
   if (node.state !== 'pending') return { node, offers, isAdmitted: false }
   if (!offers.some(({ state }) => state === 'live'))
     return { node: { state: 'pending', reason: REASON.noOffer }, offers, isAdmitted: false }
-  return { node: { state: 'probation', reason: null }, offers, isAdmitted: true }
+  return { node: { state: earnedState(served), reason: null }, offers, isAdmitted: true }
 }
+
+/** What a node that may serve has earned by serving. */
+export const earnedState = (served: number): 'probation' | 'active' =>
+  served >= PROBATION.attempts ? 'active' : 'probation'
 
 function afterProbe({ modelId, state, reason, probe }: ReviewedOffer): Omit<ReviewedOffer, 'probe'> {
   if (state !== 'pending' || probe === null) return { modelId, state, reason }

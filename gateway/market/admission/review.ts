@@ -38,9 +38,12 @@ export async function reviewNode(needs: ReviewNeeds, nodeId: NodeId, options: { 
     const probe: ProbeResult | null = isDue ? await probeOffer(needs, ready, toModel(model), deadline) : null
     reviewed.push({ modelId: asModelId(offer.modelId), state, reason: offer.reason, probe })
   }
-  const admission = admit({ state: NodeState.parse(record.node.state), reason: record.node.reason }, reviewed)
+  const guard = needs.nodeGuards(nodeId)
+  const { state, reason } = record.node
+  const served = state === 'pending' ? await guard.servedAttempts() : 0
+  const admission = admit({ state: NodeState.parse(state), reason }, reviewed, served)
   // First the guard: a node that is live in the registry must not carry yesterday's open breaker.
-  if (admission.isAdmitted) await needs.nodeGuards(nodeId).beginProbation(nodeId)
+  if (admission.isAdmitted) await guard.admitted(nodeId)
   await needs.book.admitted(record.node, admission, needs.clock())
 }
 

@@ -1,4 +1,4 @@
-// What part of a new node's earnings waits, and until when: a rule. A node in probation has shown little yet; whoever means to take money for
+// How long a probation lasts, what part of a new node's earnings waits, and until when: a rule. A node in probation has shown little yet; whoever means to take money for
 // bad answers and vanish would have to wait a week for half of it, and money that has not vested can be taken back.
 import type { NodeState } from '../../../protocol/node.ts'
 import { instant, type AccountId, type Instant } from '../../../protocol/units.ts'
@@ -6,6 +6,8 @@ import { instant, type AccountId, type Instant } from '../../../protocol/units.t
 const DAY_MS = 86_400_000
 
 export const PROBATION = {
+  /** served attempts that end it */
+  attempts: 20,
   /** basis points of the operator's share that wait: half, so that an honest node can pay for its power meanwhile */
   vestingShareBps: 5_000,
   /** ms: as long as complaints and audits of a call usually take to come in */

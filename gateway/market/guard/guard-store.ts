@@ -61,9 +61,14 @@ export class GuardStore {
     this.#sql.exec('UPDATE node SET served = served + 1')
   }
 
-  startOver(): void {
+  forgetServed(): void {
     this.#sql.exec('UPDATE node SET served = 0')
-    this.#sql.exec('UPDATE offers SET state = NULL, changes = changes + 1')
+  }
+
+  /** What is known of the offers' health stays. */
+  closeBreakers(): void {
+    const close = `UPDATE offers SET state = json_set(state, '$.breaker', json(?)), changes = changes + 1 WHERE state IS NOT NULL`
+    this.#sql.exec(close, JSON.stringify(CLOSED))
   }
 
   /** Notes that it is done now, unless it was less than `apartMs` ago. @returns ms until it may be done; 0: it is done now */

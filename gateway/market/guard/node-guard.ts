@@ -7,6 +7,7 @@ import type { Bindings } from '../../core/env.ts'
 import { systemClock } from '../../core/clock.ts'
 import { logError } from '../../core/errors.ts'
 import { toGuardCall, type LinkGuard } from '../../link/link-request.ts'
+import { PROBATION } from '../admission/vesting.ts'
 import type { AttemptReport } from '../market-port.ts'
 import { GuardLink } from './guard-link.ts'
 import { createLinkBook } from './link-book.ts'
@@ -18,7 +19,7 @@ import { afterReport, ATTEMPT_MS, mean, verdictOf } from '../health/health.ts'
 import { afterAttempt, breakerState } from '../health/breaker.ts'
 
 /** Served attempts after which a node leaves probation. */
-export const PROBATION_ATTEMPTS = 20
+export const PROBATION_ATTEMPTS = PROBATION.attempts
 /** ms between two copies to D1 */
 const PROJECT_MS = 5_000
 /** An ended one is remembered so long, for a report that comes twice. */
@@ -30,7 +31,11 @@ export type Paced = 'selftest' | 'offers' | 'resume' | 'registration'
 export interface NodeGuardPort extends LinkGuard {
   attemptStarted(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): Promise<void>
   attemptEnded(report: AttemptReport): Promise<void>
-  /** A node has just been admitted: its twenty attempts begin anew, its breakers are closed. */
+  /** Attempts it ever served, or since its last suspension: a probation's worth of them makes it active. */
+  servedAttempts(): Promise<number>
+  /** A node has just passed its probes: its breakers are closed. What it has served, and how well, stays: registering again washes nothing away. */
+  admitted(nodeId: NodeId): Promise<void>
+  /** A node is let in again after a suspension: as admitted, and its attempts are counted from none. */
   beginProbation(nodeId: NodeId): Promise<void>
   /** What its operator may ask for every so often only. @returns ms to wait; 0: it may be done now, and the time is noted */
   pace(what: Paced, apartMs: number): Promise<number>
@@ -118,10 +123,20 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
     await this.#wakeBy(isUrgent ? now : instant(now + PROJECT_MS))
   }
 
+  async servedAttempts(): Promise<number> {
+    return this.#store.served()
+  }
+
+  async admitted(nodeId: NodeId): Promise<void> {
+    this.#store.remember(nodeId)
+    this.#store.closeBreakers()
+    await this.#wakeBy(systemClock())
+  }
+
   async beginProbation(nodeId: NodeId): Promise<void> {
     this.#store.remember(nodeId)
-    this.#store.startOver()
-    await this.#wakeBy(systemClock())
+    this.#store.forgetServed()
+    await this.admitted(nodeId)
   }
 
   async pace(what: Paced, apartMs: number): Promise<number> {

@@ -9,7 +9,7 @@ import { readJson } from '../../core/json-body.ts'
 import { OPERATOR, SNAPSHOT } from '../../core/limits.ts'
 import { requireNodeKeeper, type KeyInspector } from '../../core/management.ts'
 import type { AppEnv } from '../../core/principal.ts'
-import { REASON } from '../admission/admission.ts'
+import { earnedState, REASON } from '../admission/admission.ts'
 import { createNodeBook } from './node-book.ts'
 import type { NodeGuards, Paced } from '../guard/node-guard.ts'
 import { toNodeView } from './node-view.ts'
@@ -105,9 +105,10 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
       .post('/nodes/:id/resume', async (c) => {
         const { id, node, offers } = await findOwn(c)
         const isReady = node.provedAt !== null && offers.some(({ offer }) => offer.state === 'live')
-        // Its guard still knows what it served, and makes it active again when that is enough.
         if (!isReady && node.state === 'draining') await inPace(id, 'resume', OPERATOR.resumeApartMs)
-        const [to, reason] = isReady ? (['probation', null] as const) : (['pending', REASON.unproved] as const)
+        // Its guard still knows what it has served: draining costs no standing.
+        const earned = isReady ? earnedState(await nodeGuards(id).servedAttempts()) : null
+        const [to, reason] = earned ? ([earned, null] as const) : (['pending', REASON.unproved] as const)
         const isMoved = await offerBook.moveNode(id, ['draining'], to, reason)
         if (!isMoved) throw new GatewayError('conflict', { detail: 'This node is not draining.' })
         if (!isReady) await review(id, true)

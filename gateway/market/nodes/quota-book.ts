@@ -12,25 +12,33 @@ type Database = ReturnType<typeof drizzle>
 export interface Entrant {
   readonly id: string
   readonly operatorAccountId: string
+  /** the wallet that authorised it */
+  readonly operatorAddress: string
   readonly endpoint: string
 }
 
 export async function countsFor(db: Database, node: Entrant, now: Instant): Promise<NodeCounts> {
   const { owned, newInHour, pending, atHost } = questions(node, now)
   const first = sql`SELECT min(${nodes.createdAt}) FROM ${nodes} WHERE ${isNewOf(node, now)}`
-  const { firstAt, ...counts } = await db.get<
-    Record<'owned' | 'newInHour' | 'pending' | 'atHost', number> & { firstAt: number | null }
-  >(
-    sql`SELECT (${owned}) AS owned, (${newInHour}) AS newInHour, (${first}) AS firstAt, (${pending}) AS pending, (${atHost}) AS atHost`,
-  )
-  return { ...counts, firstOfHour: firstAt === null ? null : instant(firstAt) }
+  const [{ firstAt, ...counts }, suspended] = await Promise.all([
+    db.get<Record<'owned' | 'newInHour' | 'pending' | 'atHost', number> & { firstAt: number | null }>(
+      sql`SELECT (${owned}) AS owned, (${newInHour}) AS newInHour, (${first}) AS firstAt, (${pending}) AS pending, (${atHost}) AS atHost`,
+    ),
+    db.select({ name: nodes.name, reason: nodes.reason }).from(nodes).where(isSuspendedOf(node)).get(),
+  ])
+  return { ...counts, firstOfHour: firstAt === null ? null : instant(firstAt), suspended: suspended ?? null }
 }
 
 /** Fails the batch it stands in, first, when this node is over a quota. */
 export function refuseOver(db: Database, entry: Entry, node: Entrant, limits: EntryLimits, now: Instant) {
   const { owned, newInHour, pending, atHost } = questions(node, now)
   const isOver: SQL[] = [sql`(${atHost}) >= ${limits.perHost}`]
-  if (entry !== 'moved') isOver.push(sql`(${owned}) >= ${limits.owned}`, sql`(${pending}) >= ${limits.pending}`)
+  if (entry !== 'moved')
+    isOver.push(
+      sql`EXISTS (SELECT 1 FROM ${nodes} WHERE ${isSuspendedOf(node)})`,
+      sql`(${owned}) >= ${limits.owned}`,
+      sql`(${pending}) >= ${limits.pending}`,
+    )
   if (entry === 'new') isOver.push(sql`(${newInHour}) >= ${limits.perHour}`)
   return db
     .select({ raised: sql`CASE WHEN ${sql.join(isOver, sql` OR `)} THEN json('over a quota') END` })
@@ -48,6 +56,10 @@ function questions(node: Entrant, now: Instant) {
     atHost: countOf(and(isAtHost(node.endpoint), isHere, ne(nodes.id, node.id), weighs(node.operatorAccountId, now))),
   }
 }
+
+/** An operator is its account, and its wallet under whatever account. */
+const isSuspendedOf = ({ id, operatorAccountId, operatorAddress }: Entrant): SQL =>
+  sql`${nodes.state} = 'suspended' AND ${nodes.id} <> ${id} AND (${nodes.operatorAccountId} = ${operatorAccountId} OR ${nodes.operatorAddress} = ${operatorAddress})`
 
 /** One that drains waits as well, until it has proved its endpoint: it may come back at any moment. */
 const isWaiting = or(eq(nodes.state, 'pending'), and(eq(nodes.state, 'draining'), isNull(nodes.provedAt)))

@@ -1,4 +1,4 @@
-// How many nodes an account may bring in, and how many may stand behind one host name: a rule. A wallet costs nothing and every registration
+// Who may bring in a node, how many, and how many may stand behind one host name: a rule. A wallet costs nothing and every registration
 // makes the gateway call somewhere, so newcomers are bounded before they have earned anything. Updates of a node that is there count nothing.
 import type { Result } from '../../../protocol/errors.ts'
 import type { Instant } from '../../../protocol/units.ts'
@@ -16,6 +16,8 @@ export interface NodeCounts {
   readonly pending: number
   /** behind the same host name: proved, or this account's, or made within the hour. Who never proves cannot keep others out for long. */
   readonly atHost: number
+  /** a suspended node of this operator, and why it is; null without one */
+  readonly suspended: { readonly name: string; readonly reason: string | null } | null
 }
 
 export type EntryLimits = NodeQuotas & {
@@ -26,7 +28,8 @@ export type EntryLimits = NodeQuotas & {
 /** `new`: made now. `back`: was revoked. `moved`: to another host. */
 export type Entry = 'new' | 'back' | 'moved'
 
-export type QuotaRefusal = Extract<Result<null, 'conflict' | 'rate_limited' | 'endpoint_refused'>, { ok: false }> & {
+type QuotaCode = 'forbidden' | 'conflict' | 'rate_limited' | 'endpoint_refused'
+export type QuotaRefusal = Extract<Result<null, QuotaCode>, { ok: false }> & {
   readonly retryAfterMs?: number
 }
 
@@ -35,6 +38,7 @@ export type QuotaRefusal = Extract<Result<null, 'conflict' | 'rate_limited' | 'e
  * @example quotaRefusal('new', { owned: 3, newInHour: 10, firstOfHour: 0, … }, limits, 60_000) // rate_limited, in 59 minutes
  */
 export function quotaRefusal(entry: Entry, counts: NodeCounts, limits: EntryLimits, now: Instant): QuotaRefusal | null {
+  if (counts.suspended && entry !== 'moved') return ejected(counts.suspended)
   if (counts.atHost >= limits.perHost)
     return refused('endpoint_refused', `At most ${limits.perHost} nodes stand behind one host name.`)
   if (entry === 'moved') return null
@@ -61,6 +65,15 @@ export function hostPrefix(endpoint: string): string | null {
   if (!URL.canParse(endpoint)) return null
   const { protocol, hostname } = new URL(endpoint)
   return `${protocol}//${hostname}`
+}
+
+/** A new key is no new operator: what was stopped would go on under another name. */
+function ejected({ name, reason }: { readonly name: string; readonly reason: string | null }): QuotaRefusal {
+  const why = reason === null ? '' : ` (${reason.replace(/[.!?]$/, '')})`
+  return refused(
+    'forbidden',
+    `The node "${name}" of this operator is suspended${why}: others come in when that is lifted.`,
+  )
 }
 
 const refused = (code: QuotaRefusal['code'], detail: string): QuotaRefusal => ({ ok: false, code, detail })

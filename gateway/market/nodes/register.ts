@@ -62,8 +62,10 @@ export async function registerNode(
   }
   const nodeId = asNodeId(node.id)
   const before = existing ? ((await needs.book.find(nodeId))?.offers ?? []) : []
+  // Who moved or comes back answers its probes anew; its health, its trust and what it has served stay with it all the while.
+  const isProbedAnew = isMoved || existing.state === 'revoked'
   const isLive = (modelId: string) =>
-    !isMoved && before.some(({ offer }) => offer.modelId === modelId && offer.state === 'live')
+    !isProbedAnew && before.some(({ offer }) => offer.modelId === modelId && offer.state === 'live')
   const offers = request.offers.map((offer) => toOfferRow(node.id, offer, isLive(offer.model), now))
   await save(needs, node, offers, entryOf(existing, request.endpoint), now)
   if (existing && isMoved) await dropLink(needs, nodeId)

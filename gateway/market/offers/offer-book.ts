@@ -56,7 +56,7 @@ export function createOfferBook(database: D1Database) {
   }
 }
 
-/** The statements that save one offer. @param over what of an offer that is there already comes from elsewhere */
+/** The statements that save one offer; what its node's guard and audits have found stays as it is. @param over what of an offer that is there already comes from elsewhere */
 export function saveOffer(
   db: Database,
   offer: OfferRow,
@@ -70,6 +70,7 @@ export function saveOffer(
     firstTokenMs: _f,
     unitsPerKs: _k,
     inFlight: _i,
+    driftPpm: _d,
     busyPpm: _p,
     inFlightCap: _c,
     windows: _w,

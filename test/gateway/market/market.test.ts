@@ -40,6 +40,8 @@ const wrap = (statement: D1PreparedStatement): D1PreparedStatement =>
 const guard: NodeGuardPort = {
   attemptStarted: (id) => Promise.resolve(void heard.push(id)),
   attemptEnded: (report) => Promise.resolve(void heard.push(report)),
+  servedAttempts: () => Promise.resolve(0),
+  admitted: () => Promise.resolve(),
   beginProbation: () => Promise.resolve(),
   pace: () => Promise.resolve(0),
   dropLink: () => Promise.resolve(),

@@ -25,7 +25,7 @@ describe('admit', () => {
 
   it('lets a node into probation with its first live offer, and says of the others why not', () => {
     const other = 'maker/other' as ModelId
-    expect(admit(pending, [offer({ probe: passed }), offer({ modelId: other, probe: failed })])).toEqual({
+    expect(admit(pending, [offer({ probe: passed }), offer({ modelId: other, probe: failed })], 0)).toEqual({
       node: { state: 'probation', reason: null },
       offers: [
         { modelId: CHAT_MODEL, state: 'live', reason: null },
@@ -35,14 +35,23 @@ describe('admit', () => {
     })
   })
 
+  it.each([
+    [0, 'probation'],
+    [19, 'probation'],
+    [20, 'active'],
+    [1_000, 'active'],
+  ])('lets one that has served %i attempts before into %s', (served, state) => {
+    expect(admit(pending, [offer({ probe: passed })], served).node).toEqual({ state, reason: null })
+  })
+
   it('keeps a node pending while no offer is live', () => {
-    const admission = admit(pending, [offer({ probe: failed }), offer({ state: 'paused', probe: passed })])
+    const admission = admit(pending, [offer({ probe: failed }), offer({ state: 'paused', probe: passed })], 20)
     expect(admission).toMatchObject({ node: { state: 'pending', reason: REASON.noOffer }, isAdmitted: false })
     expect(admission.offers.map(({ state }) => state)).toEqual(['pending', 'paused'])
   })
 
   it.each(['probation', 'active', 'draining', 'suspended'] as const)('leaves a node that is %s as it is', (state) => {
-    expect(admit({ state, reason: 'y' }, [offer({ probe: passed })])).toMatchObject({
+    expect(admit({ state, reason: 'y' }, [offer({ probe: passed })], 20)).toMatchObject({
       node: { state, reason: 'y' },
       isAdmitted: false,
     })

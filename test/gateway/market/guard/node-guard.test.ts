@@ -121,16 +121,33 @@ describe('NodeGuard', () => {
     expect(await nodeState()).toBe('active')
   })
 
-  it('begins anew with each probation', async () => {
+  it('keeps what a node has served, and how well, when it is admitted again: only its breakers are closed', async () => {
+    for (let i = 0; i < PROBATION_ATTEMPTS; i++) await end(callId())
+    for (let i = 0; i < 3; i++) await end(callId(), failure)
+    await flush()
+    const before = await row()
+    expect(before).toMatchObject({ breaker: 'open' })
+    await guards(nodeId).admitted(nodeId)
+    await env.DB.prepare("UPDATE nodes SET state = 'probation' WHERE id = ?").bind(nodeId).run()
+    await flush()
+    expect(await guards(nodeId).servedAttempts()).toBe(PROBATION_ATTEMPTS)
+    expect(await nodeState()).toBe('active')
+    const { success_ppm, first_token_ms } = before
+    expect(await row()).toMatchObject({ breaker: 'closed', breaker_until: null, success_ppm, first_token_ms })
+  })
+
+  it('counts from none in the probation after a suspension, and forgets no health', async () => {
     for (let i = 0; i < PROBATION_ATTEMPTS; i++) await end(callId())
     for (let i = 0; i < 3; i++) await end(callId(), failure)
     await flush()
     expect(await nodeState()).toBe('active')
+    const { success_ppm } = await row()
     await env.DB.prepare("UPDATE nodes SET state = 'probation' WHERE id = ?").bind(nodeId).run()
     await guards(nodeId).beginProbation(nodeId)
     await flush()
+    expect(await guards(nodeId).servedAttempts()).toBe(0)
     expect(await nodeState()).toBe('probation')
-    expect(await row()).toMatchObject({ breaker: 'closed', breaker_until: null, success_ppm: null })
+    expect(await row()).toMatchObject({ breaker: 'closed', breaker_until: null, success_ppm })
   })
 
   it('goes on trying while the registry is away, however often that fails', async () => {

@@ -12,7 +12,8 @@ import { addWallet, aRegistration, createMarketApp, type MarketApp } from '../ma
 const HOUR_MS = 3_600_000
 const NOW = instant(10 * HOUR_MS)
 const LIMITS = { ...NODE_QUOTAS, owned: 50 }
-const NOTHING: NodeCounts = { owned: 0, newInHour: 0, firstOfHour: null, pending: 0, atHost: 0 }
+const NOTHING: NodeCounts = { owned: 0, newInHour: 0, firstOfHour: null, pending: 0, atHost: 0, suspended: null }
+const suspended = { name: 'a machine', reason: 'Its answers were wrong.' }
 
 describe('the rule', () => {
   it.each<[string, Entry, Partial<NodeCounts>, string | null]>([
@@ -28,6 +29,9 @@ describe('the rule', () => {
     ['the twentieth of a host', 'new', { atHost: 19 }, null],
     ['the twenty-first', 'new', { atHost: 20 }, 'endpoint_refused'],
     ['one that moves there', 'moved', { atHost: 20 }, 'endpoint_refused'],
+    ['a new one of an operator with a suspended node', 'new', { suspended }, 'forbidden'],
+    ['a revoked one of such an operator', 'back', { suspended }, 'forbidden'],
+    ['one of its others that moves', 'moved', { suspended }, null],
     ['one that moves elsewhere, of an account that is full', 'moved', { owned: 50, pending: 10, newInHour: 10 }, null],
   ])('%s', (_, entry, counts, code) => {
     expect(quotaRefusal(entry, { ...NOTHING, ...counts }, LIMITS, NOW)?.code ?? null).toBe(code)
