@@ -17,7 +17,7 @@ import { saveConfig } from '../../provider-node/config-file.ts'
 import { storedConfig } from '../../provider-node/config.ts'
 import { identity } from '../provider-node/graphs.ts'
 import { aCountingServer, countingEntry } from '../support/counting-server.ts'
-import { countingModel } from '../support/fault-node.ts'
+import { countingModel } from '../support/fault-node-words.ts'
 import { nodeProgram, type ServingNode } from '../support/node-program.ts'
 import { drive, percentile, type Measured, type Target } from './load.ts'
 

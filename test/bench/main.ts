@@ -11,7 +11,7 @@ import { z } from 'zod'
 import { createClient } from '../../protocol/client.ts'
 import { startGateway, type Gateway } from '../../gateway/local/gateway.ts'
 import { configWithEntry } from '../support/config-with-entry.ts'
-import { countingModel } from '../support/fault-node.ts'
+import { countingModel } from '../support/fault-node-words.ts'
 import { spawnFaultNode } from '../support/fault-node-process.ts'
 import { drive, percentile, type Measured, type Target } from './load.ts'
 

@@ -3,7 +3,8 @@
 // clients were told. Then the reader itself is tested: copies are damaged, and each damage must be named.
 import { randomInt } from 'node:crypto'
 import type Database from 'libsql'
-import { countingModel, startFaultNode, type FaultNode } from '../support/fault-node.ts'
+import { startFaultNode, type FaultNode } from '../support/fault-node.ts'
+import { countingModel } from '../support/fault-node-words.ts'
 import { startMarket, type Market } from '../support/market.ts'
 import { checkAlways, checkSettled } from './checker.ts'
 import { readDeadState } from './dead-state.ts'

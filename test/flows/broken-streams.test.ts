@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromUsd } from '../../protocol/units.ts'
 import { eventually } from '../support/eventually.ts'
-import { countingModel, startFaultNode, type FaultNode } from '../support/fault-node.ts'
+import { startFaultNode, type FaultNode } from '../support/fault-node.ts'
+import { countingModel } from '../support/fault-node-words.ts'
 import { spawnFaultNode } from '../support/fault-node-process.ts'
 import { startMarket, type Consumer, type Market } from '../support/market.ts'
 

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { jcs, sha256Hex } from '../../protocol/canonical.ts'
 import { fromUsd } from '../../protocol/units.ts'
 import { eventually } from '../support/eventually.ts'
-import { countingModel } from '../support/fault-node.ts'
+import { countingModel } from '../support/fault-node-words.ts'
 import { startMarket, type Market } from '../support/market.ts'
 
 const MODEL = 'test/wire-before'

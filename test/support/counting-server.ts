@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { ModelConfig } from '../../provider-node/config.ts'
 import { aServer, CHAT, DONE, MODELS, modelList, say, used } from '../provider-node/engines/upstream/scripted-server.ts'
-import { countingModel } from './fault-node.ts'
+import { countingModel } from './fault-node-words.ts'
 
 export interface CountingServer {
   readonly url: string

@@ -2,7 +2,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { countingModel, startFaultNode } from './fault-node.ts'
+import { startFaultNode } from './fault-node.ts'
+import { countingModel } from './fault-node-words.ts'
 
 const Ready = z.object({ endpoint: z.string(), nodeId: z.string() })
 
