@@ -60,6 +60,7 @@ function transferFault({ account, legs, deltaNanos, correction, kind }: JournalL
   if (legs.length !== 2 || !own || !other || other.role !== 'house' || own.role === 'house')
     return `a ${kind} moves between ${shape.house ?? 'the house'} and the account, and nobody else`
   if (own.vestsAt !== undefined || other.vestsAt !== undefined) return `a ${kind} does not vest`
+  if (own.node !== undefined || other.node !== undefined) return `no node earns by a ${kind}`
   const isRightWay = shape.moves === 'in' ? deltaNanos > 0n : deltaNanos < 0n
   return isRightWay ? null : `a ${kind} moves money the other way`
 }
@@ -79,7 +80,12 @@ function callFault({ account, legs, call, transferId }: JournalLine): string | n
   const [payer, ...otherPayers] = legs.filter(({ role }) => role === 'payer')
   if (payer?.party !== account || payer.amountNanos >= 0n || otherPayers.length > 0)
     return 'a call is paid by its own account, in one leg'
-  for (const { party, role, amountNanos, vestsAt } of legs) {
+  const operated = legs.filter(({ role }) => role === 'operator')
+  // Either the call's own node earned all of it, or each part says whose it is.
+  if (operated.some(({ node }) => node === undefined) && operated.some(({ node }) => node !== undefined))
+    return 'only some of its nodes are named'
+  for (const { party, role, amountNanos, vestsAt, node } of legs) {
+    if (node !== undefined && role !== 'operator') return 'only what nodes earn names one'
     if (role === 'payer') continue
     if (amountNanos <= 0n) return 'somebody beside the caller pays'
     const isHouseLeg = role === 'house'

@@ -15,7 +15,7 @@ import {
   TokenCount,
   UsdNanos,
 } from './fields.ts'
-import { nanos, toSqlInteger, toUsd, type AccountId, type Instant, type Nanos } from './units.ts'
+import { nanos, toSqlInteger, toUsd, type AccountId, type Instant, type Nanos, type NodeId } from './units.ts'
 
 export const LineKind = z.enum([
   // what is charged for a call; without legs when nothing is
@@ -52,6 +52,8 @@ export interface Leg {
   readonly amountNanos: Nanos
   /** the money arrives with its credit but can be spent only from then on; absent: at once */
   readonly vestsAt?: Instant
+  /** of an operator's leg, where several nodes are paid for one call: which of them earned it; absent: the call's own */
+  readonly node?: NodeId
 }
 
 export const CallOutcome = z.enum(['complete', 'cancelled', 'failed', 'expired'])
@@ -134,21 +136,29 @@ const AboutJson = {
   receipt: ReceiptJson.optional(),
 }
 
-/** A leg as it stands in hashed lines: `{ party, role, amount }`, the amount in decimal dollars. */
+/** A leg as it stands in hashed lines: `{ party, role, amount }`, the amount in decimal dollars; `vestsAt` and `node` where they are said. */
 export const LegJson = z
-  .object({ party: AccountIdText, role: LegRole, amount: UsdNanos, vestsAt: InstantNumber.optional() })
-  .transform(({ party, role, amount, vestsAt }): Leg => ({
+  .object({
+    party: AccountIdText,
+    role: LegRole,
+    amount: UsdNanos,
+    vestsAt: InstantNumber.optional(),
+    node: NodeIdText.optional(),
+  })
+  .transform(({ party, role, amount, vestsAt, node }): Leg => ({
     party,
     role,
     amountNanos: amount,
     ...(vestsAt === undefined ? {} : { vestsAt }),
+    ...(node === undefined ? {} : { node }),
   }))
 
-export const legToJson = ({ party, role, amountNanos, vestsAt }: Leg) => ({
+export const legToJson = ({ party, role, amountNanos, vestsAt, node }: Leg) => ({
   party,
   role,
   amount: toUsd(amountNanos),
   ...(vestsAt === undefined ? {} : { vestsAt }),
+  ...(node === undefined ? {} : { node }),
 })
 
 const LineJson = z

@@ -94,8 +94,9 @@ async function attemptInTurn<Answer extends Answered>(
     const meter = new Meter(order, candidate, attempts.length, bounds, needs.clock())
     const end = await runAttempt(needs, order, meter, serve, call, caller)
     attempts.push(end.record)
-    if (end.served) return { end, meter, attempts, failure: null }
-    if (end.failure instanceof CallerGone) return { end, meter, attempts, failure: end.failure }
+    if (end.served) return { end, meter, paid: [meter], attempts, failure: null }
+    if (end.failure instanceof CallerGone)
+      return { end, meter, paid: meter.hasOutput ? [meter] : [], attempts, failure: end.failure }
     failed.push({ position, failure: end.failure })
     // Who does not stream has nothing before the end: a broken attempt is thrown away whole.
     const hasReachedCaller = order.stream && meter.hasOutput
@@ -103,7 +104,7 @@ async function attemptInTurn<Answer extends Answered>(
     const next = nextAttempt({ candidates: order.candidates, failed, mayResume, mayRetry: true, random: 0 })
     if (next.do === 'stop' || call.signal.aborted) {
       const all = failed.map(({ failure }) => failure)
-      return { end, meter, attempts, failure: hasReachedCaller ? end.failure : verdict(all) }
+      return { end, meter, paid: [], attempts, failure: hasReachedCaller ? end.failure : verdict(all) }
     }
     position = next.position
   }

@@ -1,12 +1,11 @@
 // The meter of one attempt: our own count of what arrived, what it costs at the frozen price, and the progress reports that let the guard
 // settle if this gateway vanishes. It believes a node's claims only as far as count.ts does.
 import { NodeUsageClaim } from '../../protocol/node.ts'
-import { costOf, type Units } from '../../protocol/price.ts'
+import { costOf, type Price, type Units } from '../../protocol/price.ts'
 import type { Receipt } from '../../protocol/receipt.ts'
-import { bytes, nanos, type Instant, type Nanos } from '../../protocol/units.ts'
-import type { Leg } from '../../protocol/journal.ts'
+import { bytes, nanos, tokens, type Instant, type Nanos } from '../../protocol/units.ts'
 import type { AccountPort, ChargeTerms } from '../ledger/account-port.ts'
-import { legsFor } from '../ledger/split.ts'
+import type { Part } from '../ledger/split.ts'
 import type { Offer } from '../market/market-port.ts'
 import { vestingOf } from '../market/admission/vesting.ts'
 import { countUnits, isOverOrder, type Observed } from './count.ts'
@@ -28,6 +27,8 @@ export class Meter {
   #outputBytes = 0
   /** bytes of tensors, in and out, of an answer that came; null for words */
   #tensorBytes: number | null = null
+  #characters = 0
+  #hasBrokenOff = false
   /** choices whose text so far ends between the two halves of a character */
   readonly #endInHalf = new Set<number>()
   #reportedAt: Instant
@@ -75,6 +76,7 @@ export class Meter {
   /** @param choice whose text it is: those of several come in any order */
   noteOutput(text: string, choice = 0): void {
     if (text === '') return
+    this.#characters += text.length
     // A half of a character is three bytes by itself, and both together are four: cutting there must not add to the bill.
     const joins = this.#endInHalf.has(choice) && /^[\udc00-\udfff]/.test(text)
     this.#outputBytes += encoder.encode(text).byteLength - (joins ? 2 : 0)
@@ -95,8 +97,19 @@ export class Meter {
     return isOverOrder(this.#observed())
   }
 
+  /** UTF-16 units of text that are part of the answer */
+  get characters(): number {
+    return this.#characters
+  }
+
+  /** Somebody else goes on. For the input, and for the call itself, only who finishes is paid: what remains here is the output. */
+  breakOff(): void {
+    this.#hasBrokenOff = true
+  }
+
   units(): Units {
-    const words = countUnits(this.#observed())
+    const counted = countUnits(this.#observed())
+    const words = this.#hasBrokenOff ? { ...counted, inputTokens: tokens(0) } : counted
     if (this.#tensorBytes === null) return words
     const most = Number(this.candidate.most.tensorBytes ?? 0n)
     return { ...words, tensorBytes: bytes(Math.min(this.#tensorBytes, most)) }
@@ -104,11 +117,12 @@ export class Meter {
 
   /** What these units cost, or nothing while nothing was delivered. Never above the hold: units are bounded by the order. */
   chargeNanos(): Nanos {
-    return this.hasOutput ? costOf(this.units(), this.offer.price) : nanos(0n)
+    return this.hasOutput ? costOf(this.units(), this.#price()) : nanos(0n)
   }
 
-  legs(): Leg[] {
-    return this.hasOutput ? legsFor(this.units(), this.#terms(), this.order.principal.accountId) : []
+  /** What its node is to be paid for. */
+  part(): Part {
+    return { nodeId: this.offer.nodeId, units: this.units(), terms: this.#terms() }
   }
 
   /** The node's own count, as far as it is one: what is kept beside ours. */
@@ -143,9 +157,14 @@ export class Meter {
     })
   }
 
+  #price(): Price {
+    const { price } = this.offer
+    return this.#hasBrokenOff ? { ...price, perCall: nanos(0n) } : price
+  }
+
   #terms(): ChargeTerms {
     return {
-      price: this.offer.price,
+      price: this.#price(),
       operator: this.offer.operatorAccountId,
       author: this.candidate.model.authorAccountId,
       priceVersion: this.offer.priceVersion,

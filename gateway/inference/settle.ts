@@ -2,9 +2,10 @@
 // An acknowledged call is a captured call.
 import { sha256Hex } from '../../protocol/canonical.ts'
 import type { Units } from '../../protocol/price.ts'
-import type { Instant, Nanos } from '../../protocol/units.ts'
+import { bytes, nanos, tokens, toUsd, type Instant, type Nanos } from '../../protocol/units.ts'
 import { GatewayError, logError } from '../core/errors.ts'
-import type { AttemptRecord, CallEnd } from '../ledger/account-port.ts'
+import type { AttemptRecord, CallEnd, PaidPart } from '../ledger/account-port.ts'
+import { chargesOf, legsOfParts } from '../ledger/split.ts'
 import type { Offer } from '../market/market-port.ts'
 import type { AttemptEnd } from './attempt.ts'
 import type { CallNeeds } from './call.ts'
@@ -18,7 +19,11 @@ import { maySettleLater, settleLater } from './settle-later.ts'
 /** A captured call. */
 export interface CapturedCall<Answer> {
   readonly answer: Answer
+  /** of the node that finished */
   readonly offer: Offer
+  /** in their order, of all nodes that are paid: of several each one's part */
+  readonly parts: readonly PaidPart[]
+  /** of all of them */
   readonly units: Units
   readonly chargeNanos: Nanos
   readonly receipt: string | null
@@ -30,8 +35,12 @@ export type Kept<Answer> = (call: CapturedCall<Answer>) => KeptAnswer | null
 
 /** Attempts that came to an end, and what of them is to be charged. */
 export interface CallRun<Answer> {
+  /** of the attempt that finished, or was the last */
   readonly end: AttemptEnd<Answer>
+  /** its own */
   readonly meter: Meter
+  /** of all attempts that are paid, in their order: empty when nothing is charged */
+  readonly paid: readonly Meter[]
   readonly attempts: readonly AttemptRecord[]
   /** of all attempts, what the caller is told */
   readonly failure: AttemptFailure | CallerGone | null
@@ -45,29 +54,31 @@ export async function settle<Answer extends Answered>(
   kept: Kept<Answer>,
   background: Background,
 ): Promise<CapturedCall<Answer>> {
-  const { end, meter, failure } = run
-  const isCharged = end.served || (failure instanceof CallerGone && meter.hasOutput)
+  const { end, meter, paid, failure } = run
   const receipt = end.served ? (end.receipt?.jws ?? null) : null
   const salt = end.served ? end.ticket.salt : null
-  const units = meter.units()
-  const nothing = { inputTokens: 0n, outputTokens: 0n } as Units // zero is a valid count
-  const settled = isCharged ? units : nothing
-  const { offer } = meter
-  const chargeNanos = meter.chargeNanos()
-  const served = end.served ? { answer: end.answer, offer, units, chargeNanos, receipt, salt: end.ticket.salt } : null
+  const units = sumOf(paid.map((each) => each.units()))
+  const { offer, candidate } = meter
+  const shares = paid.map((each) => each.part())
+  const charges = chargesOf(shares, order.holdNanos)
+  const chargeNanos = nanos(charges.reduce((sum, charge) => sum + charge, 0n))
+  const parts = paid.map((each, index) => paidPart(each, charges[index] ?? nanos(0n)))
+  const told = { offer, parts, units, chargeNanos, receipt }
+  const served = end.served ? { ...told, answer: end.answer, salt: end.ticket.salt } : null
   const callEnd: CallEnd = {
     callId: order.callId,
     outcome: end.served ? 'complete' : failure instanceof CallerGone ? 'cancelled' : 'failed',
     errorCode: failure === null ? null : failure instanceof CallerGone ? 'cancelled' : failure.code,
-    nodeId: meter.offer.nodeId,
-    ...settled,
-    legs: isCharged ? meter.legs() : [],
+    nodeId: offer.nodeId,
+    modelId: candidate.model.id,
+    ...units,
+    legs: legsOfParts(shares, order.principal.accountId, order.holdNanos),
     startedAt: order.startedAt,
     firstTokenAt: end.firstOutputAt as Instant | null, // the clock's own reading
     endedAt: needs.clock(),
     receiptHash: receipt === null ? null : sha256Hex(receipt),
     ticketHash: end.ticketJws === null ? null : sha256Hex(end.ticketJws),
-    priceVersion: meter.offer.priceVersion,
+    priceVersion: offer.priceVersion,
     detail: {
       stream: order.stream,
       attempts: run.attempts,
@@ -76,6 +87,7 @@ export async function settle<Answer extends Answered>(
       salt,
       ticket: end.ticketJws,
       claimed: meter.claimed(),
+      ...(parts.length > 1 && { parts }),
     },
     kept: order.once && served ? await order.once.keep(() => kept(served)) : null,
   }
@@ -90,6 +102,23 @@ export async function settle<Answer extends Answered>(
   if (failure) throw refusedWith(failure)
   if (!served) throw new GatewayError('internal_error')
   return { ...served, chargeNanos: captured.chargeNanos }
+}
+
+function sumOf(all: readonly Units[]): Units {
+  const sum = (of: (units: Units) => bigint) => all.reduce((total, units) => total + of(units), 0n)
+  const tensorBytes = sum((units) => units.tensorBytes ?? 0n)
+  return {
+    inputTokens: tokens(sum(({ inputTokens }) => inputTokens)),
+    outputTokens: tokens(sum(({ outputTokens }) => outputTokens)),
+    ...(tensorBytes > 0n && { tensorBytes: bytes(tensorBytes) }),
+  }
+}
+
+function paidPart(meter: Meter, charge: Nanos): PaidPart {
+  const { inputTokens, outputTokens } = meter.units()
+  const { nodeId } = meter.offer
+  const counts = { inputTokens: Number(inputTokens), outputTokens: Number(outputTokens) }
+  return { attempt: meter.attempt, nodeId, ...counts, characters: meter.characters, charge: toUsd(charge) }
 }
 
 /** Hold and capture may be repeated with one effect, so a lost reply is asked for again, in the same words, before the caller is told anything. */

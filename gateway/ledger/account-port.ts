@@ -9,6 +9,7 @@ import type { AccountId, Bytes, CallId, Instant, KeyId, ModelId, Nanos, NodeId, 
 import type { Headroom, LimitPort, LimitRefusal } from './limit-port.ts'
 import type { Answered, IdempotencyPort, IdempotentRequest } from './idempotency-port.ts'
 import type { BookStand, JournalHead, SelfCheck } from './self-check-port.ts'
+import type { Part } from './split.ts'
 import type { TransferPort } from './transfer-port.ts'
 
 export type { JournalHead, SelfCheck } from './self-check-port.ts'
@@ -73,13 +74,19 @@ export interface Progress extends Units {
   readonly attempt: number
   readonly nodeId: NodeId
   readonly terms: ChargeTerms
+  /** what other nodes delivered of this answer before they broke off, in their order; absent: nothing */
+  readonly before?: readonly Part[] | undefined
 }
 
 export interface AttemptRecord {
   readonly attempt: number
   readonly nodeId: NodeId
+  /** it was asked for; absent: written before calls had fallback models */
+  readonly modelId?: ModelId
   /** served, or why not */
   readonly outcome: 'served' | ErrorCode
+  /** why it did not serve, in words; absent: it did, or the caller left */
+  readonly reason?: string
   /** ms from sending to the first output; null without output */
   readonly firstTokenMs: number | null
   readonly durationMs: number
@@ -123,6 +130,20 @@ export interface CallDetail {
   readonly ticket: string | null
   /** the node's own count beside ours; null without one */
   readonly claimed: Claimed | null
+  /** of several nodes that are paid, each one's part in order; absent: one */
+  readonly parts?: readonly PaidPart[] | undefined
+}
+
+/** What of an answer came from one node. */
+export interface PaidPart {
+  readonly attempt: number
+  readonly nodeId: NodeId
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** UTF-16 units of its text that are part of the answer */
+  readonly characters: number
+  /** decimal dollars that the caller was charged for it */
+  readonly charge: string
 }
 
 export interface Claimed {

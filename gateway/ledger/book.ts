@@ -91,8 +91,8 @@ const SET_DETAILS = `
 const ADD_ROLLUPS = `
   INSERT INTO rollups_hour (hour, account_id, key_id, model_id, node_id, calls, errors, input_tokens, output_tokens, charge_nanos,
     operator_nanos, author_nanos, house_nanos, tensor_bytes)
-  SELECT value ->> 1, ?2, value ->> 2, value ->> 3, value ->> 4, count(*), sum(value ->> 5), sum(value ->> 6), sum(value ->> 7),
-    sum(value ->> 8), sum(value ->> 9), sum(value ->> 10), sum(value ->> 11), sum(value ->> 12)
+  SELECT value ->> 1, ?2, value ->> 2, value ->> 3, value ->> 4, sum(value ->> 5), sum(value ->> 6), sum(value ->> 7),
+    sum(value ->> 8), sum(value ->> 9), sum(value ->> 10), sum(value ->> 11), sum(value ->> 12), sum(value ->> 13)
   FROM json_each(?1)
   WHERE value ->> 0 > coalesce((SELECT seq FROM cursors WHERE account_id = ?2), 0)
   GROUP BY 1, 3, 4, 5
@@ -167,24 +167,43 @@ function callRows({ line, call }: BookLine): Cell[][] {
 const detailRows = ({ line, call }: BookLine): Cell[][] =>
   call && line.kind === 'receipt' ? [[call.callId, detailToText(call.detail)]] : []
 
-/** The hour is the ledger's own (the line's), so that a closed hour never changes by a gateway's late clock. */
+/**
+ * The hour is the ledger's own (the line's), so that a closed hour never changes by a gateway's late clock. Calls and units are counted once, for
+ * the node that ended the call; what others earned by their parts of it is theirs.
+ */
 function rollupRows({ line, seq, call }: BookLine): Cell[][] {
   if (!call || line.kind !== 'call') return []
+  const { legs } = line
+  const others = [...new Set(legs.flatMap(({ node }) => (node === undefined || node === call.nodeId ? [] : [node])))]
+  const hour = Math.floor(line.at / HOUR_MS) * HOUR_MS
   return [
     [
       seq,
-      Math.floor(line.at / HOUR_MS) * HOUR_MS,
+      hour,
       call.keyId,
       call.modelId,
       call.nodeId ?? '',
+      1,
       call.outcome === 'failed' || call.outcome === 'expired' ? 1 : 0,
       toSqlInteger(call.inputTokens),
       toSqlInteger(call.outputTokens),
       toSqlInteger(call.chargeNanos),
-      toSqlInteger(sumRole(line.legs, 'operator')),
-      toSqlInteger(sumRole(line.legs, 'author')),
-      toSqlInteger(sumRole(line.legs, 'house')),
+      toSqlInteger(
+        sumRole(
+          legs.filter(({ node }) => node === undefined || node === call.nodeId),
+          'operator',
+        ),
+      ),
+      toSqlInteger(sumRole(legs, 'author')),
+      toSqlInteger(sumRole(legs, 'house')),
       toSqlInteger(call.tensorBytes ?? 0n),
     ],
+    ...others.map((node) => {
+      const earned = sumRole(
+        legs.filter((leg) => leg.node === node),
+        'operator',
+      )
+      return [seq, hour, call.keyId, call.modelId, node, 0, 0, 0, 0, 0, toSqlInteger(earned), 0, 0, 0]
+    }),
   ]
 }

@@ -2,6 +2,7 @@
 // What is charged is never above what was set aside, and never above what the last progress said when the gateway vanished.
 import type { ErrorCode } from '../../protocol/errors.ts'
 import {
+  bytes,
   instant,
   tokens,
   type CallId,
@@ -16,7 +17,7 @@ import type { CallOutcome } from '../../protocol/journal.ts'
 import { costOf, type Units } from '../../protocol/price.ts'
 import { readTicket } from '../../protocol/ticket.ts'
 import type { CallDetail, CallEnd, HoldRequest, LateReceipt, Progress } from './account-port.ts'
-import { chargeOf, legsFor } from './split.ts'
+import { chargeOf, legsOfParts, type Part } from './split.ts'
 
 export interface Hold {
   readonly callId: CallId
@@ -81,7 +82,9 @@ export function judgeCapture(
 /** Reports can overtake each other: only a later one is kept. A report that could not be charged is never kept. */
 export function judgeProgress(hold: Hold, progress: Progress): 'keep' | 'ignore' | 'closed' | 'wrong' {
   if (hold.end) return 'closed'
-  if (costOf(progress, progress.terms.price) > hold.amountNanos) return 'wrong'
+  const parts: readonly Pick<Part, 'units' | 'terms'>[] = [...(progress.before ?? []), { ...progress, units: progress }]
+  // Each by itself: together they are cut at the hold.
+  if (parts.some(({ units, terms }) => costOf(units, terms.price) > hold.amountNanos)) return 'wrong'
   const last = hold.progress
   if (!last) return 'keep'
   if (progress.attempt !== last.attempt) return progress.attempt > last.attempt ? 'keep' : 'ignore'
@@ -100,7 +103,8 @@ export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCa
   const { progress } = hold
   const receipt = receiptOf(hold)
   const known = progress ?? receipt
-  const units = progress && lesser(progress, receipt)
+  const parts = progress ? partsOf(progress, lesser(progress, receipt)) : []
+  const units = progress && unitsOf(parts)
   return {
     callId: hold.callId,
     outcome: 'expired',
@@ -109,7 +113,7 @@ export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCa
     inputTokens: units?.inputTokens ?? tokens(0),
     outputTokens: units?.outputTokens ?? tokens(0),
     tensorBytes: units?.tensorBytes,
-    legs: progress && units ? legsFor(units, progress.terms, payer) : [],
+    legs: legsOfParts(parts, payer, hold.amountNanos),
     startedAt: hold.startedAt,
     firstTokenAt: null,
     endedAt: instant(now),
@@ -128,6 +132,22 @@ function receiptOf({ progress, receipt }: Hold): LateReceipt | null {
 
 const lesser = (progress: Progress, receipt: LateReceipt | null): Units =>
   receipt && costOf(receipt, progress.terms.price) < costOf(progress, progress.terms.price) ? receipt : progress
+
+/** What was delivered before, and of the attempt that was under way what is to be paid. */
+const partsOf = ({ nodeId, terms, before }: Progress, units: Units): Part[] => [
+  ...(before ?? []),
+  { nodeId, terms, units },
+]
+
+function unitsOf(parts: readonly Part[]): Units {
+  const sum = (of: (units: Units) => bigint) => parts.reduce((all, { units }) => all + of(units), 0n)
+  const tensorBytes = sum((units) => units.tensorBytes ?? 0n)
+  return {
+    inputTokens: tokens(sum(({ inputTokens }) => inputTokens)),
+    outputTokens: tokens(sum(({ outputTokens }) => outputTokens)),
+    ...(tensorBytes > 0n && { tensorBytes: bytes(tensorBytes) }),
+  }
+}
 
 function expiredDetail(
   hold: Hold,

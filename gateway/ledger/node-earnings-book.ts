@@ -1,5 +1,6 @@
-// What a node earned, as the books have it: the operator's legs of calls, call by call. Legs name an account and no node, so a leg is that node's which
-// finished the call, where it is its operator's; where another operator's node finished, it is that of the operator's last node among the attempts.
+// What a node earned, as the books have it: the operator's legs of calls, call by call. Where several nodes are paid for a call, the legs in its line
+// name theirs. Others name an account alone, so such a leg is that node's which finished the call, where it is its operator's; where another
+// operator's node finished (lines of before), it is that of the operator's last node among the attempts.
 import { fromSqlInteger, instant, nanos, type AccountId, type ModelId, type NodeId } from '../../protocol/units.ts'
 import { LEDGER } from './limits.ts'
 import type { Earning, Place, Reading } from './node-earnings.ts'
@@ -50,17 +51,20 @@ const LINES = `
 const END = `SELECT l.at AS at, l.transfer_id AS id ${LINES} LIMIT 1 OFFSET ?6`
 
 const EARNINGS = `
-  WITH paid AS (SELECT l.account_id, l.seq, l.transfer_id, l.at ${LINES} LIMIT ?6)
+  WITH paid AS (SELECT l.account_id, l.seq, l.transfer_id, l.at ${LINES} LIMIT ?6),
+  told AS (SELECT p.*, n.body, instr(n.body, '"node":"') > 0 AS isNamed
+    FROM paid AS p JOIN lines AS n ON n.account_id = p.account_id AND n.seq = p.seq)
   SELECT p.at AS at, c.id AS id, c.model_id AS model, c.input_tokens AS inputTokens, c.output_tokens AS outputTokens,
     c.tensor_bytes AS tensorBytes, c.charge_nanos AS chargedNanos,
-    (SELECT sum(amount_nanos) FROM legs
-      WHERE account_id = p.account_id AND seq = p.seq AND party = ?1 AND role = 'operator') AS earnedNanos,
+    (SELECT sum(g.amount_nanos) FROM legs AS g
+      WHERE g.account_id = p.account_id AND g.seq = p.seq AND g.party = ?1 AND g.role = 'operator'
+        AND (NOT p.isNamed OR p.body ->> ('$.legs[' || g.leg || '].node') = ?7)) AS earnedNanos,
     coalesce((SELECT max(value ->> 'attempt') FROM json_each(c.detail, '$.attempts') WHERE value ->> 'nodeId' = ?7), 0) AS attempt
-  FROM paid AS p JOIN calls AS c ON c.id = p.transfer_id AND c.account_id = p.account_id
-  WHERE c.node_id = ?7 OR (
+  FROM told AS p JOIN calls AS c ON c.id = p.transfer_id AND c.account_id = p.account_id
+  WHERE CASE WHEN p.isNamed THEN instr(p.body, '"node":"' || ?7 || '"') > 0 ELSE c.node_id = ?7 OR (
     c.node_id NOT IN (SELECT value FROM json_each(?8)) AND ?7 = (
       SELECT value ->> 'nodeId' FROM json_each(c.detail, '$.attempts')
-      WHERE value ->> 'nodeId' IN (SELECT value FROM json_each(?8)) ORDER BY key DESC LIMIT 1))
+      WHERE value ->> 'nodeId' IN (SELECT value FROM json_each(?8)) ORDER BY key DESC LIMIT 1)) END
   ORDER BY p.at DESC, p.transfer_id DESC LIMIT ?9`
 
 interface Row extends Omit<Earning, 'chargedNanos' | 'earnedNanos'> {

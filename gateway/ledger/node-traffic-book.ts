@@ -1,5 +1,6 @@
 // Sums of what nodes did, over all books. Days and months are read of the hourly sums, in whole clock hours with the one that runs; the last hour is read
-// of the calls themselves, since the clock hour is empty when it has just begun. What is summed is what the books have: some hundred milliseconds late.
+// of the calls themselves, since the clock hour is empty when it has just begun: of the calls that this node ended. What it earned by a part of a call that
+// another node finished stands in the day and the month alone. What is summed is what the books have: some hundred milliseconds late.
 import type { Traffic } from '../../protocol/operator.ts'
 import { fromUsd, instant, nanos, toUsd, type Instant, type NodeId } from '../../protocol/units.ts'
 
@@ -79,8 +80,10 @@ const LAST_CALLS = `
 const LAST_HOUR = `
   SELECT count(*) AS calls, coalesce(sum(outcome IN ('failed', 'expired')), 0) AS errors,
     coalesce(sum(input_tokens), 0) AS inputTokens, coalesce(sum(output_tokens), 0) AS outputTokens,
-    coalesce(sum(tensor_bytes), 0) AS tensorBytes, CAST(coalesce(sum((SELECT sum(amount_nanos) FROM legs
-      WHERE transfer_id = calls.id AND account_id = calls.account_id AND role = 'operator')), 0) AS TEXT) AS earnedNanos
+    coalesce(sum(tensor_bytes), 0) AS tensorBytes, CAST(coalesce(sum((SELECT sum(g.amount_nanos) FROM legs AS g
+      JOIN lines AS n ON n.account_id = g.account_id AND n.seq = g.seq
+      WHERE g.transfer_id = calls.id AND g.account_id = calls.account_id AND g.role = 'operator'
+        AND (instr(n.body, '"node":"') = 0 OR n.body ->> ('$.legs[' || g.leg || '].node') = ?1))), 0) AS TEXT) AS earnedNanos
   FROM calls WHERE node_id = ?1 AND ended_at > ?2 AND started_at > ?3`
 
 interface Sums extends Omit<Traffic, 'earned'> {

@@ -12,6 +12,7 @@ import {
   type AccountId,
   type Instant,
   type Nanos,
+  type NodeId,
 } from '../../protocol/units.ts'
 import type { ChargeTerms } from './account-port.ts'
 
@@ -51,6 +52,59 @@ export function legsFor(units: Units, terms: ChargeTerms, payer: AccountId): Leg
   const { price, ...shares } = terms
   return chargeLegs({ ...shares, payer, chargeNanos: costOf(units, price) })
 }
+
+/** What one node is paid for in a call: all of it, or what it delivered beside others. */
+export interface Part {
+  readonly nodeId: NodeId
+  readonly units: Units
+  readonly terms: ChargeTerms
+}
+
+/**
+ * The legs of a charge for several nodes' parts: each at its own price, and one leg of payer, author and house for all. Where parts together
+ * would pass the hold, what is left of it after the last one goes to the one before: who finished is paid first, who broke off bears the rest.
+ * @example two nodes, 60 and 40 nanos, hold 90 // payer -90; operators 50 and 40, each leg with its node (fees of 0)
+ */
+export function legsOfParts(parts: readonly Part[], payer: AccountId, holdNanos: Nanos): Leg[] {
+  const [only] = parts
+  if (only && parts.length === 1) return legsFor(only.units, only.terms, payer)
+  const charges = chargesOf(parts, holdNanos)
+  const paid = parts.map((part, index) => ({ ...part, chargeNanos: charges[index] ?? nanos(0n) }))
+  const isShared = new Set(paid.filter(({ chargeNanos }) => chargeNanos > 0n).map(({ nodeId }) => nodeId)).size > 1
+  const legs = paid.flatMap(({ nodeId, terms, chargeNanos }) =>
+    chargeLegs({ ...terms, payer, chargeNanos }).map((leg) =>
+      isShared && leg.role === 'operator' ? { ...leg, node: nodeId } : leg,
+    ),
+  )
+  const merged = (role: Leg['role']) => mergedLegs(legs.filter((leg) => leg.role === role))
+  return [
+    ...merged('payer'),
+    ...legs.filter(({ role }) => role === 'operator'),
+    ...merged('author'),
+    ...merged('house'),
+  ]
+}
+
+/** What each part is charged: its cost, as far as the hold reaches, counted from the last one. */
+export function chargesOf(parts: readonly Part[], holdNanos: Nanos): Nanos[] {
+  let left: bigint = holdNanos
+  return [...parts]
+    .reverse()
+    .map(({ units, terms }) => {
+      const cost = costOf(units, terms.price)
+      const charge = cost < left ? cost : nanos(left)
+      left -= charge
+      return charge
+    })
+    .reverse()
+}
+
+/** One leg for each party. */
+const mergedLegs = (legs: readonly Leg[]): Leg[] =>
+  [...new Set(legs.map(({ party }) => party))].flatMap((party) => {
+    const own = legs.filter((leg) => leg.party === party)
+    return own.slice(0, 1).map((leg) => ({ ...leg, amountNanos: sumLegs(own) }))
+  })
 
 /** The vesting part is rounded down: of a single nano nobody waits. */
 function operatorLegs(operator: AccountId, share: Nanos, vesting: ChargeTerms['vesting']): Leg[] {

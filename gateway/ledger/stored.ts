@@ -46,18 +46,22 @@ const unitsToJson = ({ inputTokens, outputTokens, tensorBytes }: Units) => ({
   ...(tensorBytes && { tensorBytes: toSqlInteger(tensorBytes) }),
 })
 
+const PartJson = z.object({ nodeId: NodeIdText, units: z.object(UnitsJson), terms: TermsJson })
+
 const ProgressJson = z.object({
   callId: CallIdText,
   attempt: z.number().int(),
   nodeId: NodeIdText,
   ...UnitsJson,
   terms: TermsJson,
+  before: z.array(PartJson).optional(),
 })
 
 /** Prices as digits, counts as numbers. */
-export function progressToText({ inputTokens, outputTokens, tensorBytes, ...rest }: Progress): string {
+export function progressToText({ inputTokens, outputTokens, tensorBytes, before, ...rest }: Progress): string {
   const units = unitsToJson({ inputTokens, outputTokens, tensorBytes })
-  return JSON.stringify({ ...rest, ...units }, (_, value: unknown) =>
+  const parts = before && { before: before.map((part) => ({ ...part, units: unitsToJson(part.units) })) }
+  return JSON.stringify({ ...rest, ...units, ...parts }, (_, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   )
 }
@@ -84,7 +88,9 @@ const DetailJson = z.object({
     z.object({
       attempt: z.number().int(),
       nodeId: NodeIdText,
+      modelId: ModelIdText.optional(),
       outcome: z.union([z.literal('served'), ErrorCodeText]),
+      reason: z.string().optional(),
       firstTokenMs: z.number().nullable(),
       durationMs: z.number(),
     }),
@@ -97,6 +103,18 @@ const DetailJson = z.object({
     .object({ inputTokens: z.number(), outputTokens: z.number(), tensorBytes: z.number().optional() })
     .nullable()
     .default(null),
+  parts: z
+    .array(
+      z.object({
+        attempt: z.number().int(),
+        nodeId: NodeIdText,
+        inputTokens: z.number(),
+        outputTokens: z.number(),
+        characters: z.number(),
+        charge: z.string(),
+      }),
+    )
+    .optional(),
 })
 
 /** A call whose detail was purged: it had one. */

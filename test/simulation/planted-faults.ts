@@ -97,8 +97,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     'a hold that runs out costs a token more than was reported',
     edit(
       'hold.ts',
-      'legsFor(units, progress.terms, payer)',
-      'legsFor({ ...units, outputTokens: units.outputTokens + 1n }, progress.terms, payer)',
+      'partsOf(progress, lesser(progress, receipt))',
+      'partsOf(progress, { ...lesser(progress, receipt), outputTokens: progress.outputTokens + 1n })',
     ),
   ),
   simulator(
