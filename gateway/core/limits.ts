@@ -61,6 +61,11 @@ export const CALL_TIMEOUTS = {
   connectMs: 10_000,
   /** until its first output, plus {@link firstTokenMsPerInputToken} for each input token */
   firstTokenMs: 20_000,
+  /**
+   * both together while another node can be asked, or what its input alone takes where that is longer: a silent or slow one costs its caller no
+   * more. The last one has the two above
+   */
+  failOverMs: 10_000,
   /** between two outputs */
   gapMs: 20_000,
   /** the whole call */

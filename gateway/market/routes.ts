@@ -7,6 +7,7 @@ import { GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
 import type { NodeQuotas } from '../core/limits.ts'
 import { requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
+import { regionOf } from '../core/region.ts'
 import type { Resolve } from '../link/endpoint-guard.ts'
 import { REASON } from './admission/admission.ts'
 import { checkHello } from './nodes/authorization.ts'
@@ -17,6 +18,7 @@ import type { NodeGuards } from './guard/node-guard.ts'
 import { toNodeView } from './nodes/node-view.ts'
 import { createPriceRoutes } from './offers/price-routes.ts'
 import type { ProbeNeeds } from './admission/probe.ts'
+import { createRegionBook } from './nodes/region-book.ts'
 import { registerNode } from './nodes/register.ts'
 import { reviewNode } from './admission/review.ts'
 import { asNodeId } from './rows.ts'
@@ -37,6 +39,7 @@ const HELLO_MS = 2_000
 
 export function createMarketRoutes(needs: MarketRoutesNeeds) {
   const book = createNodeBook(needs.db)
+  const regions = createRegionBook(needs.db)
   const review = (nodeId: NodeId, proveAgain: boolean) => reviewNode({ ...needs, book }, nodeId, { proveAgain })
   const view = (record: NodeSummary) => toNodeView(record, needs.clock())
 
@@ -80,6 +83,7 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
       if (!checked.ok) throw new GatewayError(checked.code, { param: 'proof', detail: checked.detail })
       if (record.node.state === 'revoked') throw new GatewayError('authorization_refused', { detail: REASON.revoked })
       if (!(await book.saw(record.id, now, HELLO_MS))) return c.json(view(record))
+      await regions.note(record.node, regionOf(c.req.raw))
       const reviewed = review(record.id, true)
       // A slow node hangs up before its probes are over; the review ends all the same.
       c.executionCtx.waitUntil(reviewed.catch(() => undefined))

@@ -7,6 +7,8 @@ import { negotiateWire, WIRE_HEADER, WIRE_VERSION } from '../../../protocol/wire
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { AppEnv } from '../../core/principal.ts'
+import { regionOf } from '../../core/region.ts'
+import { createRegionBook } from '../nodes/region-book.ts'
 import { createLinkBook } from './link-book.ts'
 import { checkLink, readLinkClaims } from './link-claims.ts'
 import { LinkRefusal, LINK_URL, OFFER_HEADER, type LinkOffer } from './link-offer.ts'
@@ -25,6 +27,7 @@ const RETRY_SECONDS = 5
 
 export function createLinkRoutes(needs: LinkRoutesNeeds) {
   const book = createLinkBook(needs.db)
+  const regions = createRegionBook(needs.db)
   return new Hono<AppEnv>().get(LINK_PATH, async (c) => {
     const wireVersion = requireUpgrade(c)
     const read = readLinkClaims(c.req.header('authorization'), Math.floor(needs.clock() / 1_000))
@@ -35,6 +38,7 @@ export function createLinkRoutes(needs: LinkRoutesNeeds) {
     const node = await orUnavailable(book.find(nodeId))
     const checked = await checkLink(jws, node)
     if (!checked.ok) throw new GatewayError(checked.code, { detail: checked.detail })
+    if (node) await orUnavailable(regions.note(node, regionOf(c.req.raw)))
     const isShown = node !== undefined && node.linkUpAt !== null
     return ask(needs.nodeGuards, { nodeId, instance, streamsMax, wireVersion, isShown })
   })

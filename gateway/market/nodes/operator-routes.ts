@@ -9,10 +9,12 @@ import { readJson } from '../../core/json-body.ts'
 import { OPERATOR, SNAPSHOT } from '../../core/limits.ts'
 import { requireNodeKeeper, type KeyInspector } from '../../core/management.ts'
 import type { AppEnv } from '../../core/principal.ts'
+import { regionOf } from '../../core/region.ts'
 import { earnedState, REASON } from '../admission/admission.ts'
 import { createNodeBook } from './node-book.ts'
 import type { NodeGuards, Paced } from '../guard/node-guard.ts'
 import { toNodeView } from './node-view.ts'
+import { createRegionBook } from './region-book.ts'
 import { createOfferBook, type OfferedNode } from '../offers/offer-book.ts'
 import { requireOffers, toOfferRow } from '../offers/offers.ts'
 import { priceRange } from '../offers/price-range.ts'
@@ -30,6 +32,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
   const { accounts, nodeGuards, market, clock } = needs
   const book = createNodeBook(needs.db)
   const offerBook = createOfferBook(needs.db)
+  const regions = createRegionBook(needs.db)
   const statusNeeds = { ...needs, frozen: async (id: AccountId) => (await accounts(id).frozen())?.reason ?? null }
 
   const look = async (id: NodeId): Promise<OfferedNode> => {
@@ -81,6 +84,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
         const { offers } = await readJson(c.req.raw, OffersRequest)
         await inPace(id, 'offers', OPERATOR.offersApartMs)
         await requireOffers(book, offers)
+        if (c.var.principal?.kind === 'node') await regions.note(node, regionOf(c.req.raw))
         const now = clock()
         const made = offers.map((offer) => toOfferRow(id, offer, false, now))
         await offerBook.put(id, made, now)
