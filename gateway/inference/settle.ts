@@ -72,7 +72,11 @@ export async function settle<Answer extends Answered>(
     nodeId: offer.nodeId,
     modelId: candidate.model.id,
     ...units,
-    legs: legsOfParts(shares, order.principal.accountId, order.holdNanos),
+    legs: legsOfParts(shares, {
+      payer: order.principal.accountId,
+      holdNanos: order.holdNanos,
+      ofNode: offer.nodeId,
+    }),
     startedAt: order.startedAt,
     firstTokenAt: end.firstOutputAt as Instant | null, // the clock's own reading
     endedAt: needs.clock(),

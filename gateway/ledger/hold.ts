@@ -113,7 +113,7 @@ export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCa
     inputTokens: units?.inputTokens ?? tokens(0),
     outputTokens: units?.outputTokens ?? tokens(0),
     tensorBytes: units?.tensorBytes,
-    legs: legsOfParts(parts, payer, hold.amountNanos),
+    legs: progress ? legsOfParts(parts, { payer, holdNanos: hold.amountNanos, ofNode: progress.nodeId }) : [],
     startedAt: hold.startedAt,
     firstTokenAt: null,
     endedAt: instant(now),

@@ -63,14 +63,16 @@ export interface Part {
 /**
  * The legs of a charge for several nodes' parts: each at its own price, and one leg of payer, author and house for all. Where parts together
  * would pass the hold, what is left of it after the last one goes to the one before: who finished is paid first, who broke off bears the rest.
+ * @param ofNode the call's own: where another one is paid, every operator's leg names its node
  * @example two nodes, 60 and 40 nanos, hold 90 // payer -90; operators 50 and 40, each leg with its node (fees of 0)
  */
-export function legsOfParts(parts: readonly Part[], payer: AccountId, holdNanos: Nanos): Leg[] {
-  const [only] = parts
-  if (only && parts.length === 1) return legsFor(only.units, only.terms, payer)
+export function legsOfParts(
+  parts: readonly Part[],
+  { payer, holdNanos, ofNode }: { payer: AccountId; holdNanos: Nanos; ofNode: NodeId },
+): Leg[] {
   const charges = chargesOf(parts, holdNanos)
   const paid = parts.map((part, index) => ({ ...part, chargeNanos: charges[index] ?? nanos(0n) }))
-  const isShared = new Set(paid.filter(({ chargeNanos }) => chargeNanos > 0n).map(({ nodeId }) => nodeId)).size > 1
+  const isShared = paid.some(({ nodeId, chargeNanos }) => nodeId !== ofNode && chargeNanos > 0n)
   const legs = paid.flatMap(({ nodeId, terms, chargeNanos }) =>
     chargeLegs({ ...terms, payer, chargeNanos }).map((leg) =>
       isShared && leg.role === 'operator' ? { ...leg, node: nodeId } : leg,
@@ -85,8 +87,10 @@ export function legsOfParts(parts: readonly Part[], payer: AccountId, holdNanos:
   ]
 }
 
-/** What each part is charged: its cost, as far as the hold reaches, counted from the last one. */
+/** What each part is charged: its cost, as far as the hold reaches, counted from the last one. A single one above it is a mistake, and stays one. */
 export function chargesOf(parts: readonly Part[], holdNanos: Nanos): Nanos[] {
+  const [only] = parts
+  if (only && parts.length === 1) return [costOf(only.units, only.terms.price)]
   let left: bigint = holdNanos
   return [...parts]
     .reverse()
