@@ -34,6 +34,8 @@ type Said = NodeChatEvent['choices'][number]
 
 export class Choices {
   readonly #states: ChoiceState[]
+  /** choices without an end */
+  #open: number
 
   /** @param tokensMax of each choice */
   constructor(
@@ -41,6 +43,12 @@ export class Choices {
     private readonly tokensMax: number,
   ) {
     this.#states = Array.from({ length: asked.choices }, () => new ChoiceState())
+    this.#open = asked.choices
+  }
+
+  /** Every choice has its end: the answer is whole, whatever else its node does. */
+  get areOver(): boolean {
+    return this.#open === 0
   }
 
   /** What there is to deliver; null while that is no text. @throws AttemptFailure for what cannot be */
@@ -53,7 +61,10 @@ export class Choices {
     if (this.asked.logprobs !== null) state.hold(tokens, this.asked.logprobs)
     if (state.tokens > this.tokensMax) throw wrong('log probabilities of more tokens than were ordered')
     state.hasText ||= text !== ''
-    state.finishReason ??= finish_reason ?? null
+    if (state.finishReason === null && finish_reason) {
+      state.finishReason = finish_reason
+      this.#open -= 1
+    }
     const isMute = this.asked.logprobs !== null && state.hasText && state.tokens === 0
     if (state.finishReason !== null && isMute) throw wrong('no log probabilities, which were asked for')
     if (text !== '') return this.#piece(index, state, text)

@@ -1,7 +1,7 @@
 // Drift (rule): how far a node's own counts are from what can be. It states them twice, in its answer and in its receipt; the bytes it sent
 // and the order bound both. Nobody is charged for the gap (count.ts); it is remembered, because who counts wrong once counts wrong again.
 import type { NodeUsageClaim } from '../../protocol/node.ts'
-import { relayedBound, type Observed } from './count.ts'
+import { saidBound, type Observed } from './count.ts'
 
 /** Tokens of a choice that an honest node may have counted though no byte has come of them: an end mark, and the first bytes of a character that is not whole yet. */
 const TOKENS_WITHOUT_TEXT = 4
@@ -24,8 +24,10 @@ export const tensorDriftPpm = (counted: number, stated: number): number =>
   ppm(Math.abs(counted - stated), Math.max(counted, stated))
 
 function beyondBounds({ prompt_tokens, completion_tokens }: NodeUsageClaim, observed: Observed): number {
-  const input = Math.max(0, prompt_tokens - Number(observed.most.inputTokens))
-  const output = Math.max(0, completion_tokens - relayedBound(observed) - TOKENS_WITHOUT_TEXT * (observed.choices ?? 1))
+  const { delivered, bytesPerTokenMin } = observed
+  const read = delivered?.isInput ? Math.ceil(delivered.bytes / bytesPerTokenMin) : 0
+  const input = Math.max(0, prompt_tokens - Number(observed.most.inputTokens) - read)
+  const output = Math.max(0, completion_tokens - saidBound(observed) - TOKENS_WITHOUT_TEXT * (observed.choices ?? 1))
   return input + output
 }
 

@@ -10,12 +10,20 @@ import type { Offer } from '../market/market-port.ts'
 import { vestingOf } from '../market/admission/vesting.ts'
 import { countUnits, isOverOrder, type Observed } from './count.ts'
 import { driftPpm, tensorDriftPpm } from './drift.ts'
+import type { Delivered } from './delivered.ts'
 import type { Candidate, Order } from './order.ts'
+import type { Resumed } from './resume.ts'
 
 interface MeterNeeds {
   readonly account: AccountPort
   readonly feeBps: number
   readonly progressMs: number
+  /** remembers what reaches the caller; absent: nobody could go on with it */
+  readonly delivered?: Delivered | null
+  /** what this node is to go on with; absent: it begins */
+  readonly resumed?: Resumed | null
+  /** of that, what is to be paid to others */
+  readonly before?: readonly Part[]
 }
 
 const encoder = new TextEncoder()
@@ -25,12 +33,15 @@ export class Meter {
   #receipt: NodeUsageClaim | null = null
   #receiptTensorBytes = 0
   #outputBytes = 0
+  /** bytes that only repeated what others had delivered */
+  #repeatedBytes = 0
   /** bytes of tensors, in and out, of an answer that came; null for words */
   #tensorBytes: number | null = null
   #characters = 0
   #hasBrokenOff = false
   /** choices whose text so far ends between the two halves of a character */
   readonly #endInHalf = new Set<number>()
+  readonly #before: Observed['delivered']
   #reportedAt: Instant
   #reportedNanos: Nanos = nanos(0n)
   /** frozen with the price: a node that leaves probation meanwhile is paid as it was asked */
@@ -44,6 +55,8 @@ export class Meter {
     now: Instant,
   ) {
     this.#reportedAt = now
+    const { resumed } = needs
+    this.#before = resumed ? { ...resumed, isInput: resumed.how === 'continue' } : null
     const { offer } = candidate
     this.#vesting = vestingOf(offer.nodeState, offer.operatorAccountId, order.principal.accountId, now)
   }
@@ -73,15 +86,29 @@ export class Meter {
     this.#tensorBytes = tensorBytes
   }
 
-  /** @param choice whose text it is: those of several come in any order */
-  noteOutput(text: string, choice = 0): void {
+  get resumed(): Resumed | null {
+    return this.needs.resumed ?? null
+  }
+
+  /** @param choice whose text it is: those of several come in any order. @param logprobs tokens that are told with it */
+  noteOutput(text: string, choice = 0, logprobs = 0): void {
     if (text === '') return
     this.#characters += text.length
+    this.needs.delivered?.add(text, choice, logprobs)
+    this.#outputBytes += this.#bytesOf(text, choice)
+  }
+
+  /** Output that the caller has already, from another node. */
+  noteRepeated(text: string, choice: number): void {
+    if (text !== '') this.#repeatedBytes += this.#bytesOf(text, choice)
+  }
+
+  #bytesOf(text: string, choice: number): number {
     // A half of a character is three bytes by itself, and both together are four: cutting there must not add to the bill.
     const joins = this.#endInHalf.has(choice) && /^[\udc00-\udfff]/.test(text)
-    this.#outputBytes += encoder.encode(text).byteLength - (joins ? 2 : 0)
     if (/[\ud800-\udbff]$/.test(text)) this.#endInHalf.add(choice)
     else this.#endInHalf.delete(choice)
+    return encoder.encode(text).byteLength - (joins ? 2 : 0)
   }
 
   /** Output that is no text: counted by its bytes. */
@@ -89,8 +116,14 @@ export class Meter {
     this.#outputBytes += bytes
   }
 
+  /** It gave something that the caller had not. */
   get hasOutput(): boolean {
     return this.#outputBytes > 0 || this.#tensorBytes !== null
+  }
+
+  /** Its answer is one: of who goes on with another's also where nothing was left to say. */
+  get hasAnswer(): boolean {
+    return this.hasOutput || this.resumed !== null
   }
 
   get isOverOrder(): boolean {
@@ -154,6 +187,7 @@ export class Meter {
       inputTokens,
       outputTokens,
       terms: this.#terms(),
+      ...(this.needs.before?.length && { before: this.needs.before }),
     })
   }
 
@@ -178,6 +212,8 @@ export class Meter {
     return {
       claim: this.#claim,
       outputBytes: this.#outputBytes,
+      repeatedBytes: this.#repeatedBytes,
+      delivered: this.#before ?? null,
       bytesPerTokenMin: this.candidate.model.manifest.bytesPerTokenMin,
       most: this.candidate.most,
       choices: this.order.choices,

@@ -7,8 +7,13 @@ import { AttemptFailure } from './failure.ts'
 import type { Background } from './order.ts'
 import type { Watch } from './watch.ts'
 
+/** ms after the end of the last choice in which a node may still say its usage and its receipt, if it does not end its answer */
+const LAST_WORD_MS = 1_000
+
 /**
- * Yields a node's events until `[DONE]` or the end of its answer; whether the answer was complete is the reader's to judge.
+ * Yields a node's events until `[DONE]` or the end of its answer; whether the answer was complete is the reader's to judge. Comments and events of
+ * other names are skipped. An event that is none of ours ends the answer as a failure: what was lost with it nobody knows.
+ * @param isWhole whether nothing of the answer is missing: then a broken connection or nonsense behind it is its end, and silence soon is
  * @param bytesOrdered what an answer of all that was ordered may have; a short one may have as much as any other answer
  * @throws AttemptFailure when the connection breaks, the answer overflows or is nonsense; the watch's reason when that fired
  */
@@ -17,14 +22,21 @@ export async function* nodeChatEvents(
   watch: Watch,
   background: Background,
   bytesOrdered: number,
+  isWhole: () => boolean = () => false,
 ): AsyncGenerator<NodeChatEvent> {
   const decoder = new SseDecoder(LIMITS.nodeEventBytes)
   const bytesMax = Math.max(LIMITS.nodeAnswerBytes, bytesOrdered)
-  for await (const bytes of boundedBody(response, watch, bytesMax, background)) {
-    for (const event of decode(decoder, bytes)) {
-      if (event.data === '[DONE]') return
-      yield parseEvent(event.data)
+  const body = boundedBody(response, watch, bytesMax, background, isWhole)
+  try {
+    for await (const bytes of body) {
+      for (const event of decode(decoder, bytes)) {
+        if (event.event !== '' && event.event !== 'message') continue
+        if (event.data === '[DONE]') return
+        yield parseEvent(event.data)
+      }
     }
+  } catch (error) {
+    if (!isWhole() || watch.signal.aborted) throw error
   }
 }
 
@@ -58,14 +70,19 @@ async function* boundedBody(
   watch: Watch,
   bytesMax: number,
   background?: Background,
+  isWhole: () => boolean = () => false,
 ): AsyncGenerator<Uint8Array> {
   if (!response.body) return
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
   let total = 0
   let isDone = false
+  let lastWord: LastWord | null = null
   try {
     for (;;) {
-      const { done, value } = await watch.race(readOrBreak(reader, watch))
+      const read = watch.race(readOrBreak(reader, watch))
+      if (isWhole()) lastWord ??= new LastWord()
+      const { done, value } = lastWord ? await lastWord.orSilence(read) : await read
+      if (lastWord?.isOver) return
       isDone = done
       if (done) return
       total += value.byteLength
@@ -74,8 +91,31 @@ async function* boundedBody(
       yield value
     }
   } finally {
+    lastWord?.clear()
+    if (lastWord?.isOver) void reader.cancel().catch(() => undefined)
     // After an abort there is nothing to let go of. After `[DONE]` the end is a packet away: reading it keeps the connection for the next call.
-    if (!isDone && !watch.signal.aborted && background) background(readToEnd(reader))
+    else if (!isDone && !watch.signal.aborted && background) background(readToEnd(reader))
+  }
+}
+
+/** What a node still says when its answer is whole, for as long as that may take. */
+class LastWord {
+  isOver = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  readonly #silence = new Promise<{ done: true; value: undefined }>((resolve) => {
+    this.#timer = setTimeout(() => {
+      this.isOver = true
+      resolve({ done: true, value: undefined })
+    }, LAST_WORD_MS)
+  })
+
+  orSilence<T>(read: Promise<T>): Promise<T | { done: true; value: undefined }> {
+    read.catch(() => undefined) // whoever waits no longer does not hear of it
+    return Promise.race([read, this.#silence])
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer)
   }
 }
 

@@ -5,11 +5,13 @@ import type { Serve } from './attempt.ts'
 import { Choices, logprobBytes, type ChoiceEnd, type TextAsked, type TextPiece } from './choices.ts'
 import { AttemptFailure } from './failure.ts'
 import { nodeChatEvents } from './node-events.ts'
+import { Seam } from './seam.ts'
 
 export interface TextAnswer {
   /** in the order of their index */
   readonly ends: readonly ChoiceEnd[]
   readonly receipt: string | null
+  readonly continued: number
 }
 
 export interface WholeChoice {
@@ -23,7 +25,10 @@ export interface WholeTextAnswer extends TextAnswer {
   readonly choices: readonly WholeChoice[]
 }
 
-/** Reads a node's text stream. @param deliver gives a piece to the caller and waits until it was taken */
+/**
+ * Reads a node's text stream. It is whole when every choice has its end: whether `[DONE]` follows, the connection stays open or breaks, changes nothing.
+ * @param deliver gives a piece to the caller and waits until it was taken
+ */
 export function serveText(
   timeouts: CallTimeouts,
   asked: TextAsked,
@@ -32,8 +37,26 @@ export function serveText(
   return async (response, { offer, meter, watch, background, noteFirstOutput, reportProgress }) => {
     const tokensMax = Number(meter.candidate.most.outputTokens)
     const choices = new Choices(asked, tokensMax / asked.choices)
+    const seam = meter.resumed && new Seam(meter.resumed)
     let receipt: string | null = null
-    for await (const event of nodeChatEvents(response, watch, background, tokensMax * tokenBytes(asked))) {
+    const give = async (piece: TextPiece) => {
+      meter.noteOutput(piece.text, piece.choice, piece.logprobs?.length)
+      await watch.race(deliver(piece, offer.nodeId))
+    }
+    const joined = (piece: TextPiece): TextPiece | null => {
+      if (!seam) return piece
+      const { swallowed, piece: added } = seam.pass(piece)
+      meter.noteRepeated(swallowed, piece.choice)
+      return added
+    }
+    const ended = async (ends: ChoiceEnd[]) => {
+      const all = seam ? seam.ends(ends) : ends
+      for (const { rest } of all) if (rest.text !== '') await give(rest)
+      const mute = all.map((end) => (end.rest.text === '' ? end : { ...end, rest: wordless(end.rest) }))
+      return { ends: mute, receipt, continued: seam?.continuedCharacters ?? 0 }
+    }
+    const bytesOrdered = tokensMax * tokenBytes(asked)
+    for await (const event of nodeChatEvents(response, watch, background, bytesOrdered, () => choices.areOver)) {
       const [said] = event.choices
       meter.noteClaim(event.usage)
       receipt = event.receipt ?? receipt
@@ -41,16 +64,19 @@ export function serveText(
       if (!piece) continue
       // While the caller takes its bytes the node owes nothing: its clock stands still.
       watch.disarm()
-      meter.noteOutput(piece.text, piece.choice)
       noteFirstOutput()
-      await watch.race(deliver(piece, offer.nodeId))
-      if (meter.isOverOrder) return { ends: choices.cut(), receipt }
+      const added = joined(piece)
+      if (added) await give(added)
+      if (meter.isOverOrder) return ended(choices.cut())
       reportProgress()
       watch.arm(timeouts.gapMs)
     }
-    return { ends: choices.ends(), receipt }
+    return ended(choices.ends())
   }
 }
+
+/** Its text was given, and with it what is told of its tokens. */
+const wordless = (rest: TextPiece): TextPiece => ({ ...rest, text: '', logprobs: rest.logprobs && [] })
 
 /** For who wants the answer in one piece. Its text belongs to the attempt: of a broken one nothing is left over. */
 export function serveWholeText(timeouts: CallTimeouts, asked: TextAsked): Serve<WholeTextAnswer> {
