@@ -56,10 +56,12 @@ export async function flood(response: ServerResponse, of: Flood): Promise<void> 
 async function pour(into: NodeJS.WritableStream, response: ServerResponse, bytes: number): Promise<void> {
   const closed = new Promise<void>((resolve) => response.once('close', resolve))
   for (let sent = 0; sent < bytes && !response.destroyed; sent += PART.length) {
-    if (!into.write(PART)) await Promise.race([closed, new Promise((resolve) => into.once('drain', resolve))])
+    if (!into.write(PART)) await Promise.race([closed, drained(into)])
   }
   into.end()
 }
+
+const drained = (into: NodeJS.WritableStream) => new Promise<void>((resolve) => into.once('drain', resolve))
 
 /** A head that is correct and endlessly slow. */
 export function slowHead(response: ServerResponse, byteMs: number): void {

@@ -2,13 +2,14 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { bytesToHex, fromBase64url, jcs, sha256Hex } from '../../protocol/canonical.ts'
-import { createClient } from '../../protocol/client.ts'
+import { createClient, type Client } from '../../protocol/client.ts'
 import { importPrivateKey } from '../../protocol/keys.ts'
 import type { ModelManifest } from '../../protocol/model.ts'
 import {
   helloClaims,
   nodeAuthorizationDomain,
   nodeAuthorizationTypes,
+  NodeView,
   PROOF_TYP,
   registrationClaims,
   type OfferRequest,
@@ -49,7 +50,7 @@ export async function newNodeKeys() {
   return { nodeKey: jwk.x ?? '', privateKey: await importPrivateKey(jwk) }
 }
 
-/** Registers and waits until the node is admitted. @throws Error with the gateway's reason when it is not */
+/** Registers and waits until the node is admitted with all it offers. @throws Error with the gateway's reason when it is not */
 export async function join(
   options: Joining,
   offered: readonly Offered[],
@@ -73,7 +74,7 @@ export async function join(
     },
   })
   const claims = registrationClaims({ operator: operator.address, endpoint, settlementKey, deadline })
-  const node = await client.registerNode({
+  const request = {
     name: options.name ?? 'fault node',
     endpoint,
     nodeKey: keys.nodeKey,
@@ -83,18 +84,48 @@ export async function join(
     signature,
     nodeProof: await signClaims(claims, keys.privateKey, { typ: PROOF_TYP.registration }),
     offers: offered.map((each) => offerOf(each, options)),
-  })
-  for (let tries = 0; tries < 50; tries++) {
-    const proof = await signClaims(helloClaims(node.id, Math.floor(Date.now() / 1000)), keys.privateKey, {
-      typ: PROOF_TYP.hello,
-    })
-    const { state, reason } = await client.hello(node.id, proof)
-    if (state === 'probation' || state === 'active')
-      return { nodeId: node.id, operatorAccountId: (await client.account()).accountId }
-    if (tries === 49) throw new Error(`the fault node stayed ${state}: ${reason}`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
   }
-  throw new Error('unreachable')
+  const { id } = await client.registerNode(request)
+  await untilLive(client, id, {
+    next: () => client.registerNode(request),
+    hello: async () => client.hello(id, await helloProof(id, keys)),
+  })
+  return { nodeId: id, operatorAccountId: (await client.account()).accountId }
+}
+
+const helloProof = (id: string, keys: NodeKeys) =>
+  signClaims(helloClaims(id, Math.floor(Date.now() / 1000)), keys.privateKey, { typ: PROOF_TYP.hello })
+
+/** ms between two looks, and without a change until the node says hello */
+const LOOK_MS = 50
+const HELLO_MS = 2_500
+const LIVE_MS = 30_000
+
+/** A registration has a few offers probed; the same one again has the next few probed at once, where hellos are heard every two seconds only. */
+async function untilLive(
+  client: Client,
+  id: string,
+  ask: { next(): Promise<unknown>; hello(): Promise<unknown> },
+): Promise<void> {
+  const until = Date.now() + LIVE_MS
+  let waiting = Number.POSITIVE_INFINITY
+  let changedAt = Date.now()
+  for (;;) {
+    const { state, reason, offers } = await client.send('GET', `/api/nodes/${id}`, NodeView)
+    const pending = offers.filter((offer) => offer.state !== 'live')
+    const isAdmitted = state === 'probation' || state === 'active'
+    if (isAdmitted && pending.length === 0) return
+    if (Date.now() > until) throw new Error(`the fault node stayed ${state}: ${pending[0]?.reason ?? reason}`)
+    if (isAdmitted && pending.length < waiting) {
+      waiting = pending.length
+      changedAt = Date.now()
+      await ask.next()
+    } else if (Date.now() - changedAt > HELLO_MS) {
+      changedAt = Date.now()
+      await ask.hello()
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  }
 }
 
 function offerOf({ manifest, continues, parameters, prices, contextTokens }: Offered, options: Joining): OfferRequest {

@@ -165,10 +165,20 @@ async function endless(
     if (of === 'words') call.onWord(n + 1)
     // What says nothing need not come fast to come for ever.
     if (of !== 'words') await sleep(20)
-    else if (!isTaken || n % BREATH === 0)
-      await Promise.race([sleep(50), new Promise((resolve) => response.once('drain', resolve))])
+    else if (!isTaken) await once(response, ['drain', 'close'])
+    else if (n % BREATH === 0) await sleep(1)
   }
 }
+
+/** The first of these events. */
+const once = (response: ServerResponse, events: readonly string[]): Promise<void> =>
+  new Promise((resolve) => {
+    const end = () => {
+      for (const each of events) response.off(each, end)
+      resolve()
+    }
+    for (const each of events) response.on(each, end)
+  })
 
 function part(of: Extract<Behaviour, { kind: 'endless' }>['of'], call: Streamed, n: number): string {
   switch (of) {
