@@ -33,6 +33,7 @@ export const ERRORS = define({
     'invalid_request_error',
     'The input and output together exceed the context of the model.',
   ),
+  content_filter: e(400, 'invalid_request_error', 'The content filter of the provider refused this request.'),
   missing_api_key: e(
     401,
     'authentication_error',
@@ -70,6 +71,7 @@ export const ERRORS = define({
   call_not_found: e(404, 'not_found_error', 'There is no such call.'),
   method_not_allowed: e(405, 'invalid_request_error', 'This method is not allowed here.'),
   conflict: e(409, 'conflict_error', 'This contradicts what is already there.'),
+  price_lock_expired: e(409, 'conflict_error', 'The price lock has run out. Ask for a new quote.'),
   idempotency_in_progress: e(409, 'conflict_error', 'A request with this Idempotency-Key is under way.'),
   idempotency_completed: e(
     409,
@@ -103,6 +105,9 @@ export const ERRORS = define({
   internal_error: e(500, 'server_error', 'Something went wrong on our side.'),
   provider_failed: e(502, 'provider_error', 'No provider could complete this call. Nothing was charged.'),
   provider_broke_off: e(502, 'provider_error', 'The provider broke off. Nothing was charged.'),
+  quorum_not_reached: e(502, 'provider_error', 'Too few providers gave the same answer. Nothing was charged.'),
+  /** how an attempt ends among several, never a call */
+  outvoted: e(502, 'provider_error', 'The other providers agreed on another answer.'),
   no_provider: e(503, 'provider_error', 'No healthy provider serves this model now.'),
   unavailable: e(503, 'server_error', 'This is not available now.'),
   provider_timeout: e(504, 'provider_error', 'The provider took too long. Nothing was charged.'),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Address, Signature } from './auth.ts'
 import { Sha256Hex } from './model.ts'
 import { CHOICES_MAX, TokenLogprob, Usage } from './openai.ts'
+import { Continent } from './routing.ts'
 
 /** `authorization: Souk <ticket>` on every request the gateway sends to a node. */
 export const TICKET_SCHEME = 'Souk'
@@ -123,6 +124,18 @@ export const OfferView = z.object({
   outputTokensMax: z.number(),
   concurrencyMax: z.number(),
   assurance: Assurance.optional(),
+  /** request fields its engine honours; null: not said */
+  parameters: z.array(z.string()).nullable().optional(),
+  /** its text goes on from what another node has delivered */
+  continues: z.boolean().optional(),
+  /** keeps prompts or answers; null: not said, which counts as yes for a declared offer and as no for a pinned one */
+  collectsData: z.boolean().nullable().optional(),
+  /** what audits think of it, 0…1; null: nothing yet, which counts as 1 */
+  trust: z.number().nullable().optional(),
+  /** decayed share of attempts refused because all places were taken, 0…1; null while unknown */
+  busyShare: z.number().nullable().optional(),
+  /** attempts at the same time it is sent at most: what it says, or what it was found to take */
+  inFlightCap: z.number().optional(),
   /** Millionths by which its own token counts were off what can be, decayed: 0 is right; null while unknown. */
   driftPpm: z.number().nullable(),
 })
@@ -140,6 +153,8 @@ export const NodeView = z.object({
   link: z.object({ upSince: z.string().nullable(), downSince: z.string().nullable() }).optional(),
   /** the version of the wire that is spoken with it; null before its endpoint was proved */
   wireVersion: z.number().int().nullable().optional(),
+  /** continent it was last seen on; null: not known */
+  region: Continent.nullable().optional(),
   offers: z.array(OfferView),
   createdAt: z.string(),
 })
@@ -208,6 +223,8 @@ export const NodeErrorCode = z.enum([
   'bad_ticket',
   'bad_request',
   'context_length_exceeded',
+  /** a filter of the node's refused the request: its own model is not asked again, another one may be */
+  'content_filter',
   /** this engine cannot honour a parameter of the request: another node may */
   'unsupported_parameter',
   'model_not_loaded',

@@ -5,6 +5,7 @@ export const REFUSAL_STATUS = {
   bad_ticket: 401,
   bad_request: 400,
   context_length_exceeded: 400,
+  content_filter: 400,
   unsupported_parameter: 400,
   model_not_loaded: 404,
   busy: 429,

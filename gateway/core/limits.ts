@@ -13,6 +13,8 @@ export const LIMITS = {
   nodeChanceBytes: 256,
   /** log probabilities collected for a caller who does not stream; each takes about 200 bytes of an isolate's 128 MiB while it waits */
   collectedChances: 131_072,
+  /** bytes of answers in tensors that are held at the same time until they are compared: an isolate has 128 MiB, and reads each twice */
+  comparedBytes: 32 * 1024 * 1024,
   /** bytes of one event of a node */
   nodeEventBytes: 1024 * 1024,
   /** attempts of one call, each on another node */

@@ -1,16 +1,19 @@
 // One attempt: one ticket, one node, one answer read. It ends served or with an AttemptFailure that says whose fault it was; in either case the
 // market learns of it and the node's request is closed.
-import { NODE_PATHS } from '../../protocol/node.ts'
 import type { Ticket } from '../../protocol/ticket.ts'
 import type { Clock } from '../core/clock.ts'
-import { firstTokenMsPerByte, firstTokenMsPerInputToken, type CallTimeouts } from '../core/limits.ts'
+import type { CallTimeouts } from '../core/limits.ts'
 import type { AttemptRecord } from '../ledger/account-port.ts'
 import { LinkGone, type NodeLink, type NodeRequest } from '../link/node-link.ts'
 import type { Market, Offer } from '../market/market-port.ts'
+import { AttemptNotes } from './attempt-notes.ts'
+import { attemptTimes } from './attempt-times.ts'
 import { AttemptFailure, CallerGone, refusalOf } from './failure.ts'
 import type { Meter } from './meter.ts'
 import { nodeJson } from './node-events.ts'
 import { checkedReceipt, type Answered, type CheckedReceipt } from './receipt-check.ts'
+import { orderedOf } from './resume.ts'
+import { retryAfterMs } from './retry-after.ts'
 import type { Background, Caller, Candidate, Order } from './order.ts'
 import { Watch } from './watch.ts'
 
@@ -44,6 +47,8 @@ export interface AttemptContext {
   readonly noteFirstOutput: () => void
   /** call after each output: tells the guard what was delivered, when that is due */
   readonly reportProgress: () => void
+  /** call when the answer is whole and something else is waited for: the node's own time ends here */
+  readonly noteEnd: () => void
 }
 
 /** Reads a node's answer and delivers it as it comes. @throws AttemptFailure, CallerGone */
@@ -68,6 +73,7 @@ export type AttemptEnd<Answer> = Ended &
     | { readonly served: false; readonly failure: AttemptFailure | CallerGone }
   )
 
+/** @param hasAnother somebody else can be asked: then this one has the short limits */
 export async function runAttempt<Answer extends Answered>(
   needs: AttemptNeeds,
   order: Order,
@@ -75,61 +81,50 @@ export async function runAttempt<Answer extends Answered>(
   serve: Serve<Answer>,
   call: AbortController,
   caller: Caller,
+  hasAnother = false,
 ): Promise<AttemptEnd<Answer>> {
   const { candidate, attempt } = meter
-  const { model, offer } = candidate
+  const { offer } = candidate
   const { background } = caller
   const watch = new Watch(call.signal)
-  const startedAt = needs.clock()
-  let firstOutputAt: number | null = null
+  const notes = new AttemptNotes(needs, meter, background)
   let ticketJws: string | null = null
-  background(needs.market.attemptStarted(offer.nodeId, model.id, order.callId, attempt))
-  const finish = (outcome: AttemptRecord['outcome'] | 'cancelled', fault: AttemptFailure['fault']) => {
-    const firstTokenMs = firstOutputAt === null ? null : firstOutputAt - startedAt
-    const durationMs = needs.clock() - startedAt
-    const report = {
-      nodeId: offer.nodeId,
-      modelId: model.id,
-      callId: order.callId,
-      attempt,
-      outcome,
-      fault,
-      firstTokenMs,
-      durationMs,
-    }
-    const counts = { outputTokens: Number(meter.units().outputTokens), driftPpm: meter.driftPpm() }
-    const told = { retryAfterMs: null, shape: order.shape }
-    background(needs.market.attemptEnded({ ...report, ...counts, ...told }))
-    return { attempt, nodeId: offer.nodeId, outcome, firstTokenMs, durationMs }
-  }
+  const ended = () => ({ ticketJws, firstOutputAt: notes.firstOutputAt })
   try {
     const seed = offer.parameters?.has('seed') ? order.seed : null
-    const body = order.bodyFor(candidate, { seed, prefix: null })
-    const { jws, ticket } = await needs.issueTicket(order, candidate, attempt, body).catch(ourOwnFault)
+    const body = order.bodyFor(candidate, { seed, prefix: meter.prefix })
+    const ordered = orderedOf(candidate, meter.resumed)
+    const { jws, ticket } = await needs.issueTicket(order, ordered, attempt, body).catch(ourOwnFault)
     ticketJws = jws
     const { nodeId, endpoint, wireVersion } = offer
     const request = { nodeId, endpoint, wireVersion, path: order.path, body, ticket: jws }
-    const firstMs = firstOutputMs(needs.timeouts, candidate, body)
-    // Only text comes while it is computed. The head of vectors and tensors comes with them.
-    const isText = order.path === NODE_PATHS.chat || order.path === NODE_PATHS.completions
-    const response = await send(needs, request, watch, caller, isText ? 0 : firstMs)
-    if (!response.ok) throw await refusal(response, candidate, watch)
-    watch.arm(firstMs)
-    const noteFirstOutput = () => (firstOutputAt ??= needs.clock())
-    const reportProgress = () => progress(needs, meter, call, background)
-    const answer = await serve(response, { offer, meter, watch, ticket, background, noteFirstOutput, reportProgress })
+    notes.noteBody(body)
+    const times = attemptTimes(needs.timeouts, { path: order.path, candidate, body, hasAnother })
+    const sentAt = needs.clock()
+    const response = await send(needs, request, watch, caller, times.headMs)
+    if (!response.ok) throw await refusal(response, candidate, watch, needs.clock())
+    watch.arm(times.outputMs(needs.clock() - sentAt), 'first output')
+    const answer = await serve(response, {
+      offer,
+      meter,
+      watch,
+      ticket,
+      background,
+      noteFirstOutput: () => notes.noteFirstOutput(),
+      noteEnd: () => notes.noteEnd(),
+      reportProgress: () => progress(needs, meter, call, background),
+    })
     watch.disarm()
-    if (!meter.hasOutput)
+    if (!meter.hasAnswer)
       throw new AttemptFailure('provider_failed', 'node', { cause: new Error('an answer without content') })
-    const receipt = await checkedReceipt(answer.receipt, ticket)
+    const receipt = await checkedReceipt(answer.receipt, ticket, answer.continued)
     if (receipt) meter.noteReceipt(receipt.said)
-    return { served: true, answer, receipt, ticket, ticketJws, firstOutputAt, record: finish('served', 'none') }
+    return { served: true, answer, receipt, ticket, ...ended(), record: notes.served() }
   } catch (error) {
     const failure = asFailure(error, watch)
     watch.abort(failure)
-    if (failure instanceof CallerGone)
-      return { served: false, failure, ticketJws, firstOutputAt, record: finish('cancelled', 'caller') }
-    return { served: false, failure, ticketJws, firstOutputAt, record: finish(failure.code, failure.fault) }
+    const record = failure instanceof CallerGone ? notes.callerLeft() : notes.failed(failure)
+    return { served: false, failure, ...ended(), record }
   }
 }
 
@@ -145,31 +140,35 @@ function progress(needs: AttemptNeeds, meter: Meter, call: AbortController, back
   background(sent.then(stopIfGone))
 }
 
-/** ms a node has until its first output: more for a longer input, which it has to receive and to walk through. */
-function firstOutputMs({ firstTokenMs }: CallTimeouts, { most }: Candidate, body: string | Uint8Array): number {
-  const tensorBytes = typeof body === 'string' ? 0 : body.byteLength
-  return firstTokenMs + firstTokenMsPerInputToken * Number(most.inputTokens) + firstTokenMsPerByte * tensorBytes
-}
-
 async function send(
   needs: AttemptNeeds,
   request: Omit<NodeRequest, 'signal'>,
   watch: Watch,
   caller: Caller,
-  waitMs: number,
+  headMs: number,
 ): Promise<Response> {
   // Nobody is asked to work for a call that is over.
   watch.signal.throwIfAborted()
-  watch.arm(needs.timeouts.connectMs + waitMs)
+  watch.arm(headMs, 'connect')
   caller.noteSent()
   return watch.race(needs.link.send({ ...request, signal: watch.signal }))
 }
 
-async function refusal(response: Response, candidate: Candidate, watch: Watch): Promise<AttemptFailure> {
+async function refusal(
+  response: Response,
+  { model, offer, longestTokens }: Candidate,
+  watch: Watch,
+  now: number,
+): Promise<AttemptFailure> {
   const isJson = response.headers.get('content-type')?.includes('json') ?? false
   const body: unknown = isJson ? await nodeJson(response, watch).catch(() => null) : null
-  const mayExceedContext = candidate.longestTokens > BigInt(candidate.offer.contextTokens)
-  return refusalOf(response.status, body, mayExceedContext)
+  return refusalOf({
+    status: response.status,
+    body,
+    retryAfterMs: retryAfterMs(response.headers.get('retry-after'), now),
+    mayExceedContext: longestTokens > BigInt(offer.contextTokens),
+    contextDetail: `${model.id} takes ${offer.contextTokens} tokens.`,
+  })
 }
 
 /** Before anything was sent: no node may be blamed for it. */
@@ -182,6 +181,7 @@ function asFailure(error: unknown, watch: Watch): AttemptFailure | CallerGone {
   const cause: unknown = watch.signal.aborted ? watch.signal.reason : error
   if (cause instanceof AttemptFailure || cause instanceof CallerGone) return cause
   // Known to be away, asked nothing, marked by nobody: its guard says in the registry when it stays away, and it serves at once when it is back.
-  if (cause instanceof LinkGone && !cause.isLinked) return new AttemptFailure('no_provider', 'none', { cause })
-  return new AttemptFailure('provider_failed', 'node', { cause })
+  if (cause instanceof LinkGone && !cause.isLinked)
+    return new AttemptFailure('no_provider', 'none', { cause, reason: 'Its link was away.' })
+  return new AttemptFailure('provider_failed', 'node', { cause, reason: 'It could not be reached, or broke off.' })
 }

@@ -2,7 +2,8 @@
 // of the caller, and told in headers. A route only says what it asks of a node and how the answer is worded.
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import { toUsd, type Instant, type RandomBytes } from '../../protocol/units.ts'
+import { Continent } from '../../protocol/routing.ts'
+import { toUsd, type Instant, type ModelId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { assert, GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
@@ -14,13 +15,12 @@ import { CallerGone } from './failure.ts'
 import { holdOrder } from './held-order.ts'
 import { keptHeaders, onceOf, replay, type Once } from './idempotent.ts'
 import { headroomHeaders } from './limit-headers.ts'
-import type { Background, Caller, Order, OrderDraft } from './order.ts'
+import type { Background, Caller, Order, OrderDraft, OrderNeeds } from './order.ts'
+import type { IsAlike } from './quorum/agreement.ts'
 import type { Answered } from './receipt-check.ts'
 import { deprecationHeaders } from './standing.ts'
 
-export interface InferenceNeeds extends CallNeeds {
-  readonly random: RandomBytes
-}
+export interface InferenceNeeds extends CallNeeds, OrderNeeds {}
 
 export interface Ask {
   /** method and path: what an Idempotency-Key is good for, once each */
@@ -35,8 +35,8 @@ export interface Ask {
 export interface HeldCall {
   readonly order: Order
   readonly caller: Caller
-  /** of the answer. @param nodeId null while no node has spoken */
-  headers(nodeId: string | null): Record<string, string>
+  /** of the answer. @param nodeId null while no node has spoken. @param modelId that it answers with; null: not known */
+  headers(nodeId: string | null, modelId?: ModelId | null): Record<string, string>
 }
 
 /** The body of who has a key: nobody else's is read. @throws GatewayError as requireKey and readJson do */
@@ -54,10 +54,10 @@ export async function callRoute(
 ): Promise<Response> {
   const once = onceOf(c.req.raw.headers, requireKey(c), ask.route, ask.request, needs.random)
   return toItsEnd(c, async () => {
-    const order = await heldOrder(c, needs, ask.model, { ...ask.draft, once })
+    const order = await heldOrder(c, needs, ask.model, { ...ask.draft, once, callerRegion: regionOf(c.req.raw) })
     if (order instanceof Response) return order
     const caller = callerOf(c, needs.clock)
-    return answer({ order, caller, headers: (nodeId) => callHeaders(order, caller.sentAt(), nodeId) })
+    return answer({ order, caller, headers: (...answered) => callHeaders(order, caller.sentAt(), ...answered) })
   })
 }
 
@@ -67,10 +67,11 @@ export async function wholeReply<Answer extends Answered>(
   needs: CallNeeds,
   held: HeldCall,
   serve: Serve<Answer>,
+  isAlike: IsAlike<Answer>,
   replyOf: (call: CapturedCall<Answer>) => object,
 ): Promise<Response> {
   const keep = (call: CapturedCall<Answer>) => ({ headers: keptHeaders(call), reply: { ...replyOf(call) } })
-  const call = await runCall(needs, held.order, serve, held.caller, keep)
+  const call = await runCall(needs, held.order, serve, held.caller, keep, isAlike)
   return c.json(replyOf(call), 200, { ...held.headers(call.offer.nodeId), 'x-souk-cost': toUsd(call.chargeNanos) })
 }
 
@@ -117,15 +118,25 @@ function callerOf(c: Context<AppEnv>, clock: Clock): Caller & { readonly sentAt:
   return { signal: c.req.raw.signal, background: backgroundOf(c), noteSent, sentAt: () => sentAt }
 }
 
-function callHeaders(order: Order, sentAt: Instant | null, nodeId: string | null): Record<string, string> {
+function callHeaders(
+  order: Order,
+  sentAt: Instant | null,
+  nodeId: string | null,
+  modelId: ModelId | null = null,
+): Record<string, string> {
   return {
     'x-souk-call-id': order.callId,
     'x-souk-hold': toUsd(order.holdNanos),
     ...deprecationHeaders(order.model),
     ...(nodeId === null ? {} : { 'x-souk-node': nodeId }),
+    // Only where it is another one than was asked for.
+    ...(modelId === null || modelId === order.model.id ? {} : { 'x-souk-model': modelId }),
     'server-timing': `gateway;dur=${(sentAt ?? order.startedAt) - order.startedAt}`,
   }
 }
+
+/** Where the caller is, as Cloudflare says; null elsewhere, and for who hides it. */
+export const regionOf = ({ cf }: Request): Continent | null => Continent.safeParse(cf?.continent).data ?? null
 
 /** Work that may outlive the response and never fails it. */
 export function backgroundOf(c: Context<AppEnv>): Background {

@@ -2,8 +2,8 @@
 import type { ChatRequest } from '../../protocol/openai.ts'
 import { NODE_PATHS } from '../../protocol/node.ts'
 import { GatewayError } from '../core/errors.ts'
-import { choiceBound, given, nodeParameters, textBound, type TextDraft } from './text-draft.ts'
-import { inputBound, lengthBound } from './quote.ts'
+import { choiceBound, given, nodeParameters, textBound, textTraits, type TextDraft } from './text-draft.ts'
+import { inputBound, leastTokens, lengthBound, utf8Bytes } from './quote.ts'
 
 /**
  * What a chat request orders. The prompt's bytes are those of the messages' JSON: an upper bound whatever the template does.
@@ -19,12 +19,14 @@ export function chatDraft(request: ChatRequest): TextDraft {
     role: role === 'developer' ? 'system' : role,
     content,
   }))
-  const bytes = new TextEncoder().encode(JSON.stringify(messages)).byteLength
+  const bytes = utf8Bytes(JSON.stringify(messages))
+  const words = messages.reduce((sum, { content }) => sum + utf8Bytes(content), 0)
   const bounds = {
     stream: request.stream ?? false,
     choices: request.n ?? 1,
     logprobs: request.logprobs ? (top_logprobs ?? 0) : null,
     asked: request.max_completion_tokens ?? request.max_tokens,
+    jurors: request.provider?.quorum?.n,
   }
   return {
     task: 'chat',
@@ -36,11 +38,25 @@ export function chatDraft(request: ChatRequest): TextDraft {
       inputTokens: inputBound(bytes, messages.length, model),
       outputTokens: textBound(bounds, model),
     }),
+    leastTokens: leastTokens(words),
+    ...textTraits(request, request, messages.length),
     longestTokens: (model) => lengthBound(bytes, messages.length, model) + BigInt(choiceBound(bounds, model)),
+    text: {
+      choices: bounds.choices,
+      hasLogprobs: bounds.logprobs !== null,
+      isJson: response_format?.type === 'json_object',
+      isGreedy: (request.temperature ?? 0) === 0,
+      hasSeed: typeof request.seed === 'number',
+    },
     bodyFor: (model, offer, extras) =>
       JSON.stringify({
         model: model.id,
-        messages,
+        ...(extras.prefix
+          ? {
+              messages: [...messages, { role: 'assistant', content: extras.prefix.text }],
+              continue_final_message: true,
+            }
+          : { messages }),
         ...nodeParameters(request, bounds, model, offer, extras),
         ...given({ top_logprobs, response_format }),
       }),

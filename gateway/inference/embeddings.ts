@@ -10,7 +10,8 @@ import type { CapturedCall } from './settle.ts'
 import { AttemptFailure } from './failure.ts'
 import { nodeJson } from './node-events.ts'
 import type { Order, OrderDraft } from './order.ts'
-import { inputBound, lengthBound } from './quote.ts'
+import { inputBound, lengthBound, utf8Bytes } from './quote.ts'
+import { parametersInUse, shapeOf } from './request-traits.ts'
 import { given } from './text-draft.ts'
 import { trailer } from './text-words.ts'
 
@@ -21,7 +22,8 @@ export interface EmbeddingAnswer {
 
 export function embeddingDraft(request: EmbeddingRequest): OrderDraft {
   const input = inputsOf(request)
-  const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).byteLength
+  const bytesOf = (value: unknown) => utf8Bytes(JSON.stringify(value))
+  const { dimensions } = request
   const bytes = bytesOf(input)
   const longest = Math.max(...input.map(bytesOf))
   return {
@@ -30,8 +32,11 @@ export function embeddingDraft(request: EmbeddingRequest): OrderDraft {
     stream: false,
     most: (model) => ({ inputTokens: inputBound(bytes, input.length, model, input.length), outputTokens: tokens(0) }),
     longestTokens: (model) => lengthBound(longest, 1, model),
-    check: (model) => checkDimensions(request.dimensions ?? null, model),
-    bodyFor: (model) => JSON.stringify({ model: model.id, input, ...given({ dimensions: request.dimensions }) }),
+    check: (model) => checkDimensions(dimensions ?? null, model),
+    preferences: request.provider ?? null,
+    parameters: parametersInUse({ dimensions }),
+    shape: shapeOf({ dimensions }, input.length),
+    bodyFor: (model) => JSON.stringify({ model: model.id, input, ...given({ dimensions }) }),
   }
 }
 

@@ -6,6 +6,7 @@ import { OIP_LIMITS } from '../../protocol/oip.ts'
 import { readInferBody, type InferBody } from '../../protocol/oip-binary.ts'
 import { encodeRequest, headerBytesOf } from '../../protocol/oip-canonical.ts'
 import { BINARY_EXTENSION, HEADER_LENGTH } from '../../protocol/oip-framing.ts'
+import type { ProviderPreferences } from '../../protocol/routing.ts'
 import { isModelId, toUsd } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { IDEMPOTENCY_KEY } from '../core/idempotency-key.ts'
@@ -15,8 +16,10 @@ import type { Snapshot } from '../market/market-port.ts'
 import { isServed } from '../market/models/model-state.ts'
 import { backgroundOf, callRoute, type InferenceNeeds } from './call-route.ts'
 import { runCall } from './call.ts'
+import { preferencesIn } from './provider-header.ts'
 import type { CapturedCall } from './settle.ts'
 import { oipMetadata } from './oip-metadata.ts'
+import { isSameTensors } from './quorum/agreement.ts'
 import { bodyOf, formHeaders, keepTensors } from './tensor-body.ts'
 import { requireVersion, serveTensors, tensorDraft, tensorReply, VERSION, type TensorAnswer } from './tensors.ts'
 
@@ -57,13 +60,16 @@ async function infer(c: Context<AppEnv>, needs: InferenceNeeds, id: string): Pro
   if (headerBytesOf(encoded) > OIP_LIMITS.headerBytes)
     throw new GatewayError('invalid_request', { param: 'parameters', detail: 'Parameters and names are too long.' })
   const { version = VERSION } = paramsOf(c)
-  const draft = tensorDraft(asked, encoded, version)
-  const ask = { route: INFER, model: id, request: await fingerprint(c, asked, encoded), draft }
+  const preferences = preferencesIn(c.req.raw.headers)
+  const draft = { ...tensorDraft(asked, encoded, version), preferences }
+  const request = await fingerprint(c, asked, encoded, preferences)
+  const ask = { route: INFER, model: id, request, draft }
   return callRoute(c, needs, ask, async (held) => {
     const { order } = held
     const reply = (call: CapturedCall<TensorAnswer>) => tensorReply(order, asked, call)
     const serve = serveTensors(asked, order.model, needs.timeouts)
-    const call = await runCall(needs, order, serve, held.caller, (captured) => keepTensors(captured, reply(captured)))
+    const keep = (captured: CapturedCall<TensorAnswer>) => keepTensors(captured, reply(captured))
+    const call = await runCall(needs, order, serve, held.caller, keep, isSameTensors)
     const written = reply(call)
     return new Response(bodyOf(written), {
       headers: { ...formHeaders(written), ...held.headers(call.offer.nodeId), 'x-souk-cost': toUsd(call.chargeNanos) },
@@ -88,10 +94,15 @@ async function readInfer(c: Context<AppEnv>, modelId: string): Promise<InferBody
 }
 
 /** What must be the same in a repeat: the request in whichever form it came, and the form of the answer. Null when nobody will repeat it. */
-async function fingerprint(c: Context<AppEnv>, { request, id, wantsBinary }: InferBody, encoded: Uint8Array) {
+async function fingerprint(
+  c: Context<AppEnv>,
+  { request, id, wantsBinary }: InferBody,
+  encoded: Uint8Array,
+  provider: ProviderPreferences | null,
+) {
   if (c.req.header(IDEMPOTENCY_KEY) === undefined) return null
   const binary = request.outputs.length > 0 ? request.outputs.filter(wantsBinary) : wantsBinary('')
-  return { request: await longSha256Hex(encoded), id, binary }
+  return { request: await longSha256Hex(encoded), id, binary, ...(provider && { provider }) }
 }
 
 /** In whatever form the path has it: whether there is such a model is the market's to say. */

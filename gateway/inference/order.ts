@@ -2,9 +2,9 @@
 // Everything in it is frozen before money is held; whatever happens later is measured against it.
 import type { Task } from '../../protocol/model.ts'
 import type { Units } from '../../protocol/price.ts'
-import type { Parameter, ProviderPreferences } from '../../protocol/routing.ts'
+import type { Continent, Parameter, ProviderPreferences } from '../../protocol/routing.ts'
 import {
-  isModelId,
+  nanos,
   newCallId,
   type CallId,
   type Instant,
@@ -15,14 +15,16 @@ import {
 } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { LIMITS } from '../core/limits.ts'
 import type { KeyPrincipal } from '../core/principal.ts'
 import { base64url } from '../../protocol/canonical.ts'
-import { rank, type Explanation } from '../market/choose/choose.ts'
-import type { CallShape, Market, Model, Offer, Snapshot } from '../market/market-port.ts'
-import { requireServed } from './standing.ts'
+import type { CallShape, Market, Model, Offer } from '../market/market-port.ts'
 import type { Once } from './idempotent.ts'
+import { findModels, rankModel, refusalOfRanked, takeCandidates, type ModelChoice } from './order-models.ts'
+import { withPriceLock, type PriceLocks } from './price-lock.ts'
+import { seated } from './quorum/bench.ts'
+import { benchOf, type Bench } from './quorum/jurors.ts'
 import { quote } from './quote.ts'
+import type { TextTraits } from './resume.ts'
 
 /** An offer that may serve the call, and the most it can use there: models count differently. */
 export interface Candidate {
@@ -37,8 +39,8 @@ export interface Candidate {
 export interface BodyExtras {
   /** for who gave none, so that every answer can be repeated: null where the offer is not known to honour it */
   readonly seed: number | null
-  /** delivered already by another node, of the only choice: this one goes on from there; null: it begins */
-  readonly prefix: string | null
+  /** delivered already by others, of the only choice: this one goes on from there; null: it begins */
+  readonly prefix: { readonly text: string; readonly tokens: number } | null
 }
 
 export interface Order {
@@ -48,17 +50,23 @@ export interface Order {
   readonly model: Model
   /** in the order they are to be asked, at most LIMITS.attemptsMax: of the model asked for, then of its fallbacks */
   readonly candidates: readonly Candidate[]
+  /** how many of them are asked at the same time, all of one model, and must agree; null: one after another */
+  readonly bench: Bench | null
   /** one for each model, in their order */
-  readonly explanations: readonly Explanation[]
+  readonly explanations: readonly ModelChoice[]
+  /** who may serve it, as the caller says; null: anybody */
+  readonly preferences: ProviderPreferences | null
   /** of the node */
   readonly path: string
   readonly bodyFor: (candidate: Candidate, extras: BodyExtras) => string | Uint8Array
   /** drawn with the order: what {@link BodyExtras} sends */
   readonly seed: number
-  /** what audits may be told of it; null: nothing */
-  readonly shape: CallShape | null
+  /** what audits may be told of it, beside the bytes of each attempt's body; null: nothing */
+  readonly shape: Omit<CallShape, 'bodyBytes'> | null
   /** answers asked for: each may end in tokens without text */
   readonly choices: number
+  /** who can go on with its answer when a node breaks off; absent: nobody */
+  readonly text?: TextTraits | null
   readonly stream: boolean
   readonly holdNanos: Nanos
   readonly startedAt: Instant
@@ -75,8 +83,12 @@ export interface OrderDraft {
   readonly most: (model: Model) => Units
   /** tokens of the longest sequence alone; absent: all of `most` is one */
   readonly longestTokens?: (model: Model) => bigint
+  /** that the longest sequence has in any vocabulary, with one of output: absent where bytes prove nothing */
+  readonly leastTokens?: number
   /** absent: one */
   readonly choices?: number
+  /** of a text: who can go on with its answer; absent: nobody */
+  readonly text?: TextTraits
   /** what only the model can tell of the request. @throws GatewayError with the field's name */
   readonly check?: (model: Model) => void
   readonly bodyFor: (model: Model, offer: Offer, extras: BodyExtras) => string | Uint8Array
@@ -87,30 +99,21 @@ export interface OrderDraft {
   readonly parameters?: ReadonlySet<Parameter>
   /** asked in turn when the model asked for cannot serve it */
   readonly fallbackModels?: readonly string[]
+  /** where the caller is; absent: not known */
+  readonly callerRegion?: Continent | null
+  /** prices this caller was promised, null for who is not to be asked; absent: those of today */
+  readonly repriced?: (offer: Offer) => Offer | null
+  /** candidates of each model; absent: so many in all as one call may ask */
+  readonly breadth?: number
   /** absent: audits are told nothing of it */
   readonly shape?: Omit<CallShape, 'path' | 'bodyBytes'>
 }
 
 export interface OrderNeeds {
   readonly market: Market
+  readonly priceLocks: PriceLocks
   readonly clock: Clock
   readonly random: RandomBytes
-}
-
-/** @throws GatewayError model_not_found, model_withdrawn, model_blocked, unsupported_model_task */
-export async function findModel(
-  market: Market,
-  id: string,
-  task: OrderDraft['task'],
-  background: Background,
-): Promise<Snapshot> {
-  const snapshot = isModelId(id) ? await market.snapshot(id, background) : null
-  if (!snapshot) throw new GatewayError('model_not_found', { param: 'model', detail: 'See GET /v1/models.' })
-  requireServed(snapshot.model)
-  const { task: served } = snapshot.model.manifest
-  const isServed = typeof task === 'string' ? served === task : task.has(served)
-  if (!isServed) throw new GatewayError('unsupported_model_task', { param: 'model', detail: `It serves ${served}.` })
-  return snapshot
 }
 
 export type Background = (work: Promise<unknown>) => void
@@ -132,49 +135,45 @@ export interface Restriction {
 
 /**
  * @param only the order is made again, under the same call id, for these nodes
- * @throws GatewayError as findModel does; no_provider or provider_busy when nobody can serve it now; node_not_allowed
- * when none of `only` offers the model
+ * @throws GatewayError as findModels does; no_provider, provider_busy or context_length_exceeded when nobody can serve it now; node_not_allowed when
+ * none of `only` offers one of its models
  */
 export async function prepareOrder(
   needs: OrderNeeds,
   principal: KeyPrincipal,
   modelId: ModelId | string,
-  draft: OrderDraft,
+  given: OrderDraft,
   background: Background,
   only: Restriction | null = null,
 ): Promise<Order> {
   const now = needs.clock()
-  const snapshot = await findModel(needs.market, modelId, draft.task, background)
-  const { model } = snapshot
-  draft.check?.(model)
-  const most = draft.most(model)
+  const draft = await withPriceLock(needs.priceLocks, principal, given, now)
+  const bench = benchOf(draft.preferences)
+  const { asked, served } = await findModels(needs.market, modelId, draft, background)
+  for (const { model } of served) draft.check?.(model)
   const seed = base64url(needs.random(12))
-  const permitted = only ? snapshot.offers.filter(({ nodeId }) => only.nodes.has(nodeId)) : snapshot.offers
-  if (only && permitted.length === 0) throw new GatewayError('node_not_allowed')
-  const { local } = snapshot
-  const ranking = rank(permitted, { seed, now, estimate: most, local })
-  const byId = new Map(permitted.map((offer) => [offer.nodeId, offer]))
-  const offers = ranking.order.flatMap((id) => byId.get(id) ?? []).slice(0, LIMITS.attemptsMax)
-  if (offers.length === 0) {
-    throw new GatewayError(ranking.refusal ?? 'no_provider', {
-      retryAfterSeconds: ranking.refusal === 'provider_busy' ? 1 : 5,
-    })
-  }
-  const longestTokens = draft.longestTokens?.(model) ?? most.inputTokens + most.outputTokens
-  const candidates = offers.map((offer) => ({ model, offer, most, longestTokens }))
+  const ranked = served.map((snapshot) => rankModel(snapshot, draft, { seed, now, only, bench }))
+  const isOffered = ({ nodeId }: Offer) => only === null || only.nodes.has(nodeId)
+  if (only && !served.some(({ offers }) => offers.some(isOffered))) throw new GatewayError('node_not_allowed')
+  const taken = bench ? ranked.flatMap(({ candidates }) => candidates) : takeCandidates(ranked, draft.breadth ?? null)
+  if (taken.length === 0) throw refusalOfRanked(ranked, now)
+  const candidates = bench ? seated(taken, bench, draft) : taken
   return {
     callId: only?.callId ?? newCallId(now, needs.random),
     principal,
-    model,
+    model: asked,
     candidates,
-    explanations: [ranking.explanation],
+    bench,
+    explanations: ranked.map(({ snapshot, ranking }) => ({ model: snapshot.model.id, ...ranking.explanation })),
+    preferences: draft.preferences ?? null,
     path: draft.path,
     bodyFor: (candidate, extras) => draft.bodyFor(candidate.model, candidate.offer, extras),
     seed: new DataView(needs.random(4).buffer).getUint32(0) >>> 1,
-    shape: null,
+    shape: draft.shape ? { path: draft.path, ...draft.shape } : null,
     choices: draft.choices ?? 1,
+    text: draft.text ?? null,
     stream: draft.stream,
-    holdNanos: quote(candidates),
+    holdNanos: nanos(quote(candidates) * BigInt(bench?.n ?? 1)),
     startedAt: now,
     once: draft.once ?? null,
   }

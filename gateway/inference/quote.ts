@@ -24,11 +24,24 @@ export function promptsBound(bytes: readonly number[], model: Model): Tokens {
   return tokens(bytes.reduce((sum, each) => sum + Number(inputBound(each, 0, model)), 0))
 }
 
+/**
+ * Fewest tokens a text of so many UTF-8 bytes can have, and one of output behind it: what surely does not fit is refused before anything is held. Of
+ * text for chat and completions only, whose vocabularies have no token for a whole unknown word. @example 256_000 bytes // 1_001
+ */
+export const leastTokens = (bytes: number): number => Math.floor(bytes / LONGEST_TOKEN_BYTES) + 1
+
+/** bytes: the longest tokens of today's vocabularies are 128 spaces */
+const LONGEST_TOKEN_BYTES = 256
+
 /** What the node may produce at most of one choice: what was asked for, clamped to what the model can. */
 export function outputBound(asked: number | null | undefined, model: Model): Tokens {
   const { outputTokensMax } = model.manifest
   return tokens(Math.min(asked ?? outputTokensMax, outputTokensMax))
 }
+
+/** Bytes of a text as it is sent. */
+export const utf8Bytes = (body: string | Uint8Array): number =>
+  typeof body === 'string' ? new TextEncoder().encode(body).byteLength : body.byteLength
 
 /** Highest possible cost over who may serve. @example quote of 12 tokens in and 100 out at 10 nanos a token // 1_120n nanos */
 export function quote(candidates: readonly { readonly most: Units; readonly offer: Pick<Offer, 'price'> }[]): Nanos {

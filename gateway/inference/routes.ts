@@ -16,6 +16,8 @@ import { generationView } from './generation.ts'
 import { keyView } from './key-view.ts'
 import { modelView } from './models-view.ts'
 import type { Order } from './order.ts'
+import { withPreferences } from './provider-header.ts'
+import { isSameText, isSameVectors } from './quorum/agreement.ts'
 import type { TextDraft } from './text-draft.ts'
 import { streamText } from './text-stream.ts'
 import type { TextWords } from './text-words.ts'
@@ -31,19 +33,19 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
   return (
     new Hono<AppEnv>()
       .post('/chat/completions', async (c) => {
-        const request = await readAsked(c, ChatRequest)
+        const request = withPreferences(c.req.raw.headers, await readAsked(c, ChatRequest))
         return textRoute(c, needs, CHAT, request, chatDraft(request), chatWords)
       })
       .post('/completions', async (c) => {
-        const request = await readAsked(c, CompletionRequest)
+        const request = withPreferences(c.req.raw.headers, await readAsked(c, CompletionRequest))
         return textRoute(c, needs, COMPLETIONS, request, completionDraft(request), completionWords)
       })
       .post('/embeddings', async (c) => {
-        const request = await readAsked(c, EmbeddingRequest)
+        const request = withPreferences(c.req.raw.headers, await readAsked(c, EmbeddingRequest))
         const ask = { route: EMBEDDINGS, model: request.model, request, draft: embeddingDraft(request) }
         return callRoute(c, needs, ask, (held) => {
           const serve = serveEmbeddings(request, held.order.model.manifest.dimensions)
-          return wholeReply(c, needs, held, serve, (call) => embeddingReply(held.order, request, call))
+          return wholeReply(c, needs, held, serve, isSameVectors, (call) => embeddingReply(held.order, request, call))
         })
       })
       .get('/models', async (c) =>
@@ -82,7 +84,8 @@ function textRoute(
 ): Promise<Response> {
   return callRoute(c, needs, { route, model: request.model, request, draft }, async (held) => {
     const words = wordsFor(held.order, draft)
-    if (!request.stream) return wholeReply(c, needs, held, serveWholeText(needs.timeouts, draft), words.whole)
+    if (!request.stream)
+      return wholeReply(c, needs, held, serveWholeText(needs.timeouts, draft), isSameText, words.whole)
     const what = { asked: draft, words, includeUsage: request.stream_options?.include_usage ?? false }
     const { body, nodeId } = await streamText(needs, held.order, what, held.caller)
     return new Response(body, { headers: { ...SSE_HEADERS, ...held.headers(nodeId) } })

@@ -18,6 +18,7 @@ import type { CapturedCall } from './settle.ts'
 import { AttemptFailure } from './failure.ts'
 import { nodeBytes } from './node-events.ts'
 import type { Order, OrderDraft } from './order.ts'
+import { shapeOf } from './request-traits.ts'
 
 /** The files of a model never change under one id, so it has one version; its digest is the other name of it. */
 export const VERSION = '1'
@@ -53,6 +54,7 @@ export function tensorDraft({ request }: InferBody, encoded: Uint8Array, version
       outputTokens: tokens(0),
       tensorBytes: bytes(inputBytes + specsOf(model).outputBytesMax),
     }),
+    shape: shapeOf({}, request.inputs.length),
     bodyFor: () => encoded,
   }
 }
@@ -85,6 +87,7 @@ export function tensorReply(
     souk_call_id: order.callId,
     souk_node: call.offer.nodeId,
     souk_cost: toUsd(call.chargeNanos),
+    ...(call.parts.length > 1 && { souk_parts: call.parts.map(({ nodeId }) => nodeId).join(',') }),
     souk_salt: call.salt,
     ...(call.receipt === null ? {} : { souk_receipt: call.receipt }),
   }
@@ -100,7 +103,7 @@ export function tensorReply(
 const FRAME_BYTES = 4 + OIP_LIMITS.headerBytes
 
 /** @throws GatewayError for a model that was published without saying what goes in and comes out */
-function specsOf({ manifest }: Model): TensorSpecs {
+export function specsOf({ manifest }: Model): TensorSpecs {
   if (!manifest.tensors)
     throw new GatewayError('unsupported_model_task', { param: 'model', detail: 'Its manifest names no tensors.' })
   return manifest.tensors

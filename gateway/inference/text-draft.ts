@@ -1,5 +1,6 @@
 // What chat and completions order alike: how many tokens at most, and the caller's own parameters as they go on to the node.
 import type { ChatRequest, CompletionRequest } from '../../protocol/openai.ts'
+import { parametersInUse, shapeOf, type Fields } from './request-traits.ts'
 import { tokens, type Tokens } from '../../protocol/units.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { Model, Offer } from '../market/market-port.ts'
@@ -16,13 +17,15 @@ interface TextBounds extends TextAsked {
   readonly stream: boolean
   /** tokens asked for of each choice */
   readonly asked: number | null | undefined
+  /** nodes of a quorum, whose answers are all collected; absent: no quorum */
+  readonly jurors?: number | undefined
 }
 
 /** Tokens of one choice at most. Who does not stream gets no more log probabilities than can be collected: its answer ends before, as `length`. */
-export function choiceBound({ stream, choices, logprobs, asked }: TextBounds, model: Model): number {
+export function choiceBound({ stream, choices, logprobs, asked, jurors }: TextBounds, model: Model): number {
   const bound = Number(outputBound(asked, model))
-  if (stream || logprobs === null) return bound
-  return Math.min(bound, Math.floor(LIMITS.collectedChances / (choices * (1 + logprobs))))
+  if ((stream && jurors === undefined) || logprobs === null) return bound
+  return Math.min(bound, Math.floor(LIMITS.collectedChances / ((jurors ?? 1) * choices * (1 + logprobs))))
 }
 
 /** Tokens of all choices at most: what is held, and what the ticket allows. */
@@ -42,8 +45,24 @@ export function nodeParameters(
   const stop = typeof request.stop === 'string' ? [request.stop] : request.stop
   return {
     stream: true,
-    max_tokens: Math.min(choiceBound(bounds, model), offer.outputTokensMax),
+    // Of who goes on, what is left: the sum stays what was ordered.
+    max_tokens: Math.min(choiceBound(bounds, model) - (extras.prefix?.tokens ?? 0), offer.outputTokensMax),
     ...given({ temperature, top_p, top_k, seed, stop, n, logprobs }),
+  }
+}
+
+/** Who may serve it, and what is told of it: read of a request's fields alone. @param parts messages or prompts */
+export function textTraits(
+  request: ChatRequest | CompletionRequest,
+  fields: Fields,
+  parts: number,
+): Pick<OrderDraft, 'preferences' | 'parameters' | 'fallbackModels' | 'shape'> {
+  const asked = 'max_completion_tokens' in request ? request.max_completion_tokens : null
+  return {
+    preferences: request.provider ?? null,
+    fallbackModels: request.models ?? [],
+    parameters: parametersInUse(fields),
+    shape: shapeOf(fields, parts, asked ?? request.max_tokens),
   }
 }
 

@@ -1,6 +1,6 @@
 // Watch: one abort signal per attempt with one clock at a time on it. Each stage of an attempt arms it anew; whatever fires first aborts the
 // node's request with a reason that says why, so that the reader of the stream never has to guess.
-import { timedOut, type AttemptFailure, type CallerGone } from './failure.ts'
+import { timedOut, type AttemptFailure, type CallerGone, type Stage } from './failure.ts'
 
 export class Watch {
   readonly #controller = new AbortController()
@@ -23,10 +23,10 @@ export class Watch {
     return this.#controller.signal
   }
 
-  /** From now the next stage has so long. */
-  arm(ms: number): void {
+  /** From now the next stage has so long. @param stage what is said of it when it was too long */
+  arm(ms: number, stage: Stage = 'gap'): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.abort(timedOut()), ms)
+    this.#timer = setTimeout(() => this.abort(timedOut(stage)), ms)
   }
 
   disarm(): void {
@@ -41,5 +41,23 @@ export class Watch {
   /** The promise, or the reason of the abort, whichever comes first. */
   race<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#aborted])
+  }
+}
+
+/** Waits, or as long as the signal lets it. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms === 0 || signal.aborted) return
+  const over = new AbortController()
+  try {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      const end = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      signal.addEventListener('abort', end, { once: true, signal: over.signal })
+    })
+  } finally {
+    over.abort()
   }
 }

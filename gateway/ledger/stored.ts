@@ -7,6 +7,7 @@ import {
   CallIdText,
   ErrorCodeText,
   InstantNumber,
+  ModelIdText,
   NodeIdText,
   TokenCount,
 } from '../../protocol/fields.ts'

@@ -132,7 +132,7 @@ export class EngineRefusal extends Error {
   constructor(
     readonly code: Extract<
       NodeErrorCode,
-      'busy' | 'bad_request' | 'context_length_exceeded' | 'unsupported_parameter' | 'internal'
+      'busy' | 'bad_request' | 'context_length_exceeded' | 'content_filter' | 'unsupported_parameter' | 'internal'
     >,
     message: string,
     readonly options?: ErrorOptions & { readonly retryAfterSeconds?: number },

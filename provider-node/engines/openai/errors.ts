@@ -11,6 +11,10 @@ export function verdictOf(status: number, error: UpstreamError, facts: Facts): V
   if (mayBeContext && isContextLength(error))
     return only(new EngineRefusal('context_length_exceeded', 'The input leaves no room in the context of the model.'))
   if (common) return common
+  if (FILTER_CODES.has(error.code) || FILTER_CODES.has(error.type))
+    return only(
+      new EngineRefusal('content_filter', 'The content filter of the server behind this model refused the request.'),
+    )
   const field = unsupportedField(error)
   if (field === null) return only(new EngineRefusal('bad_request', 'The server behind this model refused the request.'))
   const sentence = `The server behind this model does not take ${field} as it was given.`
@@ -25,6 +29,9 @@ export function streamVerdict(error: UpstreamError, facts: Facts): Verdict {
 
 /** OpenAI's and others' code, llama.cpp's type. */
 const CONTEXT_CODES: ReadonlySet<string> = new Set(['context_length_exceeded', 'exceed_context_size_error'])
+
+/** Azure's and OpenAI's. */
+const FILTER_CODES: ReadonlySet<string> = new Set(['content_filter', 'content_policy_violation'])
 
 /** vLLM, SGLang, llama.cpp before its type, Ollama, LM Studio: a context, and that it is not enough. */
 const CONTEXT_WORDS = /context (?:length|size|window)|context the overflows/i
