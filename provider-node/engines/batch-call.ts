@@ -29,7 +29,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1
 export class BatchCall<Job, Answer> implements Seat<Job> {
   isGone = false
   onGone: (() => void) | null = null
-  readonly #late: NodeJS.Timeout
+  #late: NodeJS.Timeout
   readonly #leave = () => this.waiting.leave(this)
 
   constructor(
@@ -44,8 +44,15 @@ export class BatchCall<Job, Answer> implements Seat<Job> {
   ) {
     // One ms behind it: at its deadline a call may still begin.
     const ms = Math.min(Math.max(turn.startBy + 1 - since, 0), TIMER_MAX_MS)
-    this.#late = setTimeout(() => waiting.dropLate(), ms)
+    this.#late = setTimeout(() => this.#look(), ms)
     signal.addEventListener('abort', this.#leave, { once: true })
+  }
+
+  /** A timer counts from when its loop last looked at a clock, and may be there before the deadline has passed: it looks again then. */
+  #look(): void {
+    this.waiting.dropLate()
+    const isFarAway = this.turn.startBy - this.since >= TIMER_MAX_MS
+    if (!this.isGone && !isFarAway) this.#late = setTimeout(() => this.#look(), 1)
   }
 
   /** It waits no longer: its deadline does not concern it any more. */

@@ -276,6 +276,21 @@ describe('a deadline', () => {
     expect(batches).toEqual([1, 1])
   })
 
+  it('refuses by then also when the timer is there before the clock', async () => {
+    const { submit, queue } = aQueue()
+    void submit('x')
+    const late = submit('late', { startBy: 1_000 })
+    const outcome = expect(late).rejects.toEqual(refusal('busy', 'The queue of this model did not get to it.'))
+    await vi.advanceTimersByTimeAsync(999)
+    // The timers' own clock runs on: two of its milliseconds are one of everybody's.
+    vi.setSystemTime(998)
+    await vi.advanceTimersByTimeAsync(2)
+    expect(queue.load().waiting).toBe(1)
+    await vi.advanceTimersByTimeAsync(1)
+    await outcome
+    expect(queue.load().waiting).toBe(0)
+  })
+
   it('that has passed already is refused without a run', async () => {
     vi.setSystemTime(2_000)
     const { submit, now } = aQueue()
