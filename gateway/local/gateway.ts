@@ -23,6 +23,8 @@ export interface GatewayOptions {
   /** variables over those of wrangler.toml, such as SOUK_ADMINS or SOUK_HOLD_DEADLINE_MS */
   readonly vars?: Readonly<Record<string, string>>
   readonly configPath?: string
+  /** true: workerd listens for an inspector, on a port of its own; for measurements */
+  readonly hasInspector?: boolean
 }
 
 export interface Gateway {
@@ -61,6 +63,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         new Miniflare({
           host: HOST,
           port: options.port,
+          ...(options.hasInspector ? { inspectorPort: 0, inspectorHost: HOST } : {}),
           cf: false,
           telemetry: { enabled: false },
           log: new Log(LogLevel.ERROR),

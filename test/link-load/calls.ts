@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { createIdentity } from '../../provider-node/identity.ts'
 import { callOf, type Ending, type Outcome } from './caller.ts'
 import { startHouse } from './house.ts'
+import { openHeap } from './heap.ts'
 import { watchMemory, type MemoryWatch } from './memory.ts'
 import { spawnLoadNode } from './node-process.ts'
 import { startWire, type Cut } from './wire.ts'
@@ -26,6 +27,9 @@ const LOSSES = ['drop', 'drain', 'both', 'node', 'gateway', 'silent'] as const
 const LOSS_MS = 10_000
 /** Of the third quarter's resident memory: what the last one may be. Over ten thousand calls workerd was seen to grow by less and less; a slow leak needs a longer run to be seen. */
 const GROWTH_MAX = 1.1
+/** What the Worker's objects take at a quiet moment, against the end of the first fifth: nothing of any call may be referred to. */
+const HEAP_MAX = 1.1
+const LEGS = 5
 const GROWTH_MEBIBYTES = 24
 /** fewer calls say nothing of memory */
 const TELLING_CALLS = 5_000
@@ -59,10 +63,20 @@ const outcomes: Outcome[] = []
 let begun = 0
 const startedAt = Date.now()
 const memory = { workerd: watchMemory(house.pid), node: watchMemory(node.pid) }
+const heap = await openHeap(await house.gateway.mf.getInspectorURL())
+/** KiB after each leg, with no call under way */
+const heaps: number[] = []
 const cutting = cutAgainAndAgain()
-await Promise.all(Array.from({ length: AT_ONCE }, caller))
-const seconds = (Date.now() - startedAt) / 1_000
+let pausedMs = 0
+for (let leg = 1; leg <= LEGS; leg++) {
+  await Promise.all(Array.from({ length: AT_ONCE }, () => caller((CALLS * leg) / LEGS)))
+  const since = Date.now()
+  heaps.push(await quietHeap())
+  pausedMs += Date.now() - since
+}
+const seconds = (Date.now() - startedAt - pausedMs) / 1_000
 await cutting
+heap.close()
 const problems = [...faults(), ...(await leftBehind()), ...growth()]
 report()
 await node.stop()
@@ -71,8 +85,8 @@ await house.stop()
 for (const problem of problems.slice(0, 20)) console.error(`FAILED: ${problem}`)
 process.exitCode = problems.length === 0 ? 0 : 1
 
-async function caller(): Promise<void> {
-  while (begun < CALLS) outcomes.push(await callOf(`${directUrl}/load/call?node=${nodeId}`, SEED, begun++))
+async function caller(until: number): Promise<void> {
+  while (begun < until) outcomes.push(await callOf(`${directUrl}/load/call?node=${nodeId}`, SEED, begun++))
 }
 
 async function cutAgainAndAgain(): Promise<void> {
@@ -133,7 +147,19 @@ async function leftBehind(): Promise<string[]> {
   return Object.entries(left).flatMap(([what, held]) => (held > 0 ? [`left behind: ${held} ${what}`] : []))
 }
 
+async function quietHeap(): Promise<number> {
+  await leftBehind()
+  return heap.collected()
+}
+
 function growth(): string[] {
+  const [first = 0] = heaps
+  const last = heaps.at(-1) ?? 0
+  const kept = last > first * HEAP_MAX ? [`what the Worker refers to grew from ${first} to ${last} KiB`] : []
+  return [...kept, ...residentGrowth()]
+}
+
+function residentGrowth(): string[] {
   return Object.entries(memory).flatMap(([name, watch]: [string, MemoryWatch]) => {
     watch.stop()
     const [, , third = 0, last = 0] = watch.quarters()
@@ -152,6 +178,7 @@ function report(): void {
   console.log(
     `${(CALLS / seconds).toFixed(0)} calls/s, ${(bytes / seconds / 1e6).toFixed(1)} MB/s, ${seconds.toFixed(0)} s; ${ups - 1} reconnects; ${outcomes.reduce((sum, { away }) => sum + away, 0)} tries found no link and were made again`,
   )
+  console.log(`the Worker's objects after a collection, after each fifth: ${heaps.join(' / ')} KiB`)
   console.log(
     `resident memory, median of each quarter: workerd ${memory.workerd.quarters().join(' / ')} MiB, node ${memory.node.quarters().join(' / ')} MiB`,
   )
