@@ -20,6 +20,7 @@ import { createPayoutAddressRoutes } from './ledger/payout-address-routes.ts'
 import { createRefundRoutes } from './ledger/refund-routes.ts'
 import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
+import { createAuditRoutes } from './market/audits/audit-routes.ts'
 import { createLinkRoutes } from './market/guard/link-routes.ts'
 import { createRegisterPage } from './market/nodes/register-page.ts'
 import { createOperatorSummaryRoutes } from './market/nodes/operator-summary-routes.ts'
@@ -67,6 +68,7 @@ export function createApp(services: Services) {
     .route('/api', createStatementRoutes(services))
     .route('/api', createFreezeRoutes(services))
     .route('/api', createOperatorRoutes(services))
+    .route('/api', createAuditRoutes(services))
     .route('/api', createMarketRoutes(services))
     .route('/api', createReceiptRoutes(services))
     .route('/api', createNotifyRoutes(services))

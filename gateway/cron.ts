@@ -4,6 +4,7 @@ import { logError } from './core/errors.ts'
 import { writeStatements } from './ledger/statement-flow.ts'
 import { purgeDatabases } from './ledger/purge-book.ts'
 import { sweepAccounts } from './ledger/sweep.ts'
+import { createAuditCron } from './market/audits/audit-cron.ts'
 import { createMarketCron } from './market/cron.ts'
 import { createNotifyCron } from './notify/cron.ts'
 import type { Services } from './services.ts'
@@ -14,7 +15,7 @@ type Sweep = (services: Services) => Promise<unknown>
 export const CRONS: Readonly<Record<string, readonly Sweep[]>> = {
   '* * * * *': [sweepAccounts, purgeDatabases],
   '*/1 * * * *': [(services) => createMarketCron(services)(), (services) => createNotifyCron(services)()],
-  '0-59 * * * *': [writeStatements],
+  '0-59 * * * *': [writeStatements, (services) => createAuditCron(services)()],
 }
 
 /** @param cron as wrangler.toml spells it */

@@ -3,6 +3,8 @@ import { issueTicket, newTicketIds, pseudonymOf } from './market/admission/ticke
 import { sealRef } from './market/admission/ticket-ref.ts'
 import { createBookOf } from './ledger/account-book.ts'
 import { createAccounts } from './ledger/accounts.ts'
+import { createAuditTraffic } from './ledger/audit-traffic-book.ts'
+import type { AuditPay } from './ledger/transfer-port.ts'
 import { createTraffic, createTrafficOf, sumTraffic } from './ledger/node-traffic-book.ts'
 import { createOperatorMoney } from './ledger/operator-money.ts'
 import { createPayoutAddressBook } from './ledger/payout-address-book.ts'
@@ -19,6 +21,7 @@ import { systemClock, systemRandom } from './core/clock.ts'
 import { bookDatabases, parseConfig, type Bindings, type Config } from './core/env.ts'
 import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
 import { CALL_TIMEOUTS, type CallTimeouts } from './core/limits.ts'
+import type { AccountId } from '../protocol/units.ts'
 import type { Candidate, Order } from './inference/order.ts'
 
 export type Services = Awaited<ReturnType<typeof createServices>>
@@ -40,6 +43,8 @@ export async function createServices(bindings: Bindings) {
     accounts: createAccounts(bindings.ACCOUNT),
     payoutAddress: createPayoutAddressBook(bindings.DB, systemClock).view,
     traffic: createTraffic(books),
+    auditTraffic: createAuditTraffic(books),
+    payAudit: (operator: AccountId, pay: AuditPay) => createAccounts(bindings.ACCOUNT)(operator).payAudit(pay),
     trafficOf: createTrafficOf(books),
     sumTraffic,
     nodeOwner: createNodeOwners(bindings.DB).ownerOf,

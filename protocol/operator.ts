@@ -96,6 +96,32 @@ export const SelftestReply = z.object({
 export type SelftestReply = z.infer<typeof SelftestReply>
 
 /**
+ * `GET /api/nodes/{id}/audits`, by the node's key or its operator: what audits found, newest first, by day (UTC) and model, of days that are over. Which calls were audits is told
+ * to nobody.
+ */
+export const NodeAuditsView = z.object({
+  /** what audits think of its offers now, 0…1: the choice multiplies its weight by it */
+  offers: z.array(z.object({ model: z.string(), trust: z.number() })),
+  days: z.array(
+    z.object({
+      day: z.string(),
+      model: z.string(),
+      right: z.number().int(),
+      wrong: z.number().int(),
+      /** it did not answer, which is its health's matter */
+      unanswered: z.number().int(),
+      /** nobody else could say who was right */
+      undecided: z.number().int(),
+      /** what was wrong, in sentences */
+      findings: z.array(z.string()),
+      /** decimal dollars */
+      paid: z.string(),
+    }),
+  ),
+})
+export type NodeAuditsView = z.infer<typeof NodeAuditsView>
+
+/**
  * `GET /api/nodes/{id}/earnings?from&to&cursor&limit`, by the node's key or its operator: charged calls this node was paid for, newest first. `from` is included, `to` is
  * not. A page may be short, even empty: the list ends where `nextCursor` is null. A call that was refunded later stands here as it was paid.
  */

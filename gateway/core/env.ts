@@ -21,6 +21,8 @@ export interface Bindings {
   readonly SOUK_SIGNING_KEY: string
   /** '1' only where the local runner injects it: faucet, http and special addresses for nodes */
   readonly SOUK_LOCAL?: string
+  /** basis points of what callers pay that audits may cost; absent: 200 */
+  readonly SOUK_AUDIT_BPS?: string
   /** ms a hold lives; absent: limits.ts */
   readonly SOUK_HOLD_DEADLINE_MS?: string
   /** JSON of partial CallTimeouts in ms; absent: limits.ts */
@@ -68,6 +70,7 @@ const Variables = z.object({
     )
     .pipe(z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'SOUK_ADMINS holds EVM addresses separated by commas'))),
   SOUK_FEE_BPS: Digits.pipe(z.number().int().max(5_000)),
+  SOUK_AUDIT_BPS: Digits.pipe(z.number().int().max(5_000)).optional(),
   SOUK_KEY_SECRET: z.string().regex(/^[A-Za-z0-9_-]{43,}$/, 'SOUK_KEY_SECRET is 32 random bytes as base64url'),
   SOUK_SIGNING_KEY: z.string().min(1),
   SOUK_LOCAL: z.enum(['0', '1']).default('0'),
@@ -87,6 +90,8 @@ export interface Config {
   /** lower case */
   readonly admins: ReadonlySet<string>
   readonly feeBps: number
+  /** what audits may cost, of what callers pay */
+  readonly auditBps: number
   readonly keySecret: string
   readonly signingKey: string
   readonly isLocal: boolean
@@ -107,6 +112,9 @@ function parseOr(fallback: unknown): (text: string) => unknown {
   }
 }
 
+/** Two hundredths: what audits cost at most, of what callers pay. Their power at that price stands in the market room's README. */
+const AUDIT_BPS = 200
+
 /** @throws Error naming the variables that are wrong, never their values */
 export function parseConfig(bindings: Partial<Bindings>): Config {
   const parsed = Variables.safeParse(bindings)
@@ -120,6 +128,7 @@ export function parseConfig(bindings: Partial<Bindings>): Config {
     chainId: v.SOUK_CHAIN_ID,
     admins: new Set(v.SOUK_ADMINS.map((address) => address.toLowerCase())),
     feeBps: v.SOUK_FEE_BPS,
+    auditBps: v.SOUK_AUDIT_BPS ?? AUDIT_BPS,
     keySecret: v.SOUK_KEY_SECRET,
     signingKey: v.SOUK_SIGNING_KEY,
     isLocal: v.SOUK_LOCAL === '1',

@@ -1,10 +1,12 @@
 // A node's guard keeps a few shapes of the calls it hears of, until its alarm copies them to the registry: of each model an even sample of those since the last copy, so that a
 // busy node writes no more than a quiet one. Shapes are sizes and sampling parameters, never a word.
-import type { ModelId, RandomBytes } from '../../../protocol/units.ts'
+import type { Instant, ModelId, RandomBytes } from '../../../protocol/units.ts'
 import type { CallShape } from '../market-port.ts'
 
 /** shapes of one model between two copies */
 const KEPT_MAX = 2
+/** ms between two copies: what calls look like changes slowly, and every copy is rows to write */
+const COPY_MS = 60_000
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS shapes (
@@ -17,6 +19,7 @@ const SCHEMA = `
     model_id TEXT PRIMARY KEY,
     seen INTEGER NOT NULL -- since the last copy
   );
+  CREATE TABLE IF NOT EXISTS shapes_copied (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL); -- ms
 `
 
 export interface KeptShape {
@@ -43,12 +46,16 @@ export class ShapeStore {
     this.#sql.exec(put, modelId, slot, JSON.stringify(shape))
   }
 
-  /** What was kept; it is forgotten here, since a sample may miss a few. */
-  take(): KeptShape[] {
+  /** What was kept, when a copy is due; it is forgotten here, since a sample may miss a few. */
+  take(now: Instant): KeptShape[] {
+    const at = this.#sql.exec<{ at: number }>('SELECT at FROM shapes_copied').toArray()[0]?.at ?? -Infinity
+    if (at <= now && now - at < COPY_MS) return []
     const rows = this.#sql
       .exec<{ model_id: ModelId; shape: string }>('DELETE FROM shapes RETURNING model_id, shape')
       .toArray()
+    if (rows.length === 0) return []
     this.#sql.exec('DELETE FROM shapes_seen')
+    this.#sql.exec('INSERT INTO shapes_copied VALUES (1, ?) ON CONFLICT DO UPDATE SET at = excluded.at', now)
     return rows.map((row) => ({ modelId: row.model_id, shape: row.shape }))
   }
 }
