@@ -11,7 +11,7 @@ import { vestingOf } from '../market/admission/vesting.ts'
 import { countUnits, isOverOrder, type Observed } from './count.ts'
 import { driftPpm, tensorDriftPpm } from './drift.ts'
 import type { Delivered } from './delivered.ts'
-import type { Candidate, Order } from './order.ts'
+import type { BodyExtras, Candidate, Order } from './order.ts'
 import type { Resumed } from './resume.ts'
 
 interface MeterNeeds {
@@ -88,6 +88,12 @@ export class Meter {
 
   get resumed(): Resumed | null {
     return this.needs.resumed ?? null
+  }
+
+  /** What its node is told to go on from; null: it says the whole answer. */
+  get prefix(): BodyExtras['prefix'] {
+    const [only] = this.resumed?.choices ?? []
+    return this.resumed?.how === 'continue' && only ? { text: only.text, tokens: this.resumed.tokens } : null
   }
 
   /** @param choice whose text it is: those of several come in any order. @param logprobs tokens that are told with it */

@@ -1,5 +1,6 @@
 // Who may go on with an answer of which a part has reached its caller, and how (rule). Continuing is cheap and needs an engine that can; beginning
 // anew needs an answer that repeats itself, since its output must be what was delivered, to the letter. Everything else is an honest error.
+import { tokens } from '../../protocol/units.ts'
 import type { Offer } from '../market/market-port.ts'
 import type { DeliveredChoice } from './delivered.ts'
 import type { Candidate } from './order.ts'
@@ -12,6 +13,8 @@ export interface TextTraits {
   readonly isJson: boolean
   /** the likeliest token each time: temperature 0, or none, which nodes take for 0 */
   readonly isGreedy: boolean
+  /** the caller gave one itself */
+  readonly hasSeed: boolean
 }
 
 export type How = 'continue' | 'restart'
@@ -44,6 +47,21 @@ export function waysToResume(input: ResumeInput): How[] {
   if (mayContinue(input, choices)) ways.push('continue')
   if (isRepeatable(input)) ways.push('restart')
   return ways
+}
+
+const encoder = new TextEncoder()
+
+export const deliveredBytes = (choices: readonly DeliveredChoice[]): number =>
+  choices.reduce((sum, { text }) => sum + encoder.encode(text).byteLength, 0)
+
+/** The candidate as its ticket orders it: who continues reads more, and owes only the rest. */
+export function orderedOf(candidate: Candidate, resumed: Resumed | null): Candidate {
+  if (resumed?.how !== 'continue') return candidate
+  const { model, most } = candidate
+  const read = Math.ceil(resumed.bytes / model.manifest.bytesPerTokenMin)
+  const inputTokens = tokens(Number(most.inputTokens) + read)
+  const outputTokens = tokens(Math.max(1, Number(most.outputTokens) - resumed.tokens))
+  return { ...candidate, most: { ...most, inputTokens, outputTokens } }
 }
 
 function mayContinue({ traits, tokens, candidate: { offer, most } }: ResumeInput, choices: readonly DeliveredChoice[]) {

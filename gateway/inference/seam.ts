@@ -7,8 +7,8 @@ import type { ChoiceEnd, TextPiece } from './choices.ts'
 import { AttemptFailure } from './failure.ts'
 import type { Resumed } from './resume.ts'
 
-/** UTF-16 units a continuation must have in common with the whole delivered text before it is taken for a repetition: less can be meant. */
-const REPEATED_MIN = 24
+/** UTF-16 units of delivered text from which on a continuation that begins with all of it is taken for a repetition: less is said twice by chance. */
+const REPEATED_MIN = 4
 
 export interface Passed {
   /** what only repeats what was delivered */
@@ -108,7 +108,7 @@ class Continued implements ChoiceSeam {
       return { swallowed: '', piece: null }
     }
     this.#kept = null
-    this.hasRepeated = said.startsWith(this.delivered)
+    this.hasRepeated = said.startsWith(this.delivered) && !isPeriodic(this.delivered)
     const text = this.hasRepeated ? said.slice(this.delivered.length) : said
     const swallowed = this.hasRepeated ? this.delivered : ''
     return { swallowed, piece: text === '' ? null : { ...piece, text } }
@@ -120,6 +120,21 @@ class Continued implements ChoiceSeam {
     this.#kept = null
     return { ...rest, text: text + rest.text }
   }
+}
+
+/**
+ * Whether a text is one part again and again: going on from there is to say it once more. @example 'la la la ' // true; 'one two ' // false
+ * @see Knuth, Morris, Pratt: the longest border of a text tells its shortest period
+ */
+export function isPeriodic(text: string): boolean {
+  const borders = new Int32Array(text.length)
+  let border = 0
+  for (let at = 1; at < text.length; at++) {
+    while (border > 0 && text[at] !== text[border]) border = borders[border - 1] ?? 0
+    if (text[at] === text[border]) border += 1
+    borders[at] = border
+  }
+  return text.length > 0 && text.length - border <= text.length / 2
 }
 
 /** Nobody's fault: machines that compute differently are not wrong, they only cannot go on for each other. */

@@ -42,6 +42,8 @@ export interface CallRun<Answer> {
   /** of all attempts that are paid, in their order: empty when nothing is charged */
   readonly paid: readonly Meter[]
   readonly attempts: readonly AttemptRecord[]
+  /** of the answer, by whichever node; absent: the end's own */
+  readonly firstOutputAt?: number | null
   /** of all attempts, what the caller is told */
   readonly failure: AttemptFailure | CallerGone | null
 }
@@ -78,7 +80,7 @@ export async function settle<Answer extends Answered>(
       ofNode: offer.nodeId,
     }),
     startedAt: order.startedAt,
-    firstTokenAt: end.firstOutputAt as Instant | null, // the clock's own reading
+    firstTokenAt: (run.firstOutputAt ?? end.firstOutputAt) as Instant | null, // the clock's own reading
     endedAt: needs.clock(),
     receiptHash: receipt === null ? null : sha256Hex(receipt),
     ticketHash: end.ticketJws === null ? null : sha256Hex(end.ticketJws),

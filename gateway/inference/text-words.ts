@@ -46,8 +46,17 @@ export const lastWord = (order: Order, call: CapturedCall<unknown>) => ({
   souk: trailer(order, call),
 })
 
-export function trailer(order: Order, call: CapturedCall<unknown>): SoukTrailer {
-  return { callId: order.callId, node: call.offer.nodeId, receipt: call.receipt, salt: call.salt }
+export function trailer(order: Order, { offer, receipt, salt, parts }: CapturedCall<unknown>): SoukTrailer {
+  const isSeedOurs = order.text?.hasSeed === false && offer.parameters?.has('seed')
+  const told = parts.map(({ nodeId, outputTokens, characters }) => ({ node: nodeId, outputTokens, characters }))
+  return {
+    callId: order.callId,
+    node: offer.nodeId,
+    receipt,
+    salt,
+    ...(isSeedOurs && { seed: order.seed }),
+    ...(told.length > 1 && { parts: told }),
+  }
 }
 
 function pricedUsage({ units, chargeNanos }: CapturedCall<unknown>): PricedUsage {

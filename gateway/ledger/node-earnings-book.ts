@@ -52,8 +52,8 @@ const END = `SELECT l.at AS at, l.transfer_id AS id ${LINES} LIMIT 1 OFFSET ?6`
 
 const EARNINGS = `
   WITH paid AS (SELECT l.account_id, l.seq, l.transfer_id, l.at ${LINES} LIMIT ?6),
-  told AS (SELECT p.*, n.body, instr(n.body, '"node":"') > 0 AS isNamed
-    FROM paid AS p JOIN lines AS n ON n.account_id = p.account_id AND n.seq = p.seq)
+  told AS (SELECT p.*, n.body, coalesce(instr(n.body, '"node":"') > 0, false) AS isNamed
+    FROM paid AS p LEFT JOIN lines AS n ON n.account_id = p.account_id AND n.seq = p.seq)
   SELECT p.at AS at, c.id AS id, c.model_id AS model, c.input_tokens AS inputTokens, c.output_tokens AS outputTokens,
     c.tensor_bytes AS tensorBytes, c.charge_nanos AS chargedNanos,
     (SELECT sum(g.amount_nanos) FROM legs AS g

@@ -81,9 +81,9 @@ const LAST_HOUR = `
   SELECT count(*) AS calls, coalesce(sum(outcome IN ('failed', 'expired')), 0) AS errors,
     coalesce(sum(input_tokens), 0) AS inputTokens, coalesce(sum(output_tokens), 0) AS outputTokens,
     coalesce(sum(tensor_bytes), 0) AS tensorBytes, CAST(coalesce(sum((SELECT sum(g.amount_nanos) FROM legs AS g
-      JOIN lines AS n ON n.account_id = g.account_id AND n.seq = g.seq
+      LEFT JOIN lines AS n ON n.account_id = g.account_id AND n.seq = g.seq
       WHERE g.transfer_id = calls.id AND g.account_id = calls.account_id AND g.role = 'operator'
-        AND (instr(n.body, '"node":"') = 0 OR n.body ->> ('$.legs[' || g.leg || '].node') = ?1))), 0) AS TEXT) AS earnedNanos
+        AND (coalesce(instr(n.body, '"node":"'), 0) = 0 OR n.body ->> ('$.legs[' || g.leg || '].node') = ?1))), 0) AS TEXT) AS earnedNanos
   FROM calls WHERE node_id = ?1 AND ended_at > ?2 AND started_at > ?3`
 
 interface Sums extends Omit<Traffic, 'earned'> {
