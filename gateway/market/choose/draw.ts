@@ -20,28 +20,42 @@ export function seededRandom(seed: string): () => number {
   }
 }
 
-/** Positions of `weights` in drawn order: each draw is proportional to the weights that are left. */
-export function drawOrder(weights: readonly number[], random: () => number): number[] {
-  const left = weights.map((_, position) => position)
-  const order: number[] = []
-  while (left.length > 0) {
-    const slot = drawOne(
-      left.map((position) => weights[position] ?? 0),
-      random,
-    )
-    order.push(...left.splice(slot, 1))
-  }
-  return order
+/** What can be drawn from: the first `count`, each as wide as its weight. */
+export interface Line {
+  /** the weights up to here, this one included; it never falls */
+  readonly upTo: Float64Array
+  readonly count: number
+  /** positions drawn before, which cannot be drawn again */
+  readonly taken: readonly number[]
+  /** only for those whose weight is lost beside the others': whether it can be drawn at all */
+  readonly canBe: (position: number) => boolean
 }
 
-function drawOne(weights: readonly number[], random: () => number): number {
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  let point = random() * total
-  for (const [slot, weight] of weights.entries()) {
-    point -= weight
-    if (point < 0) return slot
+/** A position, with a chance as its weight among those that are left; -1 when none is. @param random 0 ≤ random < 1 */
+export function drawOne({ upTo, count, taken, canBe }: Line, random: number): number {
+  const begin = (position: number) => upTo[position - 1] ?? 0
+  const end = (position: number) => upTo[position] ?? 0
+  const takenWeight = taken.reduce((sum, position) => sum + end(position) - begin(position), 0)
+  let point = random * Math.max(0, end(count - 1) - takenWeight)
+  // As if the taken ones were cut out of the line.
+  for (const position of [...taken].sort((a, b) => a - b))
+    if (point >= begin(position)) point += end(position) - begin(position)
+  const found = firstBeyond(upTo, count, point)
+  const isLeft = (position: number) => !taken.includes(position) && canBe(position)
+  for (let position = found; position < count; position++) if (isLeft(position)) return position
+  for (let position = Math.min(found, count) - 1; position >= 0; position--) if (isLeft(position)) return position
+  return -1
+}
+
+/** The first position whose weight reaches beyond the point, by halving. */
+function firstBeyond(upTo: Float64Array, count: number, point: number): number {
+  let [low, high] = [0, count]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((upTo[middle] ?? 0) > point) high = middle
+    else low = middle + 1
   }
-  return weights.length - 1
+  return low
 }
 
 const rotate = (value: number, bits: number): number => (value << bits) | (value >>> (32 - bits))

@@ -1,9 +1,10 @@
-// Where an offer's prices stand among the others of its model (rule). Judged by `rank` itself over typical calls, so that what is said of them is what
+// Where an offer's prices stand among the others of its model (rule). Judged by the choice itself over typical calls, so that what is said of them is what
 // happens to real ones. Health and free places are told elsewhere: here every offer of one's own counts as healthy and free.
 import { TENSOR_TASKS, type Task } from '../../../protocol/model.ts'
 import type { Units } from '../../../protocol/price.ts'
 import { bytes, tokens, type Instant } from '../../../protocol/units.ts'
-import { CHOOSE, rank, type Explanation } from '../choose/choose.ts'
+import { standing } from '../choose/choose.ts'
+import { CHOOSE } from '../choose/policy.ts'
 import type { Offer } from '../market-port.ts'
 
 /** A kind of call that is not sent here, with what it costs in decimal dollars. */
@@ -22,14 +23,11 @@ export interface TooDear {
  * @example prices 21 and 10 a million: too dear; 20 and 10: not
  */
 export function tooDear(offer: Offer, rivals: readonly Offer[], task: Task, now: Instant): TooDear | null {
+  const offers = amongRivals(offer, rivals)
   for (const { units, words } of typicalOf(task)) {
-    const { candidates } = chosen(offer, rivals, units, now)
-    const own = candidates.find(({ nodeId }) => nodeId === offer.nodeId)
+    const own = standing(offers, offer.nodeId, { seed: SEED, now, estimate: units })
     if (own?.lost !== 'price') continue
-    const prices = candidates.filter(({ lost }) => lost === null || lost === 'draw').map(({ price }) => price)
-    const cheapest = prices.reduce((low, price) => (nanosOf(price) < nanosOf(low) ? price : low), own.price)
-    const capTimes = Number(CHOOSE.priceCapPercent) / 100
-    return { words, here: short(own.price), cheapest: short(cheapest), capTimes }
+    return { words, here: short(own.price), cheapest: short(own.cheapest), capTimes: CHOOSE.priceCap }
   }
   return null
 }
@@ -37,14 +35,17 @@ export function tooDear(offer: Offer, rivals: readonly Offer[], task: Task, now:
 /** Its chance of the usual call, 0…1. */
 export function shareOf(offer: Offer, rivals: readonly Offer[], task: Task, now: Instant): number {
   const [usual] = typicalOf(task)
-  const { candidates } = chosen(offer, rivals, usual.units, now)
-  return candidates.find(({ nodeId }) => nodeId === offer.nodeId)?.share ?? 0
+  const input = { seed: SEED, now, estimate: usual.units }
+  return standing(amongRivals(offer, rivals), offer.nodeId, input)?.share ?? 0
 }
 
-function chosen(offer: Offer, rivals: readonly Offer[], estimate: Units, now: Instant): Explanation {
-  const fit: Offer = { ...offer, breaker: 'closed', breakerUntil: null, inFlight: 0 }
-  return rank([...rivals, fit], { seed: 'status', now, estimate }).explanation
-}
+/** Nothing that is asked here is left to the draw. */
+const SEED = 'status'
+
+const amongRivals = (offer: Offer, rivals: readonly Offer[]): Offer[] => [
+  ...rivals,
+  { ...offer, breaker: 'closed', breakerUntil: null, inFlight: 0 },
+]
 
 interface Typical {
   readonly units: Units
@@ -67,6 +68,5 @@ function typicalOf(task: Task): readonly [Typical, ...Typical[]] {
   return [text(1_000, 500), text(8_000, 200), text(100, 1_000)]
 }
 
-const nanosOf = (usd: string): bigint => BigInt(usd.replace('.', ''))
 /** @example short('0.000060000') // '0.00006' */
 const short = (usd: string): string => usd.replace(/0+$/, '').replace(/\.$/, '')

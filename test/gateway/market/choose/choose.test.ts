@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { CHOOSE, rank, replay } from '../../../../gateway/market/choose/choose.ts'
+import { rank } from '../../../../gateway/market/choose/choose.ts'
+import { CHOOSE } from '../../../../gateway/market/choose/policy.ts'
+import { replay } from '../../../../gateway/market/choose/replay.ts'
 import { bytes, fromUsd, instant, tokens, type NodeId } from '../../../../protocol/units.ts'
 import { anOffer } from '../builders.ts'
 
@@ -108,10 +110,20 @@ describe('rank', () => {
     expect(drawn[C] ?? 0).toBe(0)
   })
 
-  it('gives a node in probation a fifth, and an offer on trial a tenth, of what it would get', () => {
-    const weight = (offer: ReturnType<typeof anOffer>) => rank([offer], input).explanation.candidates[0]?.weight ?? 0
-    expect(weight(anOffer({ nodeId: A, nodeState: 'probation' }))).toBeCloseTo(CHOOSE.probationWeight)
-    expect(weight(anOffer({ nodeId: A, breaker: 'half_open' }))).toBeCloseTo(CHOOSE.halfOpenWeight)
+  const weight = (offer: ReturnType<typeof anOffer>, local = {}) =>
+    rank([anOffer({ nodeId: C }), offer], { ...input, ...local }).explanation.candidates[0]?.weight
+
+  it.each([
+    ['in probation gets a fifth', anOffer({ nodeState: 'probation' }), CHOOSE.probationWeight],
+    ['whom audits trust half gets half', anOffer({ trust: 0.5 }), 0.5],
+    ['that refuses half of its calls as busy gets little more than half', anOffer({ busyShare: 0.5 }), 0.55],
+    ['that refuses all of them keeps a tenth, to be found free again', anOffer({ busyShare: 1 }), CHOOSE.busyFloor],
+    ['that serves half of its calls gets a sixteenth', anOffer({ success: 0.5 }), 1 / 16],
+    ['on trial is asked as if it had never failed', anOffer({ breaker: 'half_open', success: 0.1 }), 1],
+    ['twice as slow gets half', anOffer({ firstTokenMs: 40_200, unitsPerSecond: null, success: 1 }), 0.5],
+    ['very slow keeps a quarter', anOffer({ firstTokenMs: 1e9 }), CHOOSE.speedFloor],
+  ])('gives one %s', (_, offer, expected) => {
+    expect(weight(offer)).toBeCloseTo(expected, 3)
   })
 
   it('does not take unknown health for perfect', () => {
@@ -122,9 +134,9 @@ describe('rank', () => {
 
   it('does not let a free offer take everything: below the price floor cheaper wins no more', () => {
     const offers = [anOffer({ nodeId: A, usd: '0' }), anOffer({ nodeId: B, usd: '0.001' })]
-    const [free, floor] = rank(offers, input).explanation.candidates
-    expect(free?.share).toBe(floor?.share)
-    expect(free?.price).toBe('0.000002000')
+    const { candidates, cheapest } = rank(offers, input).explanation
+    expect(candidates[0]?.share).toBe(candidates[1]?.share)
+    expect([cheapest, ...candidates.map(({ price }) => price)]).toEqual(['0.000002000', '0.000000000', '0.000002000'])
   })
 
   it('ranks tensor offers by what their bytes cost, and lets no free one take everything either', () => {
@@ -137,7 +149,7 @@ describe('rank', () => {
     }
     const offers = [byBytes(A, '0'), byBytes(B, '0.0001'), byBytes(C, '0.0002')]
     const [free, floor, dear] = rank(offers, tensors).explanation.candidates
-    expect([free?.price, floor?.price, dear?.price]).toEqual(['0.000300000', '0.000300000', '0.000600000'])
+    expect([free?.price, floor?.price, dear?.price]).toEqual(['0.000000000', '0.000300000', '0.000600000'])
     expect(free?.share).toBe(floor?.share)
     expect(dear?.weight).toBe(0.25)
     expect(lostOf(rank([...offers.slice(0, 2), byBytes(C, '0.0002001')], tensors))[C]).toBe('price')

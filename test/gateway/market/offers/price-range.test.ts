@@ -72,9 +72,11 @@ describe('a price is too dear', () => {
     ['20', '10', false],
     ['20.000000001', '10', true],
     ['1', '10', false],
+    ['0.002', '0.001', false],
+    ['0.0021', '0.001', true],
     // Below the price floor cheaper does not win more, so nobody is kept away by it.
-    ['0.002', '0', false],
-    ['0.0021', '0', true],
+    ['0.0021', '0.0009', false],
+    ['20', '0', false],
   ])('%s dollars against %s: %s', (mine, theirs, isDear) => {
     expect(tooDear(own(mine), [rival(theirs)], 'chat', NOW) !== null).toBe(isDear)
   })
@@ -116,6 +118,8 @@ it.each([
   ['10', '20', 0.8],
   ['20', '10', 0.2],
   ['21', '10', 0],
+  ['10', '0', 0.5],
+  ['0', '10', 0.5],
 ])('at %s dollars against %s the share is about %d', (mine, theirs, share) => {
   expect(shareOf(own(mine), [rival(theirs)], 'chat', NOW)).toBeCloseTo(share, 1)
 })
