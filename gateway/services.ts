@@ -13,7 +13,9 @@ import { createMarket } from './market/market.ts'
 import { createNodeGuards } from './market/guard/node-guard.ts'
 import { createNodeOwners } from './market/nodes/node-owner-book.ts'
 import { createSanctions } from './market/nodes/sanctions.ts'
+import type { Resolve } from './link/endpoint-guard.ts'
 import { createDirectLink } from './link/direct.ts'
+import { createNameWatch } from './link/name-watch.ts'
 import { createNodeLink } from './link/node-link.ts'
 import { createDohResolver } from './link/resolver.ts'
 import { createSocketLink } from './link/socket-link.ts'
@@ -23,6 +25,8 @@ import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
 import { CALL_TIMEOUTS, type CallTimeouts } from './core/limits.ts'
 import type { AccountId } from '../protocol/units.ts'
 import type { Candidate, Order } from './inference/order.ts'
+import { createPriceLocks } from './inference/price-lock.ts'
+import { createRetries } from './inference/retry-budget.ts'
 
 export type Services = Awaited<ReturnType<typeof createServices>>
 
@@ -32,6 +36,8 @@ export async function createServices(bindings: Bindings) {
   const key = await loadGatewayKey(config.signingKey)
   const nodeGuards = createNodeGuards(bindings.NODE)
   const books = bookDatabases(bindings)
+  const resolve = resolverOf(config)
+  const judgeName = resolve && createNameWatch({ resolve, policy: { allowLocal: config.isLocal }, clock: systemClock })
   return {
     config,
     key,
@@ -52,16 +58,23 @@ export async function createServices(bindings: Bindings) {
     payments: config.stripe ? [createStripeAdapter(config.stripe)] : [],
     nodeGuards,
     sanctions: createSanctions({ db: bindings.DB, nodeGuards, clock: systemClock, random: systemRandom }),
+    retries: createRetries(systemClock),
     market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock }),
     link: createNodeLink({
-      direct: createDirectLink({ allowLocal: config.isLocal }),
+      direct: createDirectLink({ allowLocal: config.isLocal, ...(judgeName ? { judgeName } : {}) }),
       socket: createSocketLink({ guards: nodeGuards, random: systemRandom }),
     }),
-    // A machine of one's own has no resolver to ask, and may name its own addresses.
-    ...(config.isLocal ? {} : { resolve: createDohResolver() }),
+    ...(resolve ? { resolve } : {}),
     timeouts: { ...CALL_TIMEOUTS, ...config.timeouts } satisfies CallTimeouts,
     issueTicket: ticketIssuer(config, key),
+    priceLocks: createPriceLocks(key),
   }
+}
+
+/** A machine of one's own has no resolver to ask unless it names one, and may name its own addresses. */
+function resolverOf({ isLocal, resolverUrl }: Config): Resolve | null {
+  if (resolverUrl !== null) return createDohResolver({ url: resolverUrl })
+  return isLocal ? null : createDohResolver()
 }
 
 /** The gateway's name in a ticket: what nodes log. */

@@ -23,6 +23,8 @@ export interface Bindings {
   readonly SOUK_LOCAL?: string
   /** basis points of what callers pay that audits may cost; absent: 200 */
   readonly SOUK_AUDIT_BPS?: string
+  /** DNS over HTTPS in its JSON form; absent: Cloudflare's, under the local switch none */
+  readonly SOUK_RESOLVER?: string
   /** ms a hold lives; absent: limits.ts */
   readonly SOUK_HOLD_DEADLINE_MS?: string
   /** JSON of partial CallTimeouts in ms; absent: limits.ts */
@@ -74,6 +76,7 @@ const Variables = z.object({
   SOUK_KEY_SECRET: z.string().regex(/^[A-Za-z0-9_-]{43,}$/, 'SOUK_KEY_SECRET is 32 random bytes as base64url'),
   SOUK_SIGNING_KEY: z.string().min(1),
   SOUK_LOCAL: z.enum(['0', '1']).default('0'),
+  SOUK_RESOLVER: z.url({ protocol: /^https?$/ }).optional(),
   SOUK_HOLD_DEADLINE_MS: Digits.pipe(z.number().int().min(1_000).max(3_600_000)).optional(),
   SOUK_TIMEOUTS: z.string().default('{}').transform(parseOr(null)).pipe(Timeouts),
   SOUK_STRIPE_WEBHOOK_SECRET: z
@@ -95,6 +98,8 @@ export interface Config {
   readonly keySecret: string
   readonly signingKey: string
   readonly isLocal: boolean
+  /** null: the one that is always there, or none */
+  readonly resolverUrl: string | null
   readonly holdDeadlineMs: number | null
   readonly timeouts: Readonly<Record<string, number>>
   /** null: no payments through Stripe */
@@ -132,6 +137,7 @@ export function parseConfig(bindings: Partial<Bindings>): Config {
     keySecret: v.SOUK_KEY_SECRET,
     signingKey: v.SOUK_SIGNING_KEY,
     isLocal: v.SOUK_LOCAL === '1',
+    resolverUrl: v.SOUK_RESOLVER ?? null,
     holdDeadlineMs: v.SOUK_HOLD_DEADLINE_MS ?? null,
     timeouts: v.SOUK_TIMEOUTS,
     stripe: v.SOUK_STRIPE_WEBHOOK_SECRET

@@ -3,15 +3,26 @@
 import { TICKET_SCHEME } from '../../protocol/node.ts'
 import { WIRE_HEADER } from '../../protocol/wire.ts'
 import { checkEndpoint } from './endpoint-guard.ts'
+import type { JudgeName } from './name-watch.ts'
 import { LinkRefused, type NodeLink } from './node-link.ts'
 
-/** @param needs.allowLocal the local switch; @param needs.fetch for tests and for a self-hosted gateway's own outbound service */
-export function createDirectLink(needs: { allowLocal: boolean; fetch?: typeof fetch }): NodeLink {
+interface DirectLinkNeeds {
+  /** the local switch */
+  readonly allowLocal: boolean
+  /** what names lead to by now; absent: they are not looked up (local mode) */
+  readonly judgeName?: JudgeName
+  /** for tests and for a self-hosted gateway's own outbound service */
+  readonly fetch?: typeof fetch
+}
+
+export function createDirectLink(needs: DirectLinkNeeds): NodeLink {
   const send = needs.fetch ?? ((input: string, init: RequestInit) => fetch(input, init))
   return {
     async send({ endpoint, wireVersion, path, body, ticket, signal }) {
       const checked = checkEndpoint(endpoint, { allowLocal: needs.allowLocal })
       if (!checked.ok) throw new LinkRefused(checked.detail)
+      const refusal = needs.judgeName ? await needs.judgeName(checked.value) : null
+      if (refusal !== null) throw new LinkRefused(refusal)
       return send(`${endpoint}${path}`, {
         method: 'POST',
         body,

@@ -1,6 +1,7 @@
 // The rule for addresses the gateway may call on somebody else's word (SSRF). A node's operator chooses the URL, so it could name our own
 // network. The URL is parsed by the very parser that fetch uses, so that checker and caller cannot read it differently. Names are judged
-// by their shape here; what they resolve to is judged at registration (`checkResolved`), because a Worker cannot pin an address.
+// by their shape here; what they resolve to is judged at registration (`checkResolved`) and while calls go there (name-watch.ts), because a Worker cannot
+// pin an address.
 import type { Result } from '../../protocol/errors.ts'
 import { isLoopbackAddress, isSpecialAddress } from './special-addresses.ts'
 

@@ -45,6 +45,11 @@ export interface Gateway {
 }
 
 const HOST = '127.0.0.1'
+/**
+ * workerd judges the address it connects to, whatever a name said when it was checked: the public internet and this machine, not the network around
+ * it, where a node's name could lead later.
+ */
+const OUTBOUND = { network: { allow: ['public', 'local'], tlsOptions: { trustBrowserCas: true } } }
 /** ms between two looks whether workerd still lives */
 const WATCH_MS = 1_000
 
@@ -74,6 +79,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
               ...localOptions(config, configPath),
               name: config.name ?? 'souk',
               modules,
+              outboundService: OUTBOUND,
               bindings: {
                 ...config.vars,
                 SOUK_DOMAIN: '',

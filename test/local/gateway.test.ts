@@ -1,5 +1,5 @@
 import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -43,6 +43,21 @@ describe('the local gateway', () => {
     expect(gateway.chainId).toBe(31337)
     for (const file of ['secrets.json', 'gateway.log', 'run.json'])
       expect([file, (await stat(join(stateDir, file))).mode & 0o777]).toEqual([file, 0o600])
+  })
+
+  it('connects to the internet and to this machine, and to no address around it, whatever led there', async () => {
+    const server = createServer((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo // it listens on a port, not on a pipe
+    const gateway = await start()
+    const reach = async (url: string) => (await fetch(`${gateway.url}/?reach=${encodeURIComponent(url)}`)).json()
+    for (const host of ['127.0.0.1', 'localhost'])
+      expect(await reach(`http://${host}:${port}/`)).toEqual({ text: 'hi' })
+    for (const address of ['10.0.0.1', '192.168.1.1', '169.254.169.254'])
+      expect(await reach(`http://${address}:${port}/`)).toMatchObject({ error: expect.any(String) })
+    server.close()
+    const log = await readFile(join(stateDir, 'gateway.log'), 'utf8')
+    expect(log.match(/connect\(\) blocked/g)).toHaveLength(3)
   })
 
   it('finds yesterday’s rows and secrets, also when production has given the database another id', async () => {

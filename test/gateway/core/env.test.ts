@@ -18,6 +18,7 @@ describe('the configuration', () => {
       feeBps: 500,
       isLocal: true,
       domain: '',
+      resolverUrl: null,
       holdDeadlineMs: null,
       timeouts: {},
     })
