@@ -2,6 +2,7 @@
 // point any OpenAI client at `${url}/v1`. Every reply is parsed with the schema of the wire; a refusal is thrown as SoukError.
 import type { z } from 'zod'
 import { AccountView, CreatedKey, NonceReply, VerifyReply, type CreateKeyRequest } from './auth.ts'
+import { EndpointsReply, QuoteReply, type QuoteRequest } from './endpoints.ts'
 import { ErrorBody } from './errors.ts'
 import { ModelManifest } from './model.ts'
 import { NodeView, type RegisterNodeRequest } from './node.ts'
@@ -81,6 +82,10 @@ export interface Client {
   node(nodeId: string): Promise<NodeView>
   /** Tells the gateway that this node is up; needs no session, the proof is signed by the node's key. */
   hello(nodeId: string, proof: string): Promise<NodeView>
+  /** The most a call can cost, and a lock on its prices. Asked with an API key as the token, as the call itself. */
+  quote(request: z.input<typeof QuoteRequest>): Promise<QuoteReply>
+  /** Who serves a model now, at which prices, and how well; needs no session. */
+  endpoints(modelId: string): Promise<EndpointsReply>
   /** Any other route, its reply parsed with `schema`. */
   send<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T>
 }
@@ -115,6 +120,8 @@ export function createClient(options: ClientOptions): Client {
     node: (nodeId: string) => send('GET', `/api/nodes/${encodeURIComponent(nodeId)}`, NodeView),
     hello: (nodeId: string, proof: string) =>
       send('POST', `/api/nodes/${encodeURIComponent(nodeId)}/hello`, NodeView, { proof }),
+    endpoints: (modelId: string) => send('GET', `/v1/models/${modelId}/endpoints`, EndpointsReply),
+    quote: (request: z.input<typeof QuoteRequest>) => send('POST', '/v1/quote', QuoteReply, request),
     send,
   }
 }

@@ -89,7 +89,7 @@ export const QuoteReply = z.object({
   /** units it was made for: those of the longest answer that was asked for */
   units: z.object({ inputTokens: z.number(), outputTokens: z.number(), tensorBytes: z.number().optional() }),
   candidates: z.array(z.object({ node: z.string(), model: z.string(), cost: z.string() })),
-  /** `provider.price_lock` of the call */
+  /** `provider.price_lock` of the call: it goes to these candidates and to nobody else */
   lock: z.string(),
   expiresAt: z.string(),
 })

@@ -38,8 +38,9 @@ const Usd = z.union([
 export const QUORUM = { nodesMax: 5 } as const
 
 /**
- * `n` different nodes are asked at the same time, and the answer is what `agree` of them say alike. Each of those is paid.
- * An absent `agree` is the majority.
+ * `n` different nodes are asked at the same time, of different operators where there are any, and the answer is what the first `agree` of them say
+ * alike: each of those is paid, and nobody else. An absent `agree` is the majority; with fewer, two answers may each find enough, and the first does.
+ * Texts are alike to the character: honest nodes agree where temperature is 0, or all of them honour a `seed` (with `require_parameters`).
  */
 export const Quorum = z
   .strictObject({
@@ -80,7 +81,10 @@ export const ProviderPreferences = z.strictObject({
   /** only nodes that stand there */
   regions: z.array(Continent).min(1).max(7).optional(),
   quorum: Quorum.optional(),
-  /** of QuoteReply (endpoints.ts): this call is charged by the prices it names */
+  /**
+   * Of QuoteReply (endpoints.ts): this call is charged by the prices it names, or by those of today where none of them is higher. Only offers that it
+   * names are asked, so that the quoted cost holds. It serves its account for as many calls as it likes until it runs out.
+   */
   price_lock: z.string().max(16_384).optional(),
 })
 export type ProviderPreferences = z.infer<typeof ProviderPreferences>

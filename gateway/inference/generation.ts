@@ -27,8 +27,13 @@ export function generationView(callId: CallId, call: RecordedCall) {
     // Retention: what explains and proves a call is kept for a time, what it cost is kept for ever.
     purged: call.detail === null,
     attempts: call.detail?.attempts ?? null,
-    choice: call.detail?.choice ?? null,
+    // What each of several nodes is paid for: those that delivered a part of the answer, or agreed on it.
+    parts: call.detail?.parts ?? null,
+    choice: choicesOf(call.detail?.choice ?? null),
     receipt: call.detail?.receipt ?? null,
     salt: call.detail?.salt ?? null,
   }
 }
+
+/** One for each model that was to serve it. Calls from before there were fallback models have their one choice by itself. */
+const choicesOf = (choice: unknown): unknown => (choice === null || Array.isArray(choice) ? choice : [choice])

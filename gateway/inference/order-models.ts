@@ -130,18 +130,19 @@ export function sharePlaces(counts: readonly number[], places: number): number[]
   return shares
 }
 
-/** Nobody can serve any of these models now: why of each, and when to come back. */
-export function refusalOfRanked(ranked: readonly RankedModel[], now: Instant): GatewayError {
+/** Nobody can serve any of these models now: why of each, and when to come back. @param isLocked a price lock says who may be asked */
+export function refusalOfRanked(ranked: readonly RankedModel[], now: Instant, isLocked = false): GatewayError {
+  const detail = `${detailOf(ranked)}${isLocked ? ' Only offers that the price lock names may serve it.' : ''}`
   const codes = ranked.map(({ ranking }) => ranking.refusal ?? 'no_provider')
   // What ends by itself comes first: a caller who is told that its request is too long does not come back.
   if (codes.includes('provider_busy')) {
     const retryAfterSeconds = secondsUntilFree(ranked, now)
-    return new GatewayError('provider_busy', { retryAfterSeconds, detail: detailOf(ranked) })
+    return new GatewayError('provider_busy', { retryAfterSeconds, detail })
   }
   if (codes.includes('no_provider')) {
     // Where there are offers, it is the caller's own wishes that leave them out: coming back in a moment would change nothing.
     const isWished = ranked.some(({ snapshot }) => snapshot.offers.length > 0)
-    const why = { retryAfterSeconds: AWAY_SECONDS, detail: detailOf(ranked) }
+    const why = { retryAfterSeconds: AWAY_SECONDS, detail }
     return new GatewayError('no_provider', isWished ? { ...why, headers: { 'x-should-retry': 'false' } } : why)
   }
   const largest = Math.max(...ranked.flatMap(({ snapshot }) => snapshot.offers.map((offer) => offer.contextTokens)))

@@ -156,7 +156,7 @@ export async function prepareOrder(
   const isOffered = ({ nodeId }: Offer) => only === null || only.nodes.has(nodeId)
   if (only && !served.some(({ offers }) => offers.some(isOffered))) throw new GatewayError('node_not_allowed')
   const taken = bench ? ranked.flatMap(({ candidates }) => candidates) : takeCandidates(ranked, draft.breadth ?? null)
-  if (taken.length === 0) throw refusalOfRanked(ranked, now)
+  if (taken.length === 0) throw refusalOfRanked(ranked, now, draft.repriced !== undefined)
   const candidates = bench ? seated(taken, bench, draft) : taken
   return {
     callId: only?.callId ?? newCallId(now, needs.random),

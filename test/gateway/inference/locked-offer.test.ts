@@ -6,7 +6,7 @@ import { anOffer, aPrice } from '../../support/workers/builders.ts'
 
 const PARTS = ['inputPerMillion', 'outputPerMillion', 'cachedInputPerMillion', 'bytesPerMillion', 'perCall'] as const
 const all = (value: bigint): Price =>
-  aPrice(Object.fromEntries(PARTS.map((part) => [part, nanos(value)])) as Partial<Price>) // every part of a price
+  aPrice(Object.fromEntries(PARTS.map((part) => [part, nanos(value)]))) // every part of a price
 const lock = (over: Partial<LockedOffer> = {}): LockedOffer => ({
   nodeId: anOffer().nodeId,
   modelId: anOffer().modelId,
@@ -33,7 +33,7 @@ describe('an offer under a price lock', () => {
 
   it('is left out when the lock does not name its node for this model', () => {
     expect(lockedOffer(anOffer(), [])).toBeNull()
-    expect(lockedOffer(anOffer(), [lock({ nodeId: 'node_other' as NodeId })])).toBeNull()
-    expect(lockedOffer(anOffer(), [lock({ modelId: 'test/other' as ModelId })])).toBeNull()
+    expect(lockedOffer(anOffer(), [lock({ nodeId: 'node_other' })])).toBeNull()
+    expect(lockedOffer(anOffer(), [lock({ modelId: 'test/other' })])).toBeNull()
   })
 })

@@ -53,7 +53,9 @@ const urlOf = (path: string) =>
     .replace(':id{[^/]+%2[Ff][^/]+}', 'test%2Ftensors')
     .replace(':version', '1')
 /** POST routes there that ask no node: with a body, so that this is seen. */
-const WITHOUT_A_NODE: Readonly<Record<string, object>> = {}
+const WITHOUT_A_NODE: Readonly<Record<string, object>> = {
+  '/v1/quote': { endpoint: '/v1/chat/completions', request: CHAT },
+}
 
 type App = Pick<Hono<AppEnv>, 'fetch'> & { readonly routes: readonly { method: string; path: string }[] }
 
