@@ -6,6 +6,7 @@ import { purgeDatabases } from './ledger/purge-book.ts'
 import { sweepAccounts } from './ledger/sweep.ts'
 import { createAuditCron } from './market/audits/audit-cron.ts'
 import { createMarketCron } from './market/cron.ts'
+import { createHealthCron } from './market/health/health-cron.ts'
 import { createNotifyCron } from './notify/cron.ts'
 import type { Services } from './services.ts'
 
@@ -15,7 +16,11 @@ type Sweep = (services: Services) => Promise<unknown>
 export const CRONS: Readonly<Record<string, readonly Sweep[]>> = {
   '* * * * *': [sweepAccounts, purgeDatabases],
   '*/1 * * * *': [(services) => createMarketCron(services)(), (services) => createNotifyCron(services)()],
-  '0-59 * * * *': [writeStatements, (services) => createAuditCron(services)()],
+  '0-59 * * * *': [
+    writeStatements,
+    (services) => createHealthCron(services)(),
+    (services) => createAuditCron(services)(),
+  ],
 }
 
 /** @param cron as wrangler.toml spells it */

@@ -9,6 +9,7 @@ import { createTraffic, createTrafficOf, sumTraffic } from './ledger/node-traffi
 import { createOperatorMoney } from './ledger/operator-money.ts'
 import { createPayoutAddressBook } from './ledger/payout-address-book.ts'
 import { createStripeAdapter } from './ledger/stripe-events.ts'
+import { createHealthProbes } from './market/health/health-probe.ts'
 import { createMarket } from './market/market.ts'
 import { createNodeGuards } from './market/guard/node-guard.ts'
 import { createNodeOwners } from './market/nodes/node-owner-book.ts'
@@ -38,6 +39,12 @@ export async function createServices(bindings: Bindings) {
   const books = bookDatabases(bindings)
   const resolve = resolverOf(config)
   const judgeName = resolve && createNameWatch({ resolve, policy: { allowLocal: config.isLocal }, clock: systemClock })
+  const link = createNodeLink({
+    direct: createDirectLink({ allowLocal: config.isLocal, ...(judgeName ? { judgeName } : {}) }),
+    socket: createSocketLink({ guards: nodeGuards, random: systemRandom }),
+  })
+  const clocked = { clock: systemClock, random: systemRandom }
+  const probes = createHealthProbes({ db: bindings.DB, nodeGuards, link, key, config, ...clocked })
   return {
     config,
     key,
@@ -59,11 +66,8 @@ export async function createServices(bindings: Bindings) {
     nodeGuards,
     sanctions: createSanctions({ db: bindings.DB, nodeGuards, clock: systemClock, random: systemRandom }),
     retries: createRetries(systemClock),
-    market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock }),
-    link: createNodeLink({
-      direct: createDirectLink({ allowLocal: config.isLocal, ...(judgeName ? { judgeName } : {}) }),
-      socket: createSocketLink({ guards: nodeGuards, random: systemRandom }),
-    }),
+    market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock, probe: probes.run }),
+    link,
     ...(resolve ? { resolve } : {}),
     timeouts: { ...CALL_TIMEOUTS, ...config.timeouts } satisfies CallTimeouts,
     issueTicket: ticketIssuer(config, key),

@@ -12,6 +12,7 @@ import type { TextAsked } from './choices.ts'
 import { completionWords } from './completion-reply.ts'
 import { completionDraft } from './completions.ts'
 import { embeddingDraft, embeddingReply, serveEmbeddings } from './embeddings.ts'
+import { createEndpointsRoutes } from './endpoints-routes.ts'
 import { generationView } from './generation.ts'
 import { keyView } from './key-view.ts'
 import { modelView } from './models-view.ts'
@@ -51,6 +52,7 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
       .get('/models', async (c) =>
         c.json({ object: 'list' as const, data: (await needs.market.models()).map(modelView) }),
       )
+      .route('/', createEndpointsRoutes(needs))
       .get('/models/:author/:name', (c) => oneModel(c, needs, `${c.req.param('author')}/${c.req.param('name')}`))
       // The official clients escape the slash of a model id.
       .get('/models/:id', (c) => oneModel(c, needs, c.req.param('id')))
@@ -87,8 +89,8 @@ function textRoute(
     if (!request.stream)
       return wholeReply(c, needs, held, serveWholeText(needs.timeouts, draft), isSameText, words.whole)
     const what = { asked: draft, words, includeUsage: request.stream_options?.include_usage ?? false }
-    const { body, nodeId } = await streamText(needs, held.order, what, held.caller)
-    return new Response(body, { headers: { ...SSE_HEADERS, ...held.headers(nodeId) } })
+    const { body, by } = await streamText(needs, held.order, what, held.caller)
+    return new Response(body, { headers: { ...SSE_HEADERS, ...held.headers(by) } })
   })
 }
 

@@ -66,6 +66,8 @@ export interface Offer {
   /** attempts at the same time it was found to take: at most concurrencyMax */
   readonly inFlightCap: number
   readonly inFlight: number
+  /** as its guard wrote it, for `readWindows` (health/windows.ts): who chooses reads none of it; null: nothing yet */
+  readonly windows: string | null
 }
 
 /** What this isolate has just seen of an offer itself. It may only judge worse. */

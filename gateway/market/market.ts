@@ -1,36 +1,50 @@
-// The market as the inference room sees it: snapshots, worsened by what this isolate has just seen itself, and reports to the nodes' guards.
-// An isolate may only judge worse: a node that failed here is treated as broken for a few seconds, before any guard or database knows.
-import { instant, isNodeId, type CallId, type Instant, type ModelId, type NodeId } from '../../protocol/units.ts'
+// The market as the inference room sees it: snapshots, with what this isolate has just seen itself beside them, and reports to the nodes' guards.
+// An isolate may only judge worse: a node that failed here is treated as broken for a few seconds, before any guard or database knows. And it blames nobody
+// for what struck many nodes at once. Behind calls it probes the broken offers that it reads of, so that they are back within seconds of their recovery.
+import type { Instant, ModelId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
-import { ATTEMPT_MS } from './health/health.ts'
-import type { AttemptReport, LocalJudgement, Market } from './market-port.ts'
+import { endingOf, isCorrelated, withEnding, type Ending } from './health/correlated.ts'
+import { verdictOf } from './health/health.ts'
+import type { HealthProbes } from './health/health-probe.ts'
+import { createLocalView } from './local-view.ts'
+import type { AttemptReport, Market } from './market-port.ts'
 import type { NodeGuards } from './guard/node-guard.ts'
-import { createSnapshots } from './snapshot.ts'
+import { createSnapshots, type Snapshots } from './snapshot.ts'
 
-/** ms a node fault keeps this isolate from asking again, unless nobody else is left */
-const DOUBT_MS = 5_000
-const DOUBTS_MAX = 10_000
+/** broken offers probed behind one refresh of a snapshot; their guards pace them */
+const PROBES_MAX = 3
+/** models of which it is remembered that their broken offers were looked at */
+const LOOKED_MAX = 1_000
 
 export interface MarketNeeds {
   readonly db: D1Database
   readonly nodeGuards: NodeGuards
   readonly clock: Clock
+  /** of a broken offer, behind a call; absent: it waits for its trial by a caller and for the cron */
+  readonly probe?: HealthProbes['run']
 }
 
 /** One per isolate: it holds the isolate's caches. */
-export function createMarket({ db, nodeGuards, clock }: MarketNeeds): Market {
+export function createMarket({ db, nodeGuards, clock, probe }: MarketNeeds): Market {
   const snapshots = createSnapshots({ db, clock })
   const seen = createLocalView(clock)
+  const withFault = createBlame(snapshots, clock)
+  const probeBroken = probe ? createBrokenProbes(snapshots, probe) : null
   return {
     async snapshot(modelId, background) {
-      const snapshot = await snapshots.get(modelId, background)
+      const probed = (work: Promise<unknown>) => background(work.then(() => probeBroken?.(modelId)))
+      const snapshot = await snapshots.get(modelId, probed)
+      // One that was waited for was read by nobody's refresh behind.
+      const probing = probeBroken?.(modelId)
+      if (probing) background(probing)
       return snapshot && { ...snapshot, local: seen.of(modelId) }
     },
     async attemptStarted(nodeId, modelId, callId, attempt) {
       seen.started(nodeId, modelId, callId, attempt)
       await nodeGuards(nodeId).attemptStarted(nodeId, modelId, callId, attempt)
     },
-    async attemptEnded(report) {
+    async attemptEnded(given) {
+      const report = withFault(given)
       seen.ended(report)
       await nodeGuards(report.nodeId).attemptEnded(report)
     },
@@ -38,53 +52,31 @@ export function createMarket({ db, nodeGuards, clock }: MarketNeeds): Market {
   }
 }
 
-function createLocalView(clock: Clock) {
-  const doubts = new Map<string, Instant>()
-  const pauses = new Map<string, Instant>()
-  const attempts = new Map<string, Map<string, Instant>>()
-  const keyOf = (nodeId: NodeId, modelId: ModelId) => `${nodeId} ${modelId}`
-  const inFlight = (key: string): number => {
-    const open = attempts.get(key)
-    if (!open) return 0
-    for (const [attempt, since] of open) if (clock() - since > ATTEMPT_MS) open.delete(attempt)
-    return open.size
+/** The report as it goes out: without fault of the node when hardly anybody answers. */
+function createBlame(snapshots: Snapshots, clock: Clock) {
+  let endings: readonly Ending[] = []
+  return (report: AttemptReport): AttemptReport => {
+    const verdict = verdictOf(report)
+    const offer = verdict && snapshots.peek(report.modelId)?.offers.find(({ nodeId }) => nodeId === report.nodeId)
+    if (!offer) return report
+    endings = withEnding(endings, endingOf(offer, verdict === 'failed', clock()))
+    return verdict === 'failed' && isCorrelated(endings) ? { ...report, fault: 'none' } : report
   }
-  const until = (times: Map<string, Instant>, key: string): Instant | null => {
-    const at = times.get(key)
-    return at === undefined || at <= clock() ? null : at
-  }
-  const judge = (key: string): LocalJudgement => ({
-    inFlight: inFlight(key),
-    brokenUntil: until(doubts, key),
-    busyUntil: until(pauses, key),
-  })
-  const note = (times: Map<string, Instant>, key: string, ms: number) => {
-    if (times.size >= DOUBTS_MAX) times.clear()
-    times.set(key, instant(clock() + ms))
-  }
-  return {
-    /** Only nodes of which something is known: a model may have thousands of offers, and a call looks at all of them. */
-    of(modelId: ModelId): ReadonlyMap<NodeId, LocalJudgement> {
-      const known = new Map<NodeId, LocalJudgement>()
-      for (const key of new Set([...doubts.keys(), ...pauses.keys(), ...attempts.keys()])) {
-        const [nodeId = '', ofModel] = key.split(' ')
-        if (ofModel === modelId && isNodeId(nodeId)) known.set(nodeId, judge(key))
-      }
-      return known
-    },
-    started(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): void {
-      const key = keyOf(nodeId, modelId)
-      const open = attempts.get(key) ?? new Map<string, Instant>()
-      attempts.set(key, open.set(`${callId} ${attempt}`, clock()))
-    },
-    ended(report: AttemptReport): void {
-      const key = keyOf(report.nodeId, report.modelId)
-      const open = attempts.get(key)
-      open?.delete(`${report.callId} ${report.attempt}`)
-      if (open?.size === 0) attempts.delete(key)
-      if (report.retryAfterMs !== null) note(pauses, key, report.retryAfterMs)
-      if (report.fault === 'node') return note(doubts, key, DOUBT_MS)
-      if (report.outcome === 'served') doubts.delete(key)
-    },
+}
+
+/** Once for each reading of a model's offers. */
+function createBrokenProbes(snapshots: Snapshots, probe: HealthProbes['run']) {
+  const looked = new Map<ModelId, Instant>()
+  return (modelId: ModelId): Promise<unknown> | null => {
+    const snapshot = snapshots.peek(modelId)
+    if (!snapshot || looked.get(modelId) === snapshot.takenAt) return null
+    if (looked.size >= LOOKED_MAX) looked.clear()
+    looked.set(modelId, snapshot.takenAt)
+    const broken = snapshot.offers.filter(({ breaker }) => breaker !== 'closed')
+    if (broken.length === 0) return null
+    // Another few each time: the cheapest ones come first in every snapshot.
+    const from = broken.length > PROBES_MAX ? snapshot.takenAt % broken.length : 0
+    const some = [...broken, ...broken].slice(from, from + Math.min(PROBES_MAX, broken.length))
+    return Promise.all(some.map(({ nodeId }) => probe(nodeId, modelId)))
   }
 }

@@ -84,15 +84,20 @@ export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
     firstTokenMs: offer.firstTokenMs,
     unitsPerSecond: offer.unitsPerKs === null ? null : offer.unitsPerKs / 1_000,
     busyShare: offer.busyPpm === null ? null : offer.busyPpm / MILLION_PPM,
-    inFlightCap: Math.min(offer.inFlightCap ?? offer.concurrencyMax, offer.concurrencyMax),
+    inFlightCap: inFlightCapOf(offer),
     inFlight: now - offer.updatedAt > ATTEMPT_MS ? 0 : offer.inFlight,
+    windows: offer.windows,
   }
 }
 
 const MILLION_PPM = 1_000_000
 
+/** Attempts at the same time it is sent at most: what it says, or what it was found to take. */
+export const inFlightCapOf = ({ inFlightCap, concurrencyMax }: Pick<OfferRow, 'inFlightCap' | 'concurrencyMax'>) =>
+  Math.min(inFlightCap ?? concurrencyMax, concurrencyMax)
+
 /** Names that this version does not know are left out: a newer node may say more. */
-function parametersOf({ parameters }: Pick<OfferRow, 'parameters'>): ReadonlySet<Parameter> | null {
+export function parametersOf({ parameters }: Pick<OfferRow, 'parameters'>): ReadonlySet<Parameter> | null {
   if (parameters === null) return null
   const names = z.array(z.string()).parse(JSON.parse(parameters))
   return new Set(names.flatMap((name) => Parameter.safeParse(name).data ?? []))

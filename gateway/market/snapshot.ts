@@ -28,6 +28,8 @@ export type Background = (work: Promise<unknown>) => void
 
 export interface Snapshots {
   get(modelId: ModelId, background: Background): Promise<ModelOffers | null>
+  /** what was read last, however old; null: nothing */
+  peek(modelId: ModelId): ModelOffers | null
   /** every model, with or without offers */
   all(): Promise<readonly ModelOffers[]>
 }
@@ -83,6 +85,7 @@ export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapsh
       if (!running(modelId)) background(refresh(modelId).catch((error: unknown) => logError(error, null)))
       return snapshot
     },
+    peek: (modelId) => known.get(modelId) ?? null,
     async all() {
       if (!list || clock() - list.takenAt >= SNAPSHOT.freshMs) list = { snapshots: await read.all(), takenAt: clock() }
       return list.snapshots

@@ -178,6 +178,7 @@ export const RULES: readonly string[] = [
   'gateway/market/choose/choose.ts',
   'gateway/market/choose/wishes.ts',
   'gateway/market/choose/draw.ts',
+  'gateway/market/choose/best.ts',
   'gateway/market/choose/policy.ts',
   'gateway/market/choose/prepared.ts',
   'gateway/market/choose/rank-input.ts',

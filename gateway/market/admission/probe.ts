@@ -49,7 +49,7 @@ export async function probeOffer(
   return { ok: true, value: null }
 }
 
-function probeCall(offer: Offer, { manifest }: Model, probe: Probe): ProbeCall {
+export function probeCall(offer: Offer, { manifest }: Model, probe: Probe): ProbeCall {
   if (!('input' in probe)) return tensorProbe(probe, manifest)
   return manifest.task === 'embeddings' ? vectorProbe(probe, manifest) : chatProbe(probe, manifest, offer)
 }

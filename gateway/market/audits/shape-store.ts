@@ -19,7 +19,10 @@ const SCHEMA = `
     model_id TEXT PRIMARY KEY,
     seen INTEGER NOT NULL -- since the last copy
   );
-  CREATE TABLE IF NOT EXISTS shapes_copied (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL); -- ms
+  CREATE TABLE IF NOT EXISTS shapes_copied (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    at INTEGER NOT NULL -- ms
+  );
 `
 
 export interface KeptShape {

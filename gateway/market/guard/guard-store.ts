@@ -2,6 +2,7 @@
 import { type CallId, type Instant, type ModelId } from '../../../protocol/units.ts'
 import { CLOSED, type Breaker } from '../health/breaker.ts'
 import { unknownHealth, type Health } from '../health/health.ts'
+import { UNCAPPED, type InFlightCap } from '../health/in-flight-cap.ts'
 
 /** Ended attempts are kept so that a repeated report finds them; they leave with their expiry. */
 const SCHEMA = `
@@ -23,11 +24,16 @@ const SCHEMA = `
     what TEXT PRIMARY KEY,
     at INTEGER NOT NULL -- ms when it was last done
   );
+  CREATE TABLE IF NOT EXISTS probes (
+    model_id TEXT PRIMARY KEY,
+    not_before INTEGER NOT NULL -- ms: another one has to wait until then
+  );
 `
 
-interface OfferState {
+export interface OfferState {
   readonly breaker: Breaker
   readonly health: Health
+  readonly cap: InFlightCap
 }
 
 export interface OfferChange {
@@ -94,6 +100,21 @@ export class GuardStore {
     return this.#sql.exec(end, callId, attempt, modelId, expiresAt).rowsWritten > 0
   }
 
+  inFlight(modelId: ModelId): number {
+    const open = 'SELECT count(*) AS open FROM attempts WHERE model_id = ? AND ended = 0'
+    return this.#sql.exec<{ open: number }>(open, modelId).one().open
+  }
+
+  /** @returns whether none is under way and enough time has passed since the last one: then it is noted as under way until then */
+  beginProbe(modelId: ModelId, now: Instant, until: Instant): boolean {
+    const begin = `INSERT INTO probes VALUES (?1, ?3) ON CONFLICT DO UPDATE SET not_before = ?3 WHERE not_before <= ?2`
+    return this.#sql.exec(begin, modelId, now, until).rowsWritten > 0
+  }
+
+  endProbe(modelId: ModelId, notBefore: Instant): void {
+    this.#sql.exec('UPDATE probes SET not_before = ? WHERE model_id = ?', notBefore, modelId)
+  }
+
   expire(now: Instant): void {
     const gone = 'DELETE FROM attempts WHERE expires_at <= ? RETURNING model_id, ended'
     for (const row of this.#sql.exec<{ model_id: string; ended: number }>(gone, now).toArray())
@@ -104,10 +125,14 @@ export class GuardStore {
     const row = this.#sql
       .exec<{ state: string | null }>('SELECT state FROM offers WHERE model_id = ?', modelId)
       .toArray()[0]
-    if (!row?.state) return { breaker: CLOSED, health: unknownHealth(now) }
-    const { breaker, health } = JSON.parse(row.state) as OfferState // written by `write` below, by nobody else
+    if (!row?.state) return { breaker: CLOSED, health: unknownHealth(now), cap: UNCAPPED }
+    const { breaker, health, cap } = JSON.parse(row.state) as OfferState // written by `write` below, by nobody else
     // What an older version wrote lacks what was learnt since.
-    return { breaker, health: { ...unknownHealth(now), ...health } }
+    return {
+      breaker: { ...CLOSED, ...breaker },
+      health: { ...unknownHealth(now), ...health },
+      cap: { ...UNCAPPED, ...cap },
+    }
   }
 
   write(modelId: ModelId, state: OfferState): void {

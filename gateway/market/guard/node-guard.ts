@@ -4,26 +4,21 @@
 import { DurableObject } from 'cloudflare:workers'
 import { instant, isNodeId, type CallId, type Instant, type ModelId, type NodeId } from '../../../protocol/units.ts'
 import type { Bindings } from '../../core/env.ts'
-import { systemClock } from '../../core/clock.ts'
+import { systemClock, systemRandom } from '../../core/clock.ts'
 import { logError } from '../../core/errors.ts'
 import { toGuardCall, type LinkGuard } from '../../link/link-request.ts'
-import { PROBATION } from '../admission/vesting.ts'
 import type { AttemptReport } from '../market-port.ts'
 import { GuardLink } from './guard-link.ts'
 import { createLinkBook } from './link-book.ts'
 import { LinkOffer, LINK_URL, OFFER_HEADER } from './link-offer.ts'
 import { LinkStore } from './link-store.ts'
-import { createHealthBook, type OfferHealth } from '../health/health-book.ts'
+import { createHealthBook } from '../health/health-book.ts'
+import { ATTEMPT_MS } from '../health/health.ts'
+import { GuardHealth, PROBATION_ATTEMPTS, PROJECT_MS, type ProbeReport } from './guard-health.ts'
 import { GuardStore } from './guard-store.ts'
-import { afterReport, ATTEMPT_MS, mean, verdictOf } from '../health/health.ts'
-import { afterAttempt, breakerState } from '../health/breaker.ts'
-
-/** Served attempts after which a node leaves probation. */
-export const PROBATION_ATTEMPTS = PROBATION.attempts
-/** ms between two copies to D1 */
-const PROJECT_MS = 5_000
-/** An ended one is remembered so long, for a report that comes twice. */
-const ENDED_MS = 60_000
+import { SlotStore } from './slot-store.ts'
+import { createShapeBook } from '../audits/shape-book.ts'
+import { ShapeStore } from '../audits/shape-store.ts'
 
 export type Paced = 'selftest' | 'offers' | 'resume' | 'registration'
 
@@ -31,6 +26,9 @@ export type Paced = 'selftest' | 'offers' | 'resume' | 'registration'
 export interface NodeGuardPort extends LinkGuard {
   attemptStarted(nodeId: NodeId, modelId: ModelId, callId: CallId, attempt: number): Promise<void>
   attemptEnded(report: AttemptReport): Promise<void>
+  /** Asked by whoever would probe an offer without traffic, or a broken one. @returns whether to; then {@link probed} must follow */
+  beginProbe(nodeId: NodeId, modelId: ModelId): Promise<boolean>
+  probed(report: ProbeReport): Promise<void>
   /** Attempts it ever served, or since its last suspension: a probation's worth of them makes it active. */
   servedAttempts(): Promise<number>
   /** A node has just passed its probes: its breakers are closed. What it has served, and how well, stays: registering again washes nothing away. */
@@ -53,11 +51,15 @@ export const createNodeGuards =
 
 export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuardPort, 'fetch'> {
   readonly #store: GuardStore
+  readonly #health: GuardHealth
   readonly #link: GuardLink
+  readonly #shapes: ShapeStore
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
     this.#store = new GuardStore(ctx.storage.sql)
+    this.#health = new GuardHealth(this.#store, new SlotStore(ctx.storage.sql))
+    this.#shapes = new ShapeStore(ctx.storage.sql)
     this.#link = new GuardLink({
       context: ctx,
       store: new LinkStore(ctx.storage.sql),
@@ -65,7 +67,7 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
       onChange: () => ctx.waitUntil(this.#wakeForLink()),
     })
     void ctx.blockConcurrencyWhile(async () => {
-      if (this.#store.hasWork()) await this.#wakeBy(instant(systemClock() + PROJECT_MS))
+      await this.#wakeForHealth()
       await this.#wakeForLink()
     })
   }
@@ -110,17 +112,22 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
   }
 
   async attemptEnded(report: AttemptReport): Promise<void> {
-    const now = systemClock()
     this.#store.remember(report.nodeId)
-    // The report may overtake its beginning, or come twice: only the first one counts.
-    if (!this.#store.end(report.callId, report.attempt, report.modelId, instant(now + ENDED_MS))) return
-    const { breaker, health } = this.#store.offer(report.modelId, now)
-    const verdict = verdictOf(report)
-    const next = verdict === null ? breaker : afterAttempt(breaker, verdict === 'served', now)
-    this.#store.write(report.modelId, { breaker: next, health: afterReport(health, report, now) })
-    if (verdict === 'served') this.#store.countServed()
-    const isUrgent = next.until !== breaker.until || this.#store.served() === PROBATION_ATTEMPTS
-    await this.#wakeBy(isUrgent ? now : instant(now + PROJECT_MS))
+    const due = this.#health.ended(report, systemClock())
+    if (due === null) return
+    if (report.outcome === 'served' && report.shape !== null)
+      this.#shapes.note(report.modelId, report.shape, systemRandom)
+    await this.#wakeBy(due)
+  }
+
+  async beginProbe(nodeId: NodeId, modelId: ModelId): Promise<boolean> {
+    this.#store.remember(nodeId)
+    return this.#health.beginProbe(modelId, systemClock())
+  }
+
+  async probed(report: ProbeReport): Promise<void> {
+    const due = this.#health.probed(report, systemClock())
+    if (due !== null) await this.#wakeBy(due)
   }
 
   async servedAttempts(): Promise<number> {
@@ -149,16 +156,16 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
     this.#store.expire(now)
     const nodeId = this.#store.nodeId()
     if (!isNodeId(nodeId)) return
-    const changes = this.#store.dirty()
-    const offers = changes.map(({ modelId, inFlight }) => this.#view(modelId, inFlight, now))
+    const copy = this.#health.copy(now)
     try {
-      await createHealthBook(this.env.DB).write(nodeId, offers, this.#store.served() >= PROBATION_ATTEMPTS, now)
-      this.#store.clearDirty(changes)
+      await createHealthBook(this.env.DB).write(nodeId, copy, this.#store.served() >= PROBATION_ATTEMPTS, now)
+      this.#health.copied(copy)
+      await createShapeBook(this.env.DB).write(this.#shapes.take(now), systemRandom, now)
     } catch (error) {
       // An alarm that throws is tried a few times and then lost, and a node whose last copy says "busy" gets no call that would wake its guard.
       logError(error, null)
     }
-    if (this.#store.hasWork()) await this.#wakeBy(this.#store.nextWork(instant(now + PROJECT_MS)))
+    await this.#wakeForHealth()
     await this.#tellLink(nodeId, now)
   }
 
@@ -179,18 +186,9 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
     await this.#wakeForLink()
   }
 
-  #view(modelId: ModelId, inFlight: number, now: Instant): OfferHealth {
-    const { breaker, health } = this.#store.offer(modelId, now)
-    return {
-      modelId,
-      inFlight,
-      breaker: breakerState(breaker, now),
-      breakerUntil: breaker.until,
-      success: mean(health.success),
-      firstTokenMs: mean(health.firstTokenMs),
-      unitsPerSecond: mean(health.unitsPerSecond),
-      driftPpm: mean(health.driftPpm),
-    }
+  async #wakeForHealth(): Promise<void> {
+    const at = this.#health.nextWork(systemClock())
+    if (at !== null) await this.#wakeBy(at)
   }
 
   async #wakeForLink(): Promise<void> {

@@ -45,6 +45,7 @@ export function anOffer({ usd = '10', ...over }: Partial<Offer> & { usd?: string
     busyShare: 0,
     inFlightCap: over.concurrencyMax ?? 4,
     inFlight: 0,
+    windows: null,
     ...over,
   }
 }

@@ -78,6 +78,7 @@ export function anOffer(over: Partial<Offer> = {}): Offer {
     busyShare: null,
     inFlightCap: over.concurrencyMax ?? 8,
     inFlight: 0,
+    windows: null,
     ...over,
   }
 }

@@ -1,7 +1,9 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createNodeGuards, PROBATION_ATTEMPTS } from '../../../../gateway/market/guard/node-guard.ts'
-import type { CallId, NodeId } from '../../../../protocol/units.ts'
+import { PROBATION_ATTEMPTS } from '../../../../gateway/market/guard/guard-health.ts'
+import { createNodeGuards } from '../../../../gateway/market/guard/node-guard.ts'
+import { readWindows } from '../../../../gateway/market/health/windows.ts'
+import { instant, type CallId, type NodeId } from '../../../../protocol/units.ts'
 import { aReport, CHAT_MODEL } from '../builders.ts'
 
 const guards = createNodeGuards(env.NODE)
@@ -162,11 +164,144 @@ describe('NodeGuard', () => {
     expect(await row()).toMatchObject({ in_flight: 1 })
   })
 
-  it('sleeps when there is nothing to copy and nothing under way', async () => {
+  it('sleeps when there is nothing to copy, nothing under way and the last five minutes are written', async () => {
     await end(callId())
     await flush()
-    vi.setSystemTime(T0 + 60_000)
+    vi.setSystemTime(T0 + 300_000)
     await flush()
     expect(await flush()).toBe(false)
+  })
+})
+
+describe('how an offer did over time', () => {
+  const slots = async () =>
+    (await env.DB.prepare('SELECT * FROM offer_slots WHERE node_id = ? ORDER BY at').bind(nodeId).all()).results
+  const windows = async () => readWindows(String((await row()).windows), instant(Date.now()))
+
+  const attempts = async () => {
+    const { m5, m30, d1 } = (await windows()) ?? {}
+    return [m5?.attempts, m30?.attempts, d1?.attempts]
+  }
+
+  it('is copied as windows, and busy answers as a share that is no failure', async () => {
+    await end(callId())
+    await end(callId(), { ...failure, firstTokenMs: 300 })
+    for (let i = 0; i < 2; i++) await end(callId(), { outcome: 'provider_busy', fault: 'none', firstTokenMs: null })
+    await flush()
+    expect(await row()).toMatchObject({ breaker: 'closed', success_ppm: 500_000, busy_ppm: 500_000 })
+    const { m5, d1 } = (await windows()) ?? {}
+    expect(m5).toMatchObject({
+      attempts: 4,
+      served: 1,
+      busy: 2,
+      unitsPerSecond: { p50: expect.closeTo(50, -1) as number },
+    })
+    expect(m5?.firstTokenMs?.p50).toBeGreaterThan(90)
+    expect(m5?.firstTokenMs?.p99).toBeGreaterThan(270)
+    expect(d1).toEqual(m5)
+  })
+
+  it('forgets the five minutes before the half hour, and that before the day', async () => {
+    await end(callId())
+    vi.setSystemTime(T0 + 1_500_000)
+    await end(callId())
+    await flush()
+    expect(await attempts()).toEqual([1, 2, 2])
+    vi.setSystemTime(T0 + 86_400_000)
+    await end(callId())
+    await flush()
+    // The half hour in which the first one was is over since a day; that of the second is not.
+    expect(await attempts()).toEqual([1, 1, 1])
+  })
+
+  it('becomes a row when five minutes are over, once, by the alarm alone', async () => {
+    await end(callId())
+    vi.setSystemTime(T0 + 299_999)
+    await end(callId(), failure)
+    await flush()
+    expect(await slots()).toEqual([])
+    vi.setSystemTime(T0 + 300_000)
+    await flush()
+    const first = {
+      model_id: CHAT_MODEL,
+      at: T0,
+      attempts: 2,
+      served: 1,
+      busy: 0,
+      units_per_ks: expect.closeTo(50_000, -4) as number,
+    }
+    expect(await slots()).toMatchObject([first])
+    await env.DB.exec('DELETE FROM offer_slots')
+    await end(callId())
+    await flush()
+    expect(await slots()).toEqual([])
+  })
+
+  it('is written later when the registry was away', async () => {
+    await end(callId())
+    vi.setSystemTime(T0 + 900_000)
+    await env.DB.exec('ALTER TABLE offer_slots RENAME TO slots_away')
+    await flush()
+    await env.DB.exec('ALTER TABLE slots_away RENAME TO offer_slots')
+    await flush()
+    expect(await slots()).toMatchObject([{ at: T0, attempts: 1 }])
+  })
+
+  it('takes fewer attempts at the same time once it said that it was full', async () => {
+    const calls = Array.from({ length: 10 }, callId)
+    for (const call of calls) await start(call)
+    await end(calls[0] ?? callId(), { outcome: 'provider_busy', fault: 'none', firstTokenMs: null })
+    await flush()
+    expect(await row()).toMatchObject({ in_flight_cap: 7, in_flight: 9 })
+  })
+})
+
+describe('a probe of the gateway', () => {
+  const begin = () => guards(nodeId).beginProbe(nodeId, CHAT_MODEL)
+  const probed = async (outcome: 'served' | 'failed' | 'busy' | 'away') => {
+    await begin()
+    await guards(nodeId).probed({ modelId: CHAT_MODEL, outcome, firstTokenMs: outcome === 'served' ? 80 : null })
+  }
+
+  it('is sent once at a time, five seconds after the one before, and again when its isolate is gone', async () => {
+    expect([await begin(), await begin()]).toEqual([true, false])
+    await guards(nodeId).probed({ modelId: CHAT_MODEL, outcome: 'served', firstTokenMs: 80 })
+    vi.setSystemTime(T0 + 4_999)
+    expect(await begin()).toBe(false)
+    vi.setSystemTime(T0 + 5_000)
+    expect(await begin()).toBe(true)
+    vi.setSystemTime(T0 + 24_999)
+    expect(await begin()).toBe(false)
+    vi.setSystemTime(T0 + 25_000)
+    expect(await begin()).toBe(true)
+  })
+
+  it('tells how an offer is that nobody asked, and ends no probation', async () => {
+    for (let i = 0; i < PROBATION_ATTEMPTS; i++) await probed('served')
+    await flush()
+    expect(await row()).toMatchObject({ success_ppm: 1_000_000, first_token_ms: 80, breaker: 'closed' })
+    expect(await nodeState()).toBe('probation')
+    for (let i = 0; i < 3; i++) await probed('failed')
+    await flush()
+    expect(await row()).toMatchObject({ breaker: 'open' })
+  })
+
+  it('closes an open breaker when it is served, at once, and the failures of the outage count once', async () => {
+    for (let i = 0; i < 20; i++) await end(callId())
+    for (let i = 0; i < 30; i++) await end(callId(), failure)
+    for (let i = 0; i < 5; i++) await probed('failed')
+    await flush()
+    // 20 of 23: what failed once it was open says nothing new.
+    expect(await row()).toMatchObject({ breaker: 'open', success_ppm: 869_565 })
+    await probed('served')
+    await flush()
+    expect(await row()).toMatchObject({ breaker: 'closed', breaker_until: null })
+  })
+
+  it.each(['busy', 'away'] as const)('that found it %s is no failure', async (outcome) => {
+    for (let i = 0; i < 5; i++) await probed(outcome)
+    await end(callId(), failure)
+    await flush()
+    expect(await row()).toMatchObject({ breaker: 'closed', success_ppm: 0 })
   })
 })
