@@ -86,6 +86,23 @@ describe('a gateway that hands on the nonce of another one', () => {
   })
 })
 
+it('a quote is asked for with the key of the call, and comes as it is', async () => {
+  const quote = {
+    model: 'test/echo',
+    highest: '0.000001390',
+    units: { inputTokens: 39, outputTokens: 100 },
+    candidates: [{ node: 'node_1', model: 'test/echo', cost: '0.000001390' }],
+    lock: 'a.b.c',
+    expiresAt: NONCE.expirationTime,
+  }
+  const { client, sent } = scripted({ '/v1/quote': () => Response.json(quote) }, 'sk-souk-1')
+  const asked = { endpoint: '/v1/embeddings', request: { model: 'test/echo', input: 'hi' } } as const
+  expect(await client.quote(asked)).toEqual(quote)
+  expect(sent).toEqual([
+    { method: 'POST', url: 'https://souk.example/v1/quote', authorization: 'Bearer sk-souk-1', body: asked },
+  ])
+})
+
 describe('a refusal', () => {
   it('is thrown with its code, its status and its request id', async () => {
     const { client } = scripted({ '/x': () => Response.json(errorBody('rate_limited', 'req_1'), { status: 429 }) }, 't')
