@@ -63,7 +63,7 @@ function addedOf(observed: Observed, { completion_tokens }: NodeUsageClaim): num
   const { outputBytes, repeatedBytes = 0 } = observed
   if (repeatedBytes === 0) return completion_tokens
   const said = Math.min(completion_tokens, saidBound(observed))
-  return Math.floor((said * outputBytes) / (outputBytes + repeatedBytes))
+  return Math.round((said * outputBytes) / (outputBytes + repeatedBytes))
 }
 
 /** Tokens of its input that are others' output. */
