@@ -3,6 +3,7 @@
 // one node (registering, rotating a key, revoking, money) always needs the wallet.
 import { z } from 'zod'
 import { Address, page, Signature, Timestamp } from './auth.ts'
+import { HealthWindows } from './endpoints.ts'
 import { Ed25519Key, NodeState, NodeView, OfferRequest, PricesView } from './node.ts'
 
 export const NODE_REQUEST_SCHEME = 'SoukNode'
@@ -56,7 +57,49 @@ export const OfferHealthView = z.object({
   firstTokenMs: z.number().nullable(),
   unitsPerSecond: z.number().nullable(),
   inFlight: z.number().int(),
+  /** attempts at the same time it is sent at most: what it offers, or what it was found to take */
+  inFlightCap: z.number().int().optional(),
+  /** 0…1, decayed: refused because all its places were taken */
+  busyShare: z.number().nullable().optional(),
+  /** 0…1: what audits think of it; 1 while they think nothing */
+  trust: z.number().optional(),
+  windows: HealthWindows.nullable().optional(),
 })
+export type OfferHealthView = z.infer<typeof OfferHealthView>
+
+/** When a node was stopped or let in again, by whom and why. */
+export const SanctionView = z.object({
+  what: z.enum(['suspended', 'reinstated']),
+  by: z.enum(['audit', 'house']),
+  /** in words */
+  reason: z.string(),
+  /** what it was decided by */
+  evidence: z.record(z.string(), z.unknown()),
+  at: Timestamp,
+})
+export type SanctionView = z.infer<typeof SanctionView>
+
+/** `GET /api/nodes/{id}/sanctions`, by the node's key, its operator or an admin: newest first, at most a hundred. */
+export const SanctionsReply = z.object({ data: z.array(SanctionView) })
+export type SanctionsReply = z.infer<typeof SanctionsReply>
+
+/** `POST /api/admin/nodes/{id}/suspend` and `/reinstate`, by an admin with a fresh sign-in. The answer is a NodeView. */
+export const SanctionRequest = z.strictObject({
+  /** for its operator: what was found, or what has changed */
+  reason: z.string().trim().min(1).max(500),
+})
+export type SanctionRequest = z.infer<typeof SanctionRequest>
+
+/** Of a node in probation: it ends when it has served so many attempts well, and part of what it earns until then is paid out later. */
+export const ProbationView = z.object({
+  /** null: not known just now */
+  served: z.number().int().nullable(),
+  attempts: z.number().int(),
+  /** share of what it earns now that waits, 0…1, and until when */
+  waitingShare: z.number(),
+  until: Timestamp,
+})
+export type ProbationView = z.infer<typeof ProbationView>
 
 /** `GET /api/nodes/{id}/status`, by the node's key or its operator: one look at everything. */
 export const NodeStatusView = z.object({
@@ -70,6 +113,10 @@ export const NodeStatusView = z.object({
   prices: z.array(PriceRange),
   /** what its operator should know: a model was deprecated, withdrawn or blocked, an older wire is spoken, … */
   notices: z.array(z.string()),
+  /** absent, or null: it is in no probation */
+  probation: ProbationView.nullable().optional(),
+  /** absent, or null: it is not suspended, or nobody wrote down why */
+  suspension: SanctionView.nullable().optional(),
   /** the gateway's clock, so that the node can compare its own */
   at: Timestamp,
 })

@@ -24,9 +24,11 @@ export interface Vests {
  * Whose own account pays owes the wait to nobody.
  */
 export function vestingOf(node: NodeState, operator: AccountId, payer: AccountId, now: Instant): Vests | null {
-  if (node !== 'probation' || operator === payer) return null
-  return {
-    shareBps: PROBATION.vestingShareBps,
-    at: instant(Math.ceil((now + PROBATION.vestingMs) / DAY_MS) * DAY_MS),
-  }
+  return node !== 'probation' || operator === payer ? null : vestsFrom(now)
 }
+
+/** What a probation keeps back of what is earned now. */
+export const vestsFrom = (now: Instant): Vests => ({
+  shareBps: PROBATION.vestingShareBps,
+  at: instant(Math.ceil((now + PROBATION.vestingMs) / DAY_MS) * DAY_MS),
+})

@@ -301,6 +301,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   '/api/receipts': 'records what nodes sign; idempotent by call',
   '/api/admin/accounts/:id/freeze': 'freezes',
   '/api/admin/accounts/:id/unfreeze': 'unfreezes',
+  '/api/admin/nodes/:id/suspend': 'suspends',
+  '/api/admin/nodes/:id/reinstate': 'lets in again',
   '/api/admin/ledger/rebuild': 'writes the book again',
   '/api/admin/alerts/:id/resolve': 'resolves an alert, and may unfreeze',
   '/api/models': 'publishes',

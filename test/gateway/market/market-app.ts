@@ -17,6 +17,8 @@ import { createMarketCron } from '../../../gateway/market/cron.ts'
 import { createMarket } from '../../../gateway/market/market.ts'
 import { createNodeGuards } from '../../../gateway/market/guard/node-guard.ts'
 import { createOperatorRoutes } from '../../../gateway/market/nodes/operator-routes.ts'
+import { createSanctionRoutes } from '../../../gateway/market/nodes/sanction-routes.ts'
+import { createSanctions } from '../../../gateway/market/nodes/sanctions.ts'
 import { createMarketRoutes } from '../../../gateway/market/routes.ts'
 import type { TrafficOf } from '../../../gateway/market/nodes/status-view.ts'
 import { bytesToHex, fromBase64url, sha256Hex } from '../../../protocol/canonical.ts'
@@ -90,6 +92,7 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
       await next()
     })
     .route('/api', createOperatorRoutes(needs))
+    .route('/api', createSanctionRoutes({ ...needs, sanctions: createSanctions(needs) }))
     .route('/api', createMarketRoutes(needs))
     .onError((error, c) => toResponse(error, c.var.requestId))
 
