@@ -9,6 +9,7 @@ import { GatewayError, toResponse } from './core/errors.ts'
 import type { AppEnv } from './core/principal.ts'
 import { newRequestId } from './core/request-id.ts'
 import { createOipRoutes } from './inference/oip-routes.ts'
+import { createQuoteRoutes } from './inference/quote-routes.ts'
 import { createReceiptRoutes } from './inference/receipt-routes.ts'
 import { createInferenceRoutes } from './inference/routes.ts'
 import { DEPRECATION_HEADERS } from './inference/standing.ts'
@@ -25,6 +26,7 @@ import { createLinkRoutes } from './market/guard/link-routes.ts'
 import { createRegisterPage } from './market/nodes/register-page.ts'
 import { createOperatorSummaryRoutes } from './market/nodes/operator-summary-routes.ts'
 import { createOperatorRoutes } from './market/nodes/operator-routes.ts'
+import { createSanctionRoutes } from './market/nodes/sanction-routes.ts'
 import { createMarketRoutes } from './market/routes.ts'
 import { createWithdrawalRoutes } from './ledger/withdrawal-routes.ts'
 import { createNotifyRoutes } from './notify/routes.ts'
@@ -69,10 +71,12 @@ export function createApp(services: Services) {
     .route('/api', createFreezeRoutes(services))
     .route('/api', createOperatorRoutes(services))
     .route('/api', createAuditRoutes(services))
+    .route('/api', createSanctionRoutes(services))
     .route('/api', createMarketRoutes(services))
     .route('/api', createReceiptRoutes(services))
     .route('/api', createNotifyRoutes(services))
     .route('/v1', createInferenceRoutes(inference))
+    .route('/v1', createQuoteRoutes(inference))
     .route('/', createOipRoutes(inference))
     .route('/', createLinkRoutes(services))
 }
