@@ -3,11 +3,12 @@
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { Continent } from '../../protocol/routing.ts'
-import { toUsd, type Instant, type ModelId } from '../../protocol/units.ts'
+import { toUsd, type Instant } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { assert, GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
 import { requireKey, type AppEnv } from '../core/principal.ts'
+import { answererHeaders, answererOf, type Answerer } from './answerer.ts'
 import type { Serve } from './attempt.ts'
 import { runCall, type CallNeeds } from './call.ts'
 import type { CapturedCall } from './settle.ts'
@@ -35,8 +36,8 @@ export interface Ask {
 export interface HeldCall {
   readonly order: Order
   readonly caller: Caller
-  /** of the answer. @param nodeId null while no node has spoken. @param modelId that it answers with; null: not known */
-  headers(nodeId: string | null, modelId?: ModelId | null): Record<string, string>
+  /** of the answer. @param by null while no node has spoken */
+  headers(by: Answerer | null): Record<string, string>
 }
 
 /** The body of who has a key: nobody else's is read. @throws GatewayError as requireKey and readJson do */
@@ -57,7 +58,7 @@ export async function callRoute(
     const order = await heldOrder(c, needs, ask.model, { ...ask.draft, once, callerRegion: regionOf(c.req.raw) })
     if (order instanceof Response) return order
     const caller = callerOf(c, needs.clock)
-    return answer({ order, caller, headers: (...answered) => callHeaders(order, caller.sentAt(), ...answered) })
+    return answer({ order, caller, headers: (by) => callHeaders(order, caller.sentAt(), by) })
   })
 }
 
@@ -70,9 +71,9 @@ export async function wholeReply<Answer extends Answered>(
   isAlike: IsAlike<Answer>,
   replyOf: (call: CapturedCall<Answer>) => object,
 ): Promise<Response> {
-  const keep = (call: CapturedCall<Answer>) => ({ headers: keptHeaders(call), reply: { ...replyOf(call) } })
+  const keep = (call: CapturedCall<Answer>) => ({ headers: keptHeaders(call, held.order), reply: { ...replyOf(call) } })
   const call = await runCall(needs, held.order, serve, held.caller, keep, isAlike)
-  return c.json(replyOf(call), 200, { ...held.headers(call.offer.nodeId), 'x-souk-cost': toUsd(call.chargeNanos) })
+  return c.json(replyOf(call), 200, { ...held.headers(answererOf(call)), 'x-souk-cost': toUsd(call.chargeNanos) })
 }
 
 /** Parsed, chosen, quoted and held. Or the answer that this Idempotency-Key had before. */
@@ -118,19 +119,12 @@ function callerOf(c: Context<AppEnv>, clock: Clock): Caller & { readonly sentAt:
   return { signal: c.req.raw.signal, background: backgroundOf(c), noteSent, sentAt: () => sentAt }
 }
 
-function callHeaders(
-  order: Order,
-  sentAt: Instant | null,
-  nodeId: string | null,
-  modelId: ModelId | null = null,
-): Record<string, string> {
+function callHeaders(order: Order, sentAt: Instant | null, by: Answerer | null): Record<string, string> {
   return {
     'x-souk-call-id': order.callId,
     'x-souk-hold': toUsd(order.holdNanos),
     ...deprecationHeaders(order.model),
-    ...(nodeId === null ? {} : { 'x-souk-node': nodeId }),
-    // Only where it is another one than was asked for.
-    ...(modelId === null || modelId === order.model.id ? {} : { 'x-souk-model': modelId }),
+    ...(by && answererHeaders(by, order.model.id)),
     'server-timing': `gateway;dur=${(sentAt ?? order.startedAt) - order.startedAt}`,
   }
 }

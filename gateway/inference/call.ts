@@ -1,20 +1,24 @@
-// The flow of one metered call: hold, attempts until one serves, one settle, and only then the final word to the caller.
-// One attempt at a time; another node is asked only while nothing has reached the caller. An acknowledged call is a captured call.
+// The flow of one metered call: hold, attempts until one serves (attempts.ts) or several that must agree (quorum), one settle, and only then the
+// final word to the caller. An acknowledged call is a captured call.
 import { tokens, type Instant, type Tokens } from '../../protocol/units.ts'
-import { GatewayError } from '../core/errors.ts'
+import { assert } from '../core/errors.ts'
 import { HOLD_GRACE_MS } from '../core/limits.ts'
-import type { Accounts, AttemptRecord, Held, HoldRequest, Reply } from '../ledger/account-port.ts'
-import { runAttempt, type AttemptNeeds, type Serve } from './attempt.ts'
-import { CallerGone, timedOut, verdict } from './failure.ts'
-import { Meter } from './meter.ts'
-import { nextAttempt, type Failed } from './next-attempt.ts'
+import type { Accounts, Held, HoldRequest, Reply } from '../ledger/account-port.ts'
+import type { AttemptNeeds, Serve } from './attempt.ts'
+import { attemptInTurn } from './attempts.ts'
+import { CallerGone, timedOut } from './failure.ts'
 import type { Background, Caller, Order } from './order.ts'
 import type { Answered } from './receipt-check.ts'
+import type { Retries } from './retry-budget.ts'
+import type { IsAlike } from './quorum/agreement.ts'
+import { askTogether } from './quorum/ask-together.ts'
 import { neverBegun, settleLater } from './settle-later.ts'
-import { settle, surely, type CallRun, type CapturedCall, type Kept } from './settle.ts'
+import { settle, surely, type CapturedCall, type Kept } from './settle.ts'
 
 export interface CallNeeds extends AttemptNeeds {
   readonly accounts: Accounts
+  /** what this isolate has left for further attempts */
+  readonly retries: Retries
   readonly feeBps: number
   /** configured life of a hold; null: the longest call and a grace */
   readonly holdDeadlineMs: number | null
@@ -44,6 +48,7 @@ export async function askHold(needs: CallNeeds, order: Order, background: Backgr
 
 /**
  * Attempts and settlement of a held call.
+ * @param isAlike of two whole answers, where several nodes may have to agree; null: what is read is no whole answer
  * @throws GatewayError when nothing could be served (nothing is charged); CallerGone when the caller left (what arrived is charged)
  */
 export async function runCall<Answer extends Answered>(
@@ -52,6 +57,7 @@ export async function runCall<Answer extends Answered>(
   serve: Serve<Answer>,
   caller: Caller,
   kept: Kept<Answer>,
+  isAlike: IsAlike<Answer> | null,
 ): Promise<CapturedCall<Answer>> {
   const call = new AbortController()
   const leave = () => call.abort(new CallerGone('the caller left'))
@@ -60,7 +66,10 @@ export async function runCall<Answer extends Answered>(
   // Counted from when the hold's own time began, however long the guard took to answer.
   const total = setTimeout(() => call.abort(timedOut()), order.startedAt + callMs(needs) - needs.clock())
   try {
-    const run = await attemptInTurn(needs, order, serve, call, caller)
+    assert(!order.bench || isAlike, 'only whole answers can agree')
+    const run = await (order.bench && isAlike
+      ? askTogether(needs, order, order.bench, serve, isAlike, call, caller)
+      : attemptInTurn(needs, order, serve, call, caller))
     return await settle(needs, order, run, kept, caller.background)
   } finally {
     clearTimeout(total)
@@ -76,43 +85,9 @@ export const callMs = (needs: CallNeeds): number => Math.min(needs.timeouts.tota
 
 const holdMs = (needs: CallNeeds): number => needs.holdDeadlineMs ?? needs.timeouts.totalMs + HOLD_GRACE_MS
 
-async function attemptInTurn<Answer extends Answered>(
-  needs: CallNeeds,
-  order: Order,
-  serve: Serve<Answer>,
-  call: AbortController,
-  caller: Caller,
-): Promise<CallRun<Answer>> {
-  const account = needs.accounts(order.principal.accountId)
-  const attempts: AttemptRecord[] = []
-  const failed: Failed[] = []
-  let position = 0
-  for (;;) {
-    const candidate = order.candidates[position]
-    if (!candidate) throw new GatewayError('no_provider')
-    const bounds = { account, feeBps: needs.feeBps, progressMs: needs.timeouts.progressMs }
-    const meter = new Meter(order, candidate, attempts.length, bounds, needs.clock())
-    const end = await runAttempt(needs, order, meter, serve, call, caller)
-    attempts.push(end.record)
-    if (end.served) return { end, meter, paid: [meter], attempts, failure: null }
-    if (end.failure instanceof CallerGone)
-      return { end, meter, paid: meter.hasOutput ? [meter] : [], attempts, failure: end.failure }
-    failed.push({ position, failure: end.failure })
-    // Who does not stream has nothing before the end: a broken attempt is thrown away whole.
-    const hasReachedCaller = order.stream && meter.hasOutput
-    const mayResume = hasReachedCaller ? () => false : null
-    const next = nextAttempt({ candidates: order.candidates, failed, mayResume, mayRetry: true, random: 0 })
-    if (next.do === 'stop' || call.signal.aborted) {
-      const all = failed.map(({ failure }) => failure)
-      return { end, meter, paid: [], attempts, failure: hasReachedCaller ? end.failure : verdict(all) }
-    }
-    position = next.position
-  }
+function mostTokens({ candidates, bench }: Order): Tokens {
+  const ofEach = candidates.map(({ most: { inputTokens, outputTokens } }) => inputTokens + outputTokens)
+  return tokens(ofEach.reduce(max, 0n) * BigInt(bench?.n ?? 1))
 }
-
-const mostTokens = ({ candidates }: Order): Tokens =>
-  tokens(
-    candidates.reduce((most, { most: { inputTokens, outputTokens } }) => max(most, inputTokens + outputTokens), 0n),
-  )
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b)

@@ -1,5 +1,6 @@
 // What a caller of the older surface gets: OpenAI's text completions, streamed and whole alike, with log probabilities in their older form.
 import type { Completion, TokenLogprob } from '../../protocol/openai.ts'
+import type { ModelId } from '../../protocol/units.ts'
 import type { TextAsked } from './choices.ts'
 import type { Order } from './order.ts'
 import { identity, lastWord, type TextWords } from './text-words.ts'
@@ -8,23 +9,24 @@ import { offsetsOf, tokenName } from './token-characters.ts'
 type Logprobs = Completion['choices'][number]['logprobs']
 
 export function completionWords(order: Order, asked: TextAsked): TextWords<Completion, Completion> {
-  const reply = (choices: Completion['choices']): Completion => ({
-    ...identity(order),
+  const reply = (modelId: ModelId, choices: Completion['choices']): Completion => ({
+    ...identity(order, modelId),
     object: 'text_completion',
     choices,
   })
   const chances = (tokens: readonly TokenLogprob[] | null, offset: number): Logprobs =>
     tokens && olderForm(tokens, offset, asked.logprobs ?? 0)
   return {
-    piece: ({ choice, text, logprobs, offset }) =>
-      reply([{ index: choice, text, logprobs: chances(logprobs, offset), finish_reason: null }]),
-    finish: ({ finishReason, rest: { choice, logprobs, offset } }) => {
+    piece: ({ choice, text, logprobs, offset }, _isFirst, modelId) =>
+      reply(modelId, [{ index: choice, text, logprobs: chances(logprobs, offset), finish_reason: null }]),
+    finish: ({ finishReason, rest: { choice, logprobs, offset } }, modelId) => {
       const rest = logprobs?.length ? chances(logprobs, offset) : null
-      return reply([{ index: choice, text: '', logprobs: rest, finish_reason: finishReason }])
+      return reply(modelId, [{ index: choice, text: '', logprobs: rest, finish_reason: finishReason }])
     },
-    empty: () => reply([]),
+    empty: (modelId) => reply(modelId, []),
     whole: (call) => ({
       ...reply(
+        call.modelId,
         call.answer.choices.map(({ text, logprobs, finishReason }, index) => ({
           index,
           text,

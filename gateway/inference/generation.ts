@@ -4,6 +4,7 @@ import type { RecordedCall } from '../ledger/account-port.ts'
 
 /** Amounts are decimal dollars, times ISO 8601. */
 export function generationView(callId: CallId, call: RecordedCall) {
+  const choices = choicesOf(call.detail?.choice)
   return {
     id: callId,
     model: call.modelId,
@@ -29,11 +30,21 @@ export function generationView(callId: CallId, call: RecordedCall) {
     attempts: call.detail?.attempts ?? null,
     // What each of several nodes is paid for: those that delivered a part of the answer, or agreed on it.
     parts: call.detail?.parts ?? null,
-    choice: choicesOf(call.detail?.choice ?? null),
+    choice: choiceOf(choices, call.modelId),
+    choices,
     receipt: call.detail?.receipt ?? null,
     salt: call.detail?.salt ?? null,
   }
 }
 
-/** One for each model that was to serve it. Calls from before there were fallback models have their one choice by itself. */
-const choicesOf = (choice: unknown): unknown => (choice === null || Array.isArray(choice) ? choice : [choice])
+/** Of each model that was to serve it. Calls from before there were fallback models have their one choice by itself. */
+function choicesOf(choice: unknown): readonly unknown[] | null {
+  if (choice === null || choice === undefined) return null
+  return Array.isArray(choice) ? choice : [choice]
+}
+
+/** Of the model that answered, or was tried last; of calls that none did, that of the one asked for. */
+const choiceOf = (choices: readonly unknown[] | null, modelId: string): unknown =>
+  choices?.find((each) => typeof each === 'object' && each !== null && 'model' in each && each.model === modelId) ??
+  choices?.[0] ??
+  null

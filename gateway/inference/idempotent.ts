@@ -11,6 +11,8 @@ import { openText, sealText } from '../core/sealed.ts'
 import type { Accounts } from '../ledger/account-port.ts'
 import type { Answered } from '../ledger/idempotency-port.ts'
 import { CUT_OFF } from '../ledger/repeat.ts'
+import { answererHeaders, answererOf } from './answerer.ts'
+import type { Order } from './order.ts'
 import type { CapturedCall } from './settle.ts'
 import { bodyOf, KeptAnswer } from './replay.ts'
 
@@ -81,9 +83,12 @@ export async function earlierOr(
 }
 
 /** The headers of an answer that only its call knew. */
-export const keptHeaders = ({ offer, chargeNanos }: Pick<CapturedCall<unknown>, 'offer' | 'chargeNanos'>) => ({
-  'x-souk-node': offer.nodeId,
-  'x-souk-cost': toUsd(chargeNanos),
+export const keptHeaders = (
+  call: Pick<CapturedCall<unknown>, 'offer' | 'modelId' | 'chargeNanos'>,
+  { model }: Pick<Order, 'model'>,
+): Record<string, string> => ({
+  ...answererHeaders(answererOf(call), model.id),
+  'x-souk-cost': toUsd(call.chargeNanos),
 })
 
 /** The answer once more. @throws GatewayError idempotency_completed when it cannot be given */

@@ -14,6 +14,7 @@ import { readBytes } from '../core/json-body.ts'
 import { requireKey, type AppEnv } from '../core/principal.ts'
 import type { Snapshot } from '../market/market-port.ts'
 import { isServed } from '../market/models/model-state.ts'
+import { answererOf } from './answerer.ts'
 import { backgroundOf, callRoute, type InferenceNeeds } from './call-route.ts'
 import { runCall } from './call.ts'
 import { preferencesIn } from './provider-header.ts'
@@ -68,11 +69,11 @@ async function infer(c: Context<AppEnv>, needs: InferenceNeeds, id: string): Pro
     const { order } = held
     const reply = (call: CapturedCall<TensorAnswer>) => tensorReply(order, asked, call)
     const serve = serveTensors(asked, order.model, needs.timeouts)
-    const keep = (captured: CapturedCall<TensorAnswer>) => keepTensors(captured, reply(captured))
+    const keep = (captured: CapturedCall<TensorAnswer>) => keepTensors(captured, order, reply(captured))
     const call = await runCall(needs, order, serve, held.caller, keep, isSameTensors)
     const written = reply(call)
     return new Response(bodyOf(written), {
-      headers: { ...formHeaders(written), ...held.headers(call.offer.nodeId), 'x-souk-cost': toUsd(call.chargeNanos) },
+      headers: { ...formHeaders(written), ...held.headers(answererOf(call)), 'x-souk-cost': toUsd(call.chargeNanos) },
     })
   })
 }

@@ -2,10 +2,10 @@
 // An acknowledged call is a captured call.
 import { sha256Hex } from '../../protocol/canonical.ts'
 import type { Units } from '../../protocol/price.ts'
-import { bytes, nanos, tokens, toUsd, type Instant, type Nanos } from '../../protocol/units.ts'
+import { bytes, nanos, tokens, toUsd, type Instant, type ModelId, type Nanos } from '../../protocol/units.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import type { AttemptRecord, CallEnd, PaidPart } from '../ledger/account-port.ts'
-import { chargesOf, legsOfParts } from '../ledger/split.ts'
+import { callParts, chargesOf, legsOfParts } from '../ledger/split.ts'
 import type { Offer } from '../market/market-port.ts'
 import type { AttemptEnd } from './attempt.ts'
 import type { CallNeeds } from './call.ts'
@@ -21,6 +21,8 @@ export interface CapturedCall<Answer> {
   readonly answer: Answer
   /** of the node that finished */
   readonly offer: Offer
+  /** that answered: the one asked for, or one to be used instead */
+  readonly modelId: ModelId
   /** in their order, of all nodes that are paid: of several each one's part */
   readonly parts: readonly PaidPart[]
   /** of all of them */
@@ -65,7 +67,7 @@ export async function settle<Answer extends Answered>(
   const charges = chargesOf(shares, order.holdNanos)
   const chargeNanos = nanos(charges.reduce((sum, charge) => sum + charge, 0n))
   const parts = paid.map((each, index) => paidPart(each, charges[index] ?? nanos(0n)))
-  const told = { offer, parts, units, chargeNanos, receipt }
+  const told = { offer, modelId: candidate.model.id, parts, units, chargeNanos, receipt }
   const served = end.served ? { ...told, answer: end.answer, salt: end.ticket.salt } : null
   const callEnd: CallEnd = {
     callId: order.callId,
@@ -79,6 +81,7 @@ export async function settle<Answer extends Answered>(
       holdNanos: order.holdNanos,
       ofNode: offer.nodeId,
     }),
+    parts: callParts(shares, { holdNanos: order.holdNanos, ofNode: offer.nodeId }),
     startedAt: order.startedAt,
     firstTokenAt: (run.firstOutputAt ?? end.firstOutputAt) as Instant | null, // the clock's own reading
     endedAt: needs.clock(),
@@ -145,10 +148,11 @@ const GUARD_TRIES = 4
 const GUARD_PAUSE_MS = 50
 
 /** What the caller is told of it: when to come back, or what to leave out. */
-function refusedWith({ code, cause, options: { detail } }: AttemptFailure): GatewayError {
+function refusedWith({ code, cause, retryAfterMs, options: { detail } }: AttemptFailure): GatewayError {
   if (code === 'unsupported_parameter') return new GatewayError(code, { cause, detail: UNSUPPORTED })
-  const mayComeBack = code === 'provider_busy' || code === 'no_provider'
-  const told = { ...(mayComeBack ? { retryAfterSeconds: 1 } : {}), ...(detail === undefined ? {} : { detail }) }
+  const mayComeBack = code === 'provider_busy' || code === 'no_provider' || retryAfterMs !== null
+  const retryAfterSeconds = Math.max(1, Math.ceil((retryAfterMs ?? 0) / 1_000))
+  const told = { ...(mayComeBack ? { retryAfterSeconds } : {}), ...(detail === undefined ? {} : { detail }) }
   return new GatewayError(code, { cause, ...told })
 }
 

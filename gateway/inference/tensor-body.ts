@@ -5,6 +5,7 @@ import { HEADER_LENGTH, type WrittenBody } from '../../protocol/oip-framing.ts'
 import { IDEMPOTENCY } from '../core/limits.ts'
 import type { CapturedCall } from './settle.ts'
 import { keptHeaders } from './idempotent.ts'
+import type { Order } from './order.ts'
 import type { KeptAnswer } from './replay.ts'
 
 /** bytes of an answer that is sent in one piece */
@@ -18,11 +19,11 @@ export const formHeaders = ({ headerLength }: WrittenBody): Record<string, strin
     : { 'content-type': 'application/octet-stream', [HEADER_LENGTH]: String(headerLength) }
 
 /** Null when it is too long to be kept. */
-export function keepTensors(call: CapturedCall<unknown>, written: WrittenBody): KeptAnswer | null {
+export function keepTensors(call: CapturedCall<unknown>, order: Order, written: WrittenBody): KeptAnswer | null {
   const body = wholeUpTo(IDEMPOTENCY.keptBytes, written.pieces)
   if (!body) return null
   const { 'content-type': type = '', ...form } = formHeaders(written)
-  return { headers: { ...keptHeaders(call), ...form }, type, bytes: base64url(body) }
+  return { headers: { ...keptHeaders(call, order), ...form }, type, bytes: base64url(body) }
 }
 
 /** All of it, or null when there is more than that. */

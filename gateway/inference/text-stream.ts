@@ -3,6 +3,7 @@
 import { errorBody } from '../../protocol/errors.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { CallerStream } from './caller-stream.ts'
+import { answererOf, type Answerer } from './answerer.ts'
 import { callMs, runCall, type CallNeeds } from './call.ts'
 import type { CapturedCall } from './settle.ts'
 import type { TextAsked, TextPiece } from './choices.ts'
@@ -10,13 +11,15 @@ import { CallerGone } from './failure.ts'
 import { keptHeaders } from './idempotent.ts'
 import type { Caller, Order } from './order.ts'
 import { DeliveredText, type KeptAnswer } from './replay.ts'
-import { serveText, type TextAnswer } from './text.ts'
+import { agreedPieces } from './quorum/agreed-text.ts'
+import { isSameText } from './quorum/agreement.ts'
+import { serveText, serveWholeText, type TextAnswer, type WholeTextAnswer } from './text.ts'
 import { lastChunks, type TextWords } from './text-words.ts'
 
 export interface StreamedText {
   readonly body: ReadableStream<Uint8Array>
   /** null when the response had to begin before any node spoke */
-  readonly nodeId: string | null
+  readonly by: Answerer | null
 }
 
 /** What is streamed, and how it is worded. */
@@ -40,23 +43,43 @@ export async function streamText(
   const head = new Head()
   const begun = new Set<number>()
   const delivered = order.once && new DeliveredText()
-  const deliver = async (piece: TextPiece, nodeId: string) => {
-    head.begin(nodeId)
-    const chunk = words.piece(piece, !begun.has(piece.choice))
+  const deliver = async (piece: TextPiece, by: Answerer) => {
+    head.begin(by)
+    const chunk = words.piece(piece, !begun.has(piece.choice), by.modelId)
     begun.add(piece.choice)
     delivered?.add(piece)
     await out.send(chunk)
   }
   const last = (call: CapturedCall<TextAnswer>) => lastChunks(words, order, call, begun, includeUsage)
+  const kept = (
+    call: CapturedCall<TextAnswer>,
+    pieces: readonly TextPiece[],
+    told: ReadonlySet<number>,
+  ): KeptAnswer => {
+    const chunks = [
+      ...pieces.map((piece) => words.piece(piece, true, call.modelId)),
+      ...lastChunks(words, order, call, told, includeUsage),
+    ]
+    return { headers: keptHeaders(call, order), chunks: chunks.map((chunk) => ({ ...chunk })) }
+  }
   const keep = (call: CapturedCall<TextAnswer>): KeptAnswer | null => {
     const pieces = delivered?.joined()
-    if (!pieces) return null
-    const chunks = [...pieces.map((piece) => words.piece(piece, true)), ...last(call)]
-    return { headers: keptHeaders(call), chunks: chunks.map((chunk) => ({ ...chunk })) }
+    return pieces ? kept(call, pieces, begun) : null
+  }
+  const run = async (): Promise<CapturedCall<TextAnswer>> => {
+    const here = { ...caller, signal }
+    if (!order.bench) return runCall(needs, order, serveText(needs.timeouts, asked, deliver), here, keep, null)
+    const keepAgreed = (call: CapturedCall<WholeTextAnswer>) => {
+      const pieces = agreedPieces(call.answer)
+      return kept(call, pieces, new Set(pieces.map(({ choice }) => choice)))
+    }
+    const call = await runCall(needs, order, serveWholeText(needs.timeouts, asked), here, keepAgreed, isSameText)
+    for (const piece of agreedPieces(call.answer)) await deliver(piece, answererOf(call))
+    return call
   }
   const pump = async () => {
     try {
-      const call = await runCall(needs, order, serveText(needs.timeouts, asked, deliver), { ...caller, signal }, keep)
+      const call = await run()
       for (const chunk of last(call)) await out.send(chunk)
       await out.send('[DONE]')
       await out.close()
@@ -65,10 +88,10 @@ export async function streamText(
     }
   }
   caller.background(pump())
-  const nodeId = await head.within(keepAliveMs)
+  const by = await head.within(keepAliveMs)
   // A response that begins before any node spoke begins with a comment: a head alone may be kept back on its way.
-  out.keepAlive(nodeId === null ? 0 : keepAliveMs)
-  return { body: out.readable, nodeId }
+  out.keepAlive(by === null ? 0 : keepAliveMs)
+  return { body: out.readable, by }
 }
 
 /** After the head only an event can say what happened, and `[DONE]` must not follow it. */
@@ -87,17 +110,17 @@ async function endWithError(out: CallerStream, error: unknown, callId: string): 
 
 /** The moment at which the response begins: with the first output, with a failure, or when waiting took too long. */
 class Head {
-  #begin: (nodeId: string | null) => void = () => undefined
+  #begin: (by: Answerer | null) => void = () => undefined
   #fail: (error: unknown) => void = () => undefined
   #isOver = false
-  readonly #promise = new Promise<string | null>((resolve, reject) => {
+  readonly #promise = new Promise<Answerer | null>((resolve, reject) => {
     this.#begin = resolve
     this.#fail = reject
   })
 
-  begin(nodeId: string | null): void {
+  begin(by: Answerer | null): void {
     this.#isOver = true
-    this.#begin(nodeId)
+    this.#begin(by)
   }
 
   /** False when the response has begun: the failure must then be told in the stream. */
@@ -108,7 +131,7 @@ class Head {
     return true
   }
 
-  async within(ms: number): Promise<string | null> {
+  async within(ms: number): Promise<Answerer | null> {
     const timer = setTimeout(() => this.begin(null), ms)
     try {
       return await this.#promise

@@ -1,7 +1,7 @@
 // How a text surface words an answer: the chunks of a stream, and the whole reply. What all surfaces say alike stands here: whose answer it is,
 // what it cost, who gave it, and the proof.
 import type { PricedUsage, SoukTrailer } from '../../protocol/openai.ts'
-import { toUsd } from '../../protocol/units.ts'
+import { toUsd, type ModelId } from '../../protocol/units.ts'
 import type { CapturedCall } from './settle.ts'
 import type { ChoiceEnd, TextPiece } from './choices.ts'
 import type { Order } from './order.ts'
@@ -9,10 +9,10 @@ import type { TextAnswer, WholeTextAnswer } from './text.ts'
 
 export interface TextWords<Chunk extends object = object, Whole extends object = object> {
   /** @param isFirst of its choice */
-  piece(piece: TextPiece, isFirst: boolean): Chunk
-  finish(end: ChoiceEnd): Chunk
+  piece(piece: TextPiece, isFirst: boolean, modelId: ModelId): Chunk
+  finish(end: ChoiceEnd, modelId: ModelId): Chunk
   /** a chunk without choices */
-  empty(): Chunk
+  empty(modelId: ModelId): Chunk
   whole(call: CapturedCall<WholeTextAnswer>): Whole
 }
 
@@ -29,12 +29,13 @@ export function lastChunks(
   begun: ReadonlySet<number>,
   includeUsage: boolean,
 ): object[] {
-  const { ends } = call.answer
+  const { answer, modelId } = call
+  const { ends } = answer
   const mute = ends.map(({ rest }) => rest).filter(({ choice }) => !begun.has(choice))
   const chunks = [
-    ...mute.map((rest) => words.piece({ ...rest, text: '', logprobs: rest.logprobs && [] }, true)),
-    ...ends.map((end) => words.finish(end)),
-    ...(includeUsage ? [words.empty()] : []),
+    ...mute.map((rest) => words.piece({ ...rest, text: '', logprobs: rest.logprobs && [] }, true, modelId)),
+    ...ends.map((end) => words.finish(end, modelId)),
+    ...(includeUsage ? [words.empty(modelId)] : []),
   ]
   return [...chunks.slice(0, -1), { ...chunks.at(-1), ...lastWord(order, call) }]
 }
@@ -65,8 +66,8 @@ function pricedUsage({ units, chargeNanos }: CapturedCall<unknown>): PricedUsage
   return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output, cost: toUsd(chargeNanos) }
 }
 
-export const identity = (order: Order) => ({
+export const identity = (order: Order, modelId: ModelId) => ({
   id: order.callId,
   created: Math.floor(order.startedAt / 1000),
-  model: order.model.id,
+  model: modelId,
 })

@@ -1,6 +1,7 @@
 // Reading a node's text, for chat and for completions alike: every event is parsed and re-made; nothing of the node's bytes is passed on.
 import type { FinishReason, TokenLogprob } from '../../protocol/openai.ts'
 import { LIMITS, type CallTimeouts } from '../core/limits.ts'
+import type { Answerer } from './answerer.ts'
 import type { Serve } from './attempt.ts'
 import { Choices, logprobBytes, type ChoiceEnd, type TextAsked, type TextPiece } from './choices.ts'
 import { AttemptFailure } from './failure.ts'
@@ -32,7 +33,7 @@ export interface WholeTextAnswer extends TextAnswer {
 export function serveText(
   timeouts: CallTimeouts,
   asked: TextAsked,
-  deliver: (piece: TextPiece, nodeId: string) => Promise<void>,
+  deliver: (piece: TextPiece, by: Answerer) => Promise<void>,
 ): Serve<TextAnswer> {
   return async (response, { offer, meter, watch, background, noteFirstOutput, reportProgress }) => {
     const tokensMax = Number(meter.candidate.most.outputTokens)
@@ -41,7 +42,7 @@ export function serveText(
     let receipt: string | null = null
     const give = async (piece: TextPiece) => {
       meter.noteOutput(piece.text, piece.choice, piece.logprobs?.length)
-      await watch.race(deliver(piece, offer.nodeId))
+      await watch.race(deliver(piece, { nodeId: offer.nodeId, modelId: meter.candidate.model.id }))
     }
     const joined = (piece: TextPiece): TextPiece | null => {
       if (!seam) return piece

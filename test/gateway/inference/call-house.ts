@@ -9,12 +9,22 @@ import type { AppEnv } from '../../../gateway/core/principal.ts'
 import { Secret } from '../../../gateway/core/sealed.ts'
 import type { InferenceNeeds } from '../../../gateway/inference/call-route.ts'
 import { createOipRoutes } from '../../../gateway/inference/oip-routes.ts'
+import { createPriceLocks } from '../../../gateway/inference/price-lock.ts'
+import { createQuoteRoutes } from '../../../gateway/inference/quote-routes.ts'
+import { createRetries } from '../../../gateway/inference/retry-budget.ts'
 import { createInferenceRoutes } from '../../../gateway/inference/routes.ts'
 import type { AccountPort } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import type { CreateKey } from '../../../gateway/ledger/limit-port.ts'
 import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
-import type { AttemptReport, Market, Model, Offer } from '../../../gateway/market/market-port.ts'
+import type {
+  AttemptReport,
+  LocalJudgement,
+  Market,
+  Model,
+  Offer,
+  Snapshot,
+} from '../../../gateway/market/market-port.ts'
 import { issueTicket, newTicketIds } from '../../../gateway/market/admission/ticket-order.ts'
 import { sealRef } from '../../../gateway/market/admission/ticket-ref.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
@@ -35,6 +45,16 @@ export interface HouseOptions {
   readonly usd?: string
   readonly model?: Model
   readonly offers?: readonly Partial<Offer>[]
+  /** which of the nodes offer the model; absent: all */
+  readonly by?: readonly number[]
+  /** further models, and which of the nodes offer each */
+  readonly others?: readonly {
+    readonly model: Model
+    readonly by: readonly number[]
+    readonly offer?: Partial<Offer>
+  }[]
+  /** what the isolate has seen of nodes itself */
+  readonly local?: ReadonlyMap<NodeId, LocalJudgement>
   readonly timeouts?: Partial<CallTimeouts>
   readonly holdDeadlineMs?: number
   /** default: the system's */
@@ -86,7 +106,8 @@ export async function aHouse(options: HouseOptions) {
   })
   const model = options.model ?? aModel()
   const reports: AttemptReport[] = []
-  const market = aMarket(model, offersFor(options), reports)
+  const offers = offersFor(options)
+  const market = aMarket(model, offers, options, reports)
   let isOpen = true
   const key = await loadGatewayKey(env.SOUK_SIGNING_KEY)
   const sent: NodeRequest[] = []
@@ -111,10 +132,12 @@ export async function aHouse(options: HouseOptions) {
   })
   const needs: InferenceNeeds = {
     accounts: (id) => (options.accounts ?? ((port) => port))({ ...accounts(id), ...options.guard?.(accounts(id)) }),
+    retries: createRetries(systemClock),
     market: { ...market, snapshot: async (...args) => (isOpen ? market.snapshot(...args) : null) },
     link,
     clock: systemClock,
     random: options.random ?? systemRandom,
+    priceLocks: createPriceLocks(key),
     feeBps: 500,
     holdDeadlineMs: options.holdDeadlineMs ?? null,
     timeouts: { ...CALL_TIMEOUTS, ...options.timeouts },
@@ -140,7 +163,10 @@ export async function aHouse(options: HouseOptions) {
       })
     },
   }
-  app.route('/v1', createInferenceRoutes(needs)).route('/', createOipRoutes(needs))
+  app
+    .route('/v1', createInferenceRoutes(needs))
+    .route('/v1', createQuoteRoutes(needs))
+    .route('/', createOipRoutes(needs))
   return {
     account,
     accountId,
@@ -148,6 +174,12 @@ export async function aHouse(options: HouseOptions) {
     secretHash,
     reports,
     sent,
+    /** From now this offer is another one. */
+    change(index: number, over: Partial<Offer>) {
+      const offer = offers[index]
+      if (!offer) throw new Error(`there is no offer ${index}`)
+      offers[index] = { ...offer, ...over }
+    },
     /** No model is there any more. */
     closeMarket() {
       isOpen = false
@@ -173,16 +205,21 @@ export async function aHouse(options: HouseOptions) {
   }
 }
 
-function offersFor({ nodes, offers = [] }: HouseOptions): Offer[] {
-  return nodes.map((_, index) =>
-    anOffer({ nodeId: nodeIdOf(index), endpoint: `https://node-${index}`, ...offers[index] }),
-  )
+function offersFor({ nodes, offers = [], by = nodes.map((_, index) => index) }: HouseOptions): Offer[] {
+  return by.map((index) => anOffer({ nodeId: nodeIdOf(index), endpoint: `https://node-${index}`, ...offers[index] }))
 }
 
-function aMarket(model: Model, offers: Offer[], reports: AttemptReport[]): Market {
-  const snapshot = { model, offers, local: new Map(), takenAt: systemClock() }
+function aMarket(model: Model, offers: readonly Offer[], options: HouseOptions, reports: AttemptReport[]): Market {
+  const seen = { local: options.local ?? new Map<NodeId, LocalJudgement>(), takenAt: systemClock() }
+  const snapshot = { model, offers, ...seen }
+  const others = (options.others ?? []).map(({ model: other, by, offer }): Snapshot => {
+    const of = by.map((n) => ({ nodeId: nodeIdOf(n), endpoint: `https://node-${n}`, modelId: other.id, ...offer }))
+    return { model: other, offers: of.map(anOffer), ...seen }
+  })
+  // A copy each time, as every snapshot is another one: an array of offers never changes.
+  const fresh = (found: Snapshot | undefined) => found && { ...found, offers: [...found.offers] }
   return {
-    snapshot: (id) => Promise.resolve(id === model.id ? snapshot : null),
+    snapshot: (id) => Promise.resolve(fresh([snapshot, ...others].find((each) => each.model.id === id)) ?? null),
     attemptStarted: () => Promise.resolve(),
     attemptEnded: (report) => Promise.resolve(void reports.push(report)),
     models: () => Promise.resolve([snapshot]),
