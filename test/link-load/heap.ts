@@ -7,8 +7,8 @@ const Targets = z.array(z.object({ id: z.string(), webSocketDebuggerUrl: z.strin
 const Usage = z.object({ usedSize: z.number(), backingStorageSize: z.number().default(0) })
 const Reply = z.object({ id: z.number(), result: z.unknown().optional(), error: z.unknown().optional() })
 
-/** ms one answer of the inspector may take: a collection stops the isolate */
-const ANSWER_MS = 30_000
+/** ms one answer of the inspector may take: a collection stops the isolate, and a busy machine takes its time */
+const ANSWER_MS = 180_000
 
 export interface Heap {
   /** KiB of objects and of the buffers they hold, of all that is still referred to */

@@ -4,7 +4,7 @@ import gateway, { NodeGuard } from '../../gateway/index.ts'
 import { systemRandom } from '../../gateway/core/clock.ts'
 import type { Bindings } from '../../gateway/core/env.ts'
 import { AnswerInbox } from '../../gateway/link/answer-inbox.ts'
-import { boundedChunks } from '../../gateway/link/bounded.ts'
+import { boundedChunks, orAborted } from '../../gateway/link/bounded.ts'
 import { LinkStream } from '../../gateway/link/link-stream.ts'
 import { LinkGone } from '../../gateway/link/node-link.ts'
 import { createSocketLink } from '../../gateway/link/socket-link.ts'
@@ -62,6 +62,10 @@ async function call(
   }
 }
 
+/** ms a caller may let one write wait. Of who leaves while a write waits nobody is told anything: the gateway has such a limit too (callerStallMs), and a pump without one would wait for ever. */
+const STALL_MS = 5_000
+const stalling = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(STALL_MS)])
+
 /** Ends with a mark what came to a true end: workerd's own HTTP server was seen to finish a response whose body had been aborted. */
 async function pump(
   answer: Response,
@@ -71,12 +75,14 @@ async function pump(
 ): Promise<void> {
   writer.closed.catch(() => left.abort())
   try {
-    for await (const chunk of boundedChunks(answer, Infinity, signal)) await writer.write(chunk)
+    for await (const chunk of boundedChunks(answer, Infinity, signal))
+      await orAborted(writer.write(chunk), stalling(signal))
     await writer.write(new Uint8Array([WHOLE]))
     await writer.close()
   } catch (error) {
     left.abort()
-    await writer.abort(error).catch(() => undefined)
+    // Nobody waits for a caller who is gone.
+    writer.abort(error).catch(() => undefined)
   }
 }
 
