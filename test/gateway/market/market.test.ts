@@ -213,3 +213,75 @@ describe('what this isolate has seen itself', () => {
     expect((await seen())?.inFlight ?? 0).toBe(0)
   })
 })
+
+describe('a broken offer that this isolate reads of', () => {
+  const probed: string[] = []
+  const breakerIs = (state: string) =>
+    env.DB.prepare('UPDATE offers SET breaker = ? WHERE node_id = ?').bind(state, nodeId).run()
+  beforeEach(() => {
+    probed.length = 0
+    const probe = (id: NodeId, modelId: ModelId) => Promise.resolve(void probed.push(`${id} ${modelId}`))
+    market = createMarket({ db: counted, nodeGuards: () => guard, clock: () => instant(time), probe })
+  })
+
+  it('is probed behind the call that read of it, once for each reading', async () => {
+    await breakerIs('open')
+    await see()
+    await see()
+    await Promise.all(background)
+    expect(probed).toEqual([`${nodeId} ${CHAT_MODEL}`])
+    time += 5_000
+    await see()
+    await Promise.all(background)
+    expect(probed).toHaveLength(2)
+    await see()
+    await Promise.all(background)
+    expect(probed).toHaveLength(2)
+  })
+
+  it('is left alone while its breaker is closed, and then a call leaves nothing behind', async () => {
+    await breakerIs('closed')
+    await see()
+    await see()
+    expect([probed, background]).toEqual([[], []])
+  })
+})
+
+describe('a failure of many nodes at once', () => {
+  const ids = ['1', '2', '3'].map((n) => `node_${n.repeat(16)}` as NodeId)
+  const call = (n: number) => `call_${String(n).padStart(26, '0')}` as CallId
+  beforeAll(async () => {
+    const node = `INSERT INTO nodes (id, name, operator_account_id, operator_address, node_key, settlement_key, endpoint, state, created_at)
+      SELECT ?1, name, ?2, operator_address, ?1, settlement_key, ?3, 'active', 0 FROM nodes WHERE id = ?4`
+    const offer = `INSERT INTO offers (node_id, model_id, state, input_price_nanos, output_price_nanos, cached_input_price_nanos, bytes_price_nanos,
+      call_price_nanos, context_tokens, output_tokens_max, concurrency_max, updated_at) VALUES (?, ?, 'live', 1, 1, 1, 0, 0, 1, 1, 4, 0)`
+    for (const [i, id] of ids.entries()) {
+      await env.DB.prepare(node).bind(id, `aaaaaaaaaaaaaab${i}`, `https://rack-${i}.example`, nodeId).run()
+      await env.DB.prepare(offer).bind(id, CHAT_MODEL).run()
+    }
+  })
+  const fail = (id: NodeId, n: number) =>
+    market.attemptEnded(aReport({ nodeId: id, callId: call(n), outcome: 'provider_timeout', fault: 'node' }))
+  const faults = () => heard.flatMap((report) => (typeof report === 'string' ? [] : [report.fault]))
+
+  it('is the fault of none of them, from the third on, and none is doubted for it', async () => {
+    await see()
+    heard.length = 0
+    for (const [n, id] of ids.entries()) await fail(id, n)
+    expect(faults()).toEqual(['node', 'node', 'none'])
+    const { local } = (await see()) ?? {}
+    expect(ids.map((id) => local?.get(id)?.brokenUntil ?? null)).toEqual([time + 5_000, time + 5_000, null])
+  })
+
+  it('is theirs when it comes apart, or when others answer', async () => {
+    await see()
+    heard.length = 0
+    for (const [n, id] of ids.entries()) {
+      await fail(id, 10 + n)
+      time += 5_000
+    }
+    await market.attemptEnded(aReport({ nodeId, callId: call(20) }))
+    for (const [n, id] of ids.entries()) await fail(id, 30 + n)
+    expect(faults().filter((fault) => fault === 'node')).toHaveLength(6)
+  })
+})
