@@ -74,11 +74,18 @@ function ticketFault({ call, legs }: JournalLine, ticket: Ticket, callId: string
   if (ticket.callId !== callId) return 'the ticket is for another call'
   if (!call) return null
   if (ticket.model !== call.modelId) return 'the ticket is for another model'
+  // The ticket kept is that of the call's own node: of several it proves that one's part.
+  const own = call.parts ? call.parts.find(({ nodeId }) => nodeId === call.nodeId) : call
+  if (!own) return null
   const isOverOrder =
-    call.inputTokens > BigInt(ticket.inputTokensMax) ||
-    call.outputTokens > BigInt(ticket.outputTokensMax) ||
-    (call.tensorBytes ?? 0n) > BigInt(ticket.tensorBytesMax ?? 0)
+    own.inputTokens > BigInt(ticket.inputTokensMax) ||
+    own.outputTokens > BigInt(ticket.outputTokensMax) ||
+    (own.tensorBytes ?? 0n) > BigInt(ticket.tensorBytesMax ?? 0)
   if (isOverOrder) return 'more units are charged than the ticket ordered'
+  if ('chargeNanos' in own)
+    return own.chargeNanos <= costOf(own, pricesOf(ticket))
+      ? null
+      : 'a part’s charge is above what its units cost at the ticket’s prices'
   const charge = chargeNanosOf({ legs })
   const isNothing = charge === 0n && call.outcome !== 'complete' && isNoUnits(call)
   return isNothing || charge === costOf(call, pricesOf(ticket))

@@ -1,6 +1,7 @@
 // What a line of each kind looks like: which legs it may have, who is on the other side, what it is about. Pure, one line at a time; what
 // needs the lines before it stands in journal-audit.ts. A fault is one sentence.
 import { sumLegs, type JournalLine, type LineKind } from './journal.ts'
+import { partsFault } from './journal-parts.ts'
 import { HOUSE, isCallId, isHouse, nanos, type AccountId } from './units.ts'
 
 type About = 'call' | 'grant' | 'correction' | 'credit' | 'withdrawal' | 'note' | 'receipt'
@@ -75,17 +76,18 @@ function callFault({ account, legs, call, transferId }: JournalLine): string | n
   const charge = chargeNanosOf({ legs })
   if (charge > call.holdNanos) return 'the charge is above what was held'
   if (call.holdNanos < 0n) return 'what was held is below nothing'
+  const named = legs.flatMap(({ node }) => node ?? [])
+  const fault = call.parts && partsFault(call.parts, { ...call, chargeNanos: charge }, named)
+  if (fault) return fault
   if (legs.length === 0) return null
   if (call.outcome === 'failed') return 'a failed call is charged'
   const [payer, ...otherPayers] = legs.filter(({ role }) => role === 'payer')
   if (payer?.party !== account || payer.amountNanos >= 0n || otherPayers.length > 0)
     return 'a call is paid by its own account, in one leg'
-  const operated = legs.filter(({ role }) => role === 'operator')
-  // Either the call's own node earned all of it, or each part says whose it is.
-  if (operated.some(({ node }) => node === undefined) && operated.some(({ node }) => node !== undefined))
-    return 'only some of its nodes are named'
   for (const { party, role, amountNanos, vestsAt, node } of legs) {
-    if (node !== undefined && role !== 'operator') return 'only what nodes earn names one'
+    // Either the call's own node earned all of it, or each leg says whose it is.
+    if ((node !== undefined) !== (role === 'operator' && call.parts !== undefined))
+      return 'its legs name the wrong nodes'
     if (role === 'payer') continue
     if (amountNanos <= 0n) return 'somebody beside the caller pays'
     const isHouseLeg = role === 'house'

@@ -3,6 +3,7 @@
 // Every line is one transfer with all its legs, which sum to zero. Corrections are lines of their own that name what they correct.
 import { z } from 'zod'
 import { jcs, sha256Hex } from './canonical.ts'
+import { CallPartsJson, partToJson } from './journal-parts.ts'
 import {
   AccountIdText,
   ByteCount,
@@ -77,6 +78,7 @@ const CallFactsJson = z
     ticketHash: z.string().nullable().default(null),
     /** of the offer, from 1; null when no node was tried */
     priceVersion: z.number().int().nullable().default(null),
+    parts: CallPartsJson.optional(),
   })
   .transform(({ hold, ...facts }) => ({ ...facts, holdNanos: hold }))
 export type CallFacts = Readonly<z.output<typeof CallFactsJson>>
@@ -270,7 +272,8 @@ function jsonOf(line: JournalLine) {
   }
 }
 
-function factsToJson({ holdNanos, inputTokens, outputTokens, tensorBytes, ...facts }: CallFacts) {
+function factsToJson({ holdNanos, inputTokens, outputTokens, tensorBytes, parts, ...rest }: CallFacts) {
+  const facts = { ...rest, ...(parts && { parts: parts.map(partToJson) }) }
   const units = { inputTokens: toSqlInteger(inputTokens), outputTokens: toSqlInteger(outputTokens) }
   return { ...facts, ...units, ...(tensorBytes && { tensorBytes: toSqlInteger(tensorBytes) }), hold: toUsd(holdNanos) }
 }

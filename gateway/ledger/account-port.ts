@@ -3,6 +3,7 @@
 // across RPC an error loses its class. What money does beside calls stands in transfer-port.ts, limits and keys in limit-port.ts.
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { CallOutcome, ChainedLine, Leg } from '../../protocol/journal.ts'
+import type { CallPart } from '../../protocol/journal-parts.ts'
 import type { ExportLine } from '../../protocol/journal-export.ts'
 import type { Price, Units } from '../../protocol/price.ts'
 import type { AccountId, Bytes, CallId, Instant, KeyId, ModelId, Nanos, NodeId, Tokens } from '../../protocol/units.ts'
@@ -106,6 +107,8 @@ export interface CallEnd {
   readonly tensorBytes?: Bytes | undefined
   /** empty when nothing is charged */
   readonly legs: readonly Leg[]
+  /** where others than its node are paid, each one's part of units and charge; absent: its node is paid alone */
+  readonly parts?: readonly CallPart[] | undefined
   readonly startedAt: Instant
   readonly firstTokenAt: Instant | null
   readonly endedAt: Instant

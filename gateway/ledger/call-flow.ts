@@ -169,6 +169,7 @@ function endHold(
         receiptHash: call.receiptHash,
         ticketHash: call.ticketHash,
         priceVersion: call.priceVersion,
+        ...(call.parts && { parts: [...call.parts] }),
       },
     },
   )

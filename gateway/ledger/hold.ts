@@ -17,7 +17,7 @@ import type { CallOutcome } from '../../protocol/journal.ts'
 import { costOf, type Units } from '../../protocol/price.ts'
 import { readTicket } from '../../protocol/ticket.ts'
 import type { CallDetail, CallEnd, HoldRequest, LateReceipt, Progress } from './account-port.ts'
-import { chargeOf, legsOfParts, type Part } from './split.ts'
+import { callParts, chargeOf, legsOfParts, type Part } from './split.ts'
 
 export interface Hold {
   readonly callId: CallId
@@ -114,6 +114,7 @@ export function expiredCall(hold: Hold, payer: AccountId, now: Instant): EndedCa
     outputTokens: units?.outputTokens ?? tokens(0),
     tensorBytes: units?.tensorBytes,
     legs: progress ? legsOfParts(parts, { payer, holdNanos: hold.amountNanos, ofNode: progress.nodeId }) : [],
+    parts: progress ? callParts(parts, { holdNanos: hold.amountNanos, ofNode: progress.nodeId }) : undefined,
     startedAt: hold.startedAt,
     firstTokenAt: null,
     endedAt: instant(now),

@@ -2,6 +2,7 @@
 // so money can only move, never appear.
 import type { Result } from '../../protocol/errors.ts'
 import { sumLegs, type Leg } from '../../protocol/journal.ts'
+import type { CallPart } from '../../protocol/journal-parts.ts'
 import { costOf, type Units } from '../../protocol/price.ts'
 import {
   BPS_WHOLE,
@@ -101,6 +102,20 @@ export function chargesOf(parts: readonly Part[], holdNanos: Nanos): Nanos[] {
       return charge
     })
     .reverse()
+}
+
+/** The same parts as the call's line names them; absent where its own node is paid alone. */
+export function callParts(
+  parts: readonly Part[],
+  { holdNanos, ofNode }: { holdNanos: Nanos; ofNode: NodeId },
+): CallPart[] | undefined {
+  const charges = chargesOf(parts, holdNanos)
+  const named = parts.map(({ nodeId, units }, index) => ({
+    nodeId,
+    ...units,
+    chargeNanos: charges[index] ?? nanos(0n),
+  }))
+  return named.some(({ nodeId, chargeNanos }) => nodeId !== ofNode && chargeNanos > 0n) ? named : undefined
 }
 
 /** One leg for each party. */

@@ -241,6 +241,34 @@ describe('earnings', () => {
     expect(await all(market.who, idle)).toEqual([])
   })
 
+  it('of a call that two of its operator’s nodes were paid for are told apart by its legs, in the sums as well', async () => {
+    const market = await aMarket()
+    const finisher = await aNode(market.operator.id)
+    const idle = await aNode(market.operator.id)
+    const [payer] = market.payers
+    const operator = { party: market.operator.id, role: 'operator' } as const
+    const both: Leg[] = [
+      { party: payer.id, role: 'payer', amountNanos: nanos(-1_000n) },
+      { ...operator, amountNanos: nanos(400n), node: market.node },
+      { ...operator, amountNanos: nanos(300n), node: finisher },
+      { ...operator, amountNanos: nanos(200n), node: finisher, vestsAt: instant(START + 1) },
+      { party: HOUSE.fees, role: 'house', amountNanos: nanos(100n) },
+    ]
+    await call(payer, finisher, both)
+    await project(market)
+    expect(await all(market.who, market.node)).toMatchObject([{ charged: '0.000001000', earned: '0.000000400' }])
+    expect(await all(market.who, finisher)).toMatchObject([{ earned: '0.000000500' }])
+    expect(await all(market.who, idle)).toEqual([])
+    const traffic = createTraffic(BOOKS)
+    const now = market.clock()
+    expect(await traffic(market.node, now)).toMatchObject({ day: { calls: 0, outputTokens: 0, earned: '0.000000400' } })
+    const ended = { calls: 1, outputTokens: 7, earned: '0.000000500' }
+    expect(await traffic(finisher, now)).toMatchObject({ hour: ended, day: ended })
+    const query =
+      'SELECT sum(calls) AS calls, sum(charge_nanos) AS charge, sum(operator_nanos) AS earned FROM rollups_hour'
+    expect(await BOOKS[0]?.prepare(query).first()).toEqual({ calls: 1, charge: 1_000, earned: 900 })
+  })
+
   it('show a refunded call as it was paid: what was taken back stands in the journal', async () => {
     const market = await aMarket()
     const [payer] = market.payers
