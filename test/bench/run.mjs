@@ -1,11 +1,11 @@
-// `npm run bench`: installs what is missing, then measures every part in turn; `-- main`, `-- link`, `-- journal`, `-- batching`, `-- generation` that one alone. `-- --quick` is the short
-// form that CI runs.
+// `npm run bench`: installs what is missing, then measures every part in turn; `-- choose`, `-- main`, `-- link`, `-- journal`, `-- batching`, `-- generation` that one alone.
+// `-- --quick` is the short form that CI runs.
 import { spawn } from 'node:child_process'
 import { ensureInstalled } from '../../gateway/local/install.mjs'
 
 await ensureInstalled()
 const args = process.argv.slice(2)
-const PARTS = ['main', 'link', 'journal', 'batching', 'generation']
+const PARTS = ['choose', 'main', 'link', 'journal', 'batching', 'generation']
 const asked = PARTS.filter((part) => args.includes(part))
 for (const part of asked.length > 0 ? asked : PARTS) {
   const bench = spawn(process.execPath, ['--import', 'tsx', new URL(`${part}.ts`, import.meta.url).pathname, ...args], {

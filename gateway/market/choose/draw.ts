@@ -25,7 +25,7 @@ export interface Line {
   /** the weights up to here, this one included; it never falls */
   readonly upTo: Float64Array
   readonly count: number
-  /** positions drawn before, which cannot be drawn again */
+  /** positions drawn before, which cannot be drawn again; ascending */
   readonly taken: readonly number[]
   /** only for those whose weight is lost beside the others': whether it can be drawn at all */
   readonly canBe: (position: number) => boolean
@@ -38,10 +38,9 @@ export function drawOne({ upTo, count, taken, canBe }: Line, random: number): nu
   const takenWeight = taken.reduce((sum, position) => sum + end(position) - begin(position), 0)
   let point = random * Math.max(0, end(count - 1) - takenWeight)
   // As if the taken ones were cut out of the line.
-  for (const position of [...taken].sort((a, b) => a - b))
-    if (point >= begin(position)) point += end(position) - begin(position)
+  for (const position of taken) if (point >= begin(position)) point += end(position) - begin(position)
   const found = firstBeyond(upTo, count, point)
-  const isLeft = (position: number) => !taken.includes(position) && canBe(position)
+  const isLeft = (position: number) => canBe(position) && !taken.includes(position)
   for (let position = found; position < count; position++) if (isLeft(position)) return position
   for (let position = Math.min(found, count) - 1; position >= 0; position--) if (isLeft(position)) return position
   return -1

@@ -1,11 +1,12 @@
 // What is kept of a choice: JSON of a bounded size that says who could be asked, why each other one was not, and enough numbers to draw again (replay.ts).
 // Of ten thousand offers it names those that are asked, the heaviest of the others, and some of those left out; the rest it counts.
 import { nanos, toUsd, type NodeId } from '../../../protocol/units.ts'
+import { bestOf } from './best.ts'
 import { LOST, lostOf, type Lost } from './filters.ts'
 import { CHOOSE } from './policy.ts'
 import type { RankInput } from './rank-input.ts'
 import { isOfGroup, lineUp, sortedBy, type By, type Turns } from './turns.ts'
-import { isExplorable, type Judged } from './weights.ts'
+import { isExplorable, MILLIONTHS, type Judged } from './weights.ts'
 import { NO_WISHES, type Wishes } from './wishes.ts'
 
 /** JSON, kept with the call. */
@@ -54,7 +55,7 @@ export interface Explained {
   readonly from: number | null
   /** its place among those exploration reaches */
   readonly explored: number | null
-  /** what it was sorted by, lowest first: nanos, or ms */
+  /** what it was sorted by, lowest first: millionths of nanos, or ms */
   readonly value: number | null
 }
 
@@ -62,10 +63,9 @@ export function explain(judged: Judged, turns: Turns, { seed, wishes = NO_WISHES
   const { offers, work } = judged.prepared
   const first = turns.positions[0]
   const named = listed(judged, turns)
-  const isNaming = wishes.order.length > 0
-  // Later groups had lines of their own.
-  const total = isNaming ? lineUp(judged, turns.group, true) : (work.upTo[judged.running - 1] ?? 0)
-  const spots = spotsOf(judged, turns, isNaming, named)
+  // Where the caller names several, later groups had lines of their own.
+  const total = wishes.order.length > 0 ? lineUp(judged, turns.group, wishes) : (work.upTo[judged.running - 1] ?? 0)
+  const spots = spotsOf(judged, turns, wishes, named)
   return {
     seed,
     chosen: first === undefined ? null : (offers[work.running[first] ?? 0]?.nodeId ?? null),
@@ -83,8 +83,9 @@ export function explain(judged: Judged, turns: Turns, { seed, wishes = NO_WISHES
   }
 }
 
-/** @param nanosOf a whole number; above what an amount can be it is said to be the highest there is */
-export const usd = (nanosOf: number): string => toUsd(nanos(BigInt(Math.min(nanosOf, Number.MAX_SAFE_INTEGER))))
+/** Rounded up to a nano. Above what an amount can be it is said to be the highest there is. */
+export const usd = (millionths: number): string =>
+  toUsd(nanos(BigInt(Math.min(Math.ceil(millionths / MILLIONTHS), Number.MAX_SAFE_INTEGER))))
 
 /** Where one that may be asked stands in the line of those the first one is taken from. */
 interface Spot {
@@ -156,19 +157,9 @@ function listed(judged: Judged, turns: Turns): number[] {
 const LEFT_OUT_MIN = 8
 
 function heaviest({ prepared: { work }, running }: Judged, count: number): number[] {
-  const top: number[] = []
-  const weightAt = (place: number) => work.weight[place] ?? 0
-  let least = -1
-  for (let k = 0; k < running; k++) {
-    const place = work.running[k] ?? 0
-    const weight = weightAt(place)
-    if (weight <= least) continue
-    const spot = top.findIndex((other) => weightAt(other) < weight)
-    top.splice(spot === -1 ? top.length : spot, 0, place)
-    if (top.length > count) top.pop()
-    if (top.length === count) least = weightAt(top[count - 1] ?? 0)
-  }
-  return top
+  const weightAt = (position: number) => work.weight[work.running[position] ?? 0] ?? 0
+  const best = bestOf(running, count, (a, b) => weightAt(a) > weightAt(b))
+  return best.map((position) => work.running[position] ?? 0)
 }
 
 function leftOut({ prepared: { work } }: Judged, count: number): number[] {
@@ -177,21 +168,30 @@ function leftOut({ prepared: { work } }: Judged, count: number): number[] {
   return places
 }
 
-function spotsOf(judged: Judged, { group, explorable }: Turns, isNaming: boolean, named: readonly number[]) {
-  const { running, upTo } = judged.prepared.work
-  const spots = new Map<number, Spot>()
-  let [explored, next] = [0, 0]
-  for (let k = 0; k < judged.running; k++) {
-    const place = running[k] ?? 0
-    const isExplored = explorable > 0 && isExplorable(judged, place)
-    while ((named[next] ?? Infinity) < place) next++
-    if (named[next] === place) {
-      const from = isOfGroup(judged, k, group, isNaming) ? (upTo[k - 1] ?? 0) : null
-      spots.set(place, { position: k, from, explored: isExplored ? explored : null })
-    }
-    if (isExplored) explored++
+/** Of the named ones that may be asked. */
+function spotsOf(judged: Judged, { group, explorable }: Turns, wishes: Wishes, named: readonly number[]) {
+  const { running, upTo, explorableUpTo } = judged.prepared.work
+  const isRunning = (position: number, place: number) => position < judged.running && running[position] === place
+  return new Map(
+    named.flatMap((place): [number, Spot][] => {
+      const position = firstAtLeast(running, judged.running, place)
+      if (!isRunning(position, place)) return []
+      const from = isOfGroup(judged, position, group, wishes) ? (upTo[position - 1] ?? 0) : null
+      const isExplored = explorable > 0 && isExplorable(judged, place)
+      return [[place, { position, from, explored: isExplored ? (explorableUpTo[position] ?? 1) - 1 : null }]]
+    }),
+  )
+}
+
+/** By halving: the running stand by their place. */
+function firstAtLeast(running: Uint32Array, count: number, place: number): number {
+  let [low, high] = [0, count]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((running[middle] ?? 0) >= place) high = middle
+    else low = middle + 1
   }
-  return spots
+  return low
 }
 
 function othersOf(
@@ -200,15 +200,17 @@ function othersOf(
   named: readonly number[],
 ): Explanation['others'] {
   const counts = new Int32Array(LOST.length + 1)
-  let weight = 0
-  const count = (place: number, by: number) => {
-    const code = work.lost[place] ?? 0
+  const count = (code: number, by: number) => {
     counts[code] = (counts[code] ?? 0) + by
-    if (by < 0 && code === 0) weight -= work.weight[place] ?? 0
   }
+  for (let i = 0; i < work.lost.length; i++) count(work.lost[i] ?? 0, 1)
+  let weight = 0
   for (let k = 0; k < running; k++) weight += work.weight[work.running[k] ?? 0] ?? 0
-  for (let i = 0; i < work.lost.length; i++) count(i, 1)
-  for (const place of named) count(place, -1)
+  for (const place of named) {
+    const code = work.lost[place] ?? 0
+    count(code, -1)
+    if (code === 0) weight -= work.weight[place] ?? 0
+  }
   const said = [...counts].flatMap((number, code): [Reason, number][] =>
     number === 0 ? [] : [[lostOf(code) ?? behind(turns), number]],
   )

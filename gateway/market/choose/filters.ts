@@ -86,9 +86,9 @@ function siftByPermission({ offers, placeOf, work: { lost } }: Prepared, { exclu
 function siftByBreakers({ work: { lost, isBroken } }: Prepared): { panic: boolean } {
   let [fitting, broken] = [0, 0]
   for (let i = 0; i < lost.length; i++) {
-    if (lost[i] !== 0) continue
-    fitting++
-    broken += isBroken[i] ?? 0
+    const fits = Number(lost[i] === 0)
+    fitting += fits
+    broken += fits & (isBroken[i] ?? 0)
   }
   // The last one is asked in any case: it is all of them.
   const panic = broken > fitting * CHOOSE.panicShare
@@ -106,14 +106,9 @@ function siftByWishes(prepared: Prepared, wishes: Wishes): void {
   const { lost } = prepared.work
   if (wishes.order.length > 0) name(prepared, wishes.order)
   const tests = [...whoTests(prepared, wishes), ...howTests(prepared, wishes), ...parameterTests(prepared, wishes)]
-  if (tests.length === 0) return
-  for (let i = 0; i < lost.length; i++) {
-    for (const { code, leavesOut } of tests) {
-      if (!leavesOut(i)) continue
-      lost[i] = code
-      break
-    }
-  }
+  // The first wish that leaves an offer out is the one it is told by: written last.
+  for (const { code, leavesOut } of tests.reverse())
+    for (let i = 0; i < lost.length; i++) if (leavesOut(i)) lost[i] = code
 }
 
 /** Each offer's place in the caller's order: its node's, or its operator's if that comes first. */
@@ -145,12 +140,13 @@ function whoTests({ offers, work, region }: Prepared, wishes: Wishes): WishTest[
 
 /** Unknown latency and speed are left out: what is not known cannot be promised. */
 function howTests(prepared: Prepared, wishes: Wishes): WishTest[] {
-  const { offers, inputPrice, outputPrice, bytesPrice, callPrice, firstTokenMs, msPerUnit } = prepared
+  const { isPinned, collectsData, inputPrice, outputPrice, bytesPrice, callPrice, firstTokenMs, msPerUnit } = prepared
   const { maxPrice, maxLatencyMs, minUnitsPerSecond, mustBePinned, refusesCollection } = wishes
   const tests: WishTest[] = []
   const test = (lost: Lost, leavesOut: WishTest['leavesOut']) => tests.push({ code: codeOf(lost), leavesOut })
   const cap = (prices: Float64Array, most: bigint | null | undefined) => {
-    if (most !== null && most !== undefined) test('max_price', (i) => (prices[i] ?? 0) > Number(most))
+    const limit = Number(most ?? Infinity)
+    if (limit !== Infinity) test('max_price', (i) => (prices[i] ?? 0) > limit)
   }
   cap(inputPrice, maxPrice?.inputPerMillion)
   cap(outputPrice, maxPrice?.outputPerMillion)
@@ -161,8 +157,8 @@ function howTests(prepared: Prepared, wishes: Wishes): WishTest[] {
     const most = 1_000 / minUnitsPerSecond
     test('min_throughput', (i) => !(msPerUnit[i] ?? 0) || (msPerUnit[i] ?? 0) > most)
   }
-  if (mustBePinned) test('require_pinned', (i) => offers[i]?.assurance !== 'pinned')
-  if (refusesCollection) test('data_collection', (i) => offers[i]?.collectsData !== false)
+  if (mustBePinned) test('require_pinned', (i) => isPinned[i] === 0)
+  if (refusesCollection) test('data_collection', (i) => collectsData[i] === 1)
   return tests
 }
 

@@ -31,6 +31,10 @@ export interface Prepared {
   /** what its weight is multiplied by, whatever the call */
   readonly standing: Float64Array
   readonly trust: Float64Array
+  /** 1: it loads the model's own files */
+  readonly isPinned: Uint8Array
+  /** 1: it keeps prompts or answers, or does not say that it keeps none */
+  readonly collectsData: Uint8Array
   /** place in Continent.options; 255: not known */
   readonly region: Uint8Array
   /** bits of {@link bitsOf} */
@@ -44,7 +48,7 @@ export interface Work {
   /** 0: may be asked; else why not (filters.ts) */
   readonly lost: Uint8Array
   readonly isBroken: Uint8Array
-  /** nanos of the estimate */
+  /** millionths of nanos of the estimate */
   readonly cost: Float64Array
   readonly weight: Float64Array
   /** place in the caller's order; {@link UNNAMED} */
@@ -53,6 +57,8 @@ export interface Work {
   readonly running: Uint32Array
   /** of the running by their position: the weights of a group up to here (turns.ts) */
   readonly upTo: Float64Array
+  /** of the running by their position: how many exploration reaches up to here */
+  readonly explorableUpTo: Uint32Array
   /** of the running by their position: what they are sorted by, lowest first */
   readonly value: Float64Array
 }
@@ -71,8 +77,13 @@ export function prepared(offers: readonly Offer[]): Prepared {
 }
 
 function prepare(offers: readonly Offer[]): Prepared {
-  const numbers = (of: (offer: Offer) => number) => Float64Array.from(offers, of)
-  const flags = (of: (offer: Offer) => boolean) => Uint8Array.from(offers, (offer) => Number(of(offer)))
+  const size = offers.length
+  const fill = <Values extends { [place: number]: number }>(values: Values, of: (offer: Offer) => number): Values => {
+    for (let place = 0; place < size; place++) values[place] = of(offers[place] as Offer) // place is below size
+    return values
+  }
+  const numbers = (of: (offer: Offer) => number) => fill(new Float64Array(size), of)
+  const flags = (of: (offer: Offer) => boolean) => fill(new Uint8Array(size), (offer) => (of(offer) ? 1 : 0))
   return {
     offers,
     placeOf: new Map(offers.map(({ nodeId }, place) => [nodeId, place])),
@@ -89,10 +100,12 @@ function prepare(offers: readonly Offer[]): Prepared {
     msPerUnit: numbers(({ unitsPerSecond }) => (unitsPerSecond ? 1_000 / unitsPerSecond : 0)),
     standing: numbers(standingOf),
     trust: numbers(({ trust }) => trust),
-    region: Uint8Array.from(offers, ({ region }) => regionCode(region)),
-    parameters: Uint32Array.from(offers, ({ parameters }) => bitsOf(parameters ?? new Set())),
+    isPinned: flags(({ assurance }) => assurance === 'pinned'),
+    collectsData: flags(({ collectsData }) => collectsData),
+    region: fill(new Uint8Array(size), ({ region }) => regionCode(region)),
+    parameters: fill(new Uint32Array(size), ({ parameters }) => (parameters === null ? 0 : bitsOf(parameters))),
     saysParameters: flags(({ parameters }) => parameters !== null),
-    work: workFor(offers.length),
+    work: workFor(size),
   }
 }
 
@@ -104,6 +117,7 @@ const workFor = (size: number): Work => ({
   named: new Uint8Array(size),
   running: new Uint32Array(size),
   upTo: new Float64Array(size),
+  explorableUpTo: new Uint32Array(size),
   value: new Float64Array(size),
 })
 

@@ -2,7 +2,6 @@
 import type { NodeId } from '../../../protocol/units.ts'
 import { seededRandom } from './draw.ts'
 import type { Explained, Explanation } from './explanation.ts'
-import { comesBefore } from './turns.ts'
 
 /** @returns the node chosen then; another one, or null, when the seed, a weight or a value was changed since */
 export function replay({ seed, sort, total, explore, candidates }: Explanation): NodeId | null {
@@ -18,6 +17,12 @@ export function replay({ seed, sort, total, explore, candidates }: Explanation):
 
 const first = (group: readonly Explained[]): Explained | undefined =>
   group.reduce<Explained | undefined>((best, one) => (!best || comesBefore(one, best) ? one : best), undefined)
+
+/** Lowest value first, unknown ones last; of two with one value the heavier. */
+function comesBefore(a: Explained, b: Explained): boolean {
+  if (a.value === b.value) return a.weight > b.weight
+  return b.value === null || (a.value !== null && a.value < b.value)
+}
 
 const isHit = ({ from, weight }: Explained, point: number): boolean =>
   from !== null && from <= point && point < from + weight

@@ -2,6 +2,7 @@
 // replacement, or sorted where the caller asks for that. Once in a hundred draws the first one is drawn evenly among those near the cheapest, so
 // that whoever became good again is found. Those of one group stand in a line by node id, each as wide as its weight: a replay measures the same line.
 import { LIMITS } from '../../core/limits.ts'
+import { bestOf } from './best.ts'
 import { drawOne, seededRandom } from './draw.ts'
 import { CHOOSE } from './policy.ts'
 import { UNNAMED } from './prepared.ts'
@@ -23,96 +24,118 @@ export interface Turns {
   readonly explorable: number
 }
 
-export function turnsOf(judged: Judged, { seed, wishes = NO_WISHES, depth = LIMITS.attemptsMax }: RankInput): Turns {
-  const isNaming = wishes.order.length > 0
-  const group = isNaming ? nextGroup(judged, []) : UNNAMED
-  lineUp(judged, group, isNaming)
-  const explorable = group === UNNAMED && !wishes.sort ? countExplorable(judged) : 0
+export function turnsOf(judged: Judged, input: RankInput): Turns {
+  const { seed, wishes = NO_WISHES, depth = LIMITS.attemptsMax } = input
+  const length = Math.min(depthOf(wishes, depth), judged.running)
+  const groups = groupSizes(judged, wishes)
+  const group = firstOf(groups)
+  lineUp(judged, group, wishes)
+  if (wishes.sort) {
+    const positions = sorted(judged, wishes, wishes.sort, length)
+    return { positions, by: length === 0 ? null : group === UNNAMED ? 'sort' : 'order', group, explorable: 0 }
+  }
+  const explorable = group === UNNAMED ? countExplorable(judged) : 0
   const random = seededRandom(seed)
   const isExploring = random() < CHOOSE.exploreShare && explorable > 0
   const even = Math.floor(random() * explorable)
-  const positions = isExploring ? [explorableAt(judged, even)] : []
-  if (wishes.sort) valueAll(judged, wishes.sort)
-  let current = group
-  while (positions.length < Math.min(depthOf(wishes, depth), judged.running)) {
-    const next = isNaming ? nextGroup(judged, positions) : UNNAMED
-    if (next !== current) lineUp(judged, next, isNaming)
-    current = next
-    const canBe = (position: number) => isOfGroup(judged, position, current, isNaming)
-    const line = { upTo: judged.prepared.work.upTo, count: judged.running, taken: positions, canBe }
-    positions.push(wishes.sort ? best(judged, positions, canBe) : drawOne(line, random()))
-  }
-  return { positions, by: positions.length > 0 ? byOf(group, wishes, isExploring) : null, group, explorable }
+  const explored = isExploring && length > 0 ? explorableAt(judged, even) : null
+  const positions = drawn(judged, wishes, { length, groups, random, explored })
+  const drawnBy = isExploring ? 'exploration' : 'draw'
+  return { positions, by: length === 0 ? null : group === UNNAMED ? drawnBy : 'order', group, explorable }
 }
 
 /** Who wants one node only, and names none, is given one. */
 const depthOf = ({ mayFallBack, order }: Wishes, depth: number): number =>
   mayFallBack || order.length > 0 ? depth : Math.min(1, depth)
 
-function byOf(group: number, { sort }: Wishes, isExploring: boolean): By {
-  if (group !== UNNAMED) return 'order'
-  if (sort) return 'sort'
-  return isExploring ? 'exploration' : 'draw'
+interface Drawing {
+  readonly length: number
+  /** how many of each group are left: counted down */
+  readonly groups: Uint32Array
+  readonly random: () => number
+  /** the first one, when exploration has chosen it */
+  readonly explored: number | null
 }
 
-/** The best place in the caller's order that one of those not yet taken has. */
-function nextGroup({ prepared: { work }, running }: Judged, taken: readonly number[]): number {
-  let first = UNNAMED
-  for (let k = 0; k < running; k++) {
-    const named = work.named[work.running[k] ?? 0] ?? UNNAMED
-    if (named < first && !taken.includes(k)) first = named
+/** Group after group: the line of the first one stands already. */
+function drawn(judged: Judged, wishes: Wishes, { length, groups, random, explored }: Drawing): number[] {
+  const { upTo, named, running } = judged.prepared.work
+  const positions: number[] = []
+  const taken: number[] = []
+  const take = (position: number) => {
+    positions.push(position)
+    taken.splice(taken.findLastIndex((other) => other < position) + 1, 0, position)
+    const group = wishes.order.length === 0 ? UNNAMED : (named[running[position] ?? 0] ?? UNNAMED)
+    groups[group] = (groups[group] ?? 0) - 1
   }
-  return first
+  let group = firstOf(groups)
+  if (explored !== null) take(explored)
+  while (positions.length < length) {
+    const next = firstOf(groups)
+    if (next !== group) {
+      lineUp(judged, next, wishes)
+      taken.length = 0
+    }
+    group = next
+    const canBe = (position: number) => isOfGroup(judged, position, next, wishes)
+    take(drawOne({ upTo, count: judged.running, taken, canBe }, random()))
+  }
+  return positions
+}
+
+/** How many of the running each place of the caller's order has. */
+function groupSizes({ prepared: { work }, running }: Judged, { order }: Wishes): Uint32Array {
+  const sizes = new Uint32Array(UNNAMED + 1)
+  if (order.length === 0) {
+    sizes[UNNAMED] = running
+    return sizes
+  }
+  for (let k = 0; k < running; k++) {
+    const group = work.named[work.running[k] ?? 0] ?? UNNAMED
+    sizes[group] = (sizes[group] ?? 0) + 1
+  }
+  return sizes
+}
+
+/** The first that has somebody left; UNNAMED also when none has. */
+function firstOf(groups: Uint32Array): number {
+  const first = groups.findIndex((size) => size > 0)
+  return first === -1 ? UNNAMED : first
 }
 
 export const isOfGroup = (
   { prepared: { work } }: Judged,
   position: number,
   group: number,
-  isNaming: boolean,
-): boolean => !isNaming || work.named[work.running[position] ?? 0] === group
+  { order }: Wishes,
+): boolean => order.length === 0 || work.named[work.running[position] ?? 0] === group
 
 /** Writes the line of a group: who is not of it has no width. @returns all weights of it together */
-export function lineUp(judged: Judged, group: number, isNaming: boolean): number {
+export function lineUp(judged: Judged, group: number, wishes: Wishes): number {
   const { running, weight, upTo } = judged.prepared.work
   let sum = 0
   for (let k = 0; k < judged.running; k++) {
-    if (isOfGroup(judged, k, group, isNaming)) sum += weight[running[k] ?? 0] ?? 0
+    if (isOfGroup(judged, k, group, wishes)) sum += weight[running[k] ?? 0] ?? 0
     upTo[k] = sum
   }
   return sum
 }
 
-export interface Sorted {
-  /** lowest first; null: after all others */
-  readonly value: number | null
-  /** of two with one value the heavier comes first */
-  readonly weight: number
-}
-
-export function comesBefore(a: Sorted, b: Sorted): boolean {
-  if (a.value === b.value) return a.weight > b.weight
-  return b.value === null || (a.value !== null && a.value < b.value)
-}
-
-function best(judged: Judged, taken: readonly number[], canBe: (position: number) => boolean): number {
-  const { work } = judged.prepared
-  const sorted = (position: number): Sorted => ({
-    value: sortedBy(judged, position),
-    weight: work.weight[work.running[position] ?? 0] ?? 0,
+function sorted(judged: Judged, wishes: Wishes, sort: NonNullable<Wishes['sort']>, length: number): number[] {
+  valueAll(judged, sort)
+  const { value, weight, named, running } = judged.prepared.work
+  const groupAt = (position: number) =>
+    wishes.order.length === 0 ? UNNAMED : (named[running[position] ?? 0] ?? UNNAMED)
+  return bestOf(judged.running, length, (a, b) => {
+    const [groupA, groupB] = [groupAt(a), groupAt(b)]
+    if (groupA !== groupB) return groupA < groupB
+    const [valueA, valueB] = [value[a] ?? Infinity, value[b] ?? Infinity]
+    if (valueA !== valueB) return valueA < valueB
+    return (weight[running[a] ?? 0] ?? 0) > (weight[running[b] ?? 0] ?? 0)
   })
-  let first = -1
-  let found: Sorted = { value: null, weight: -1 }
-  for (let k = 0; k < judged.running; k++) {
-    const isBeyond = (work.value[k] ?? Infinity) > (found.value ?? Infinity)
-    if (isBeyond || !canBe(k) || taken.includes(k)) continue
-    const candidate = sorted(k)
-    if (comesBefore(candidate, found)) [first, found] = [k, candidate]
-  }
-  return first
 }
 
-/** Nanos, or ms. Null: not known, or not to be relied on now, so that it comes after all others. */
+/** Millionths of nanos, or ms. Null: not known, or not to be relied on now, so that it comes after all others. */
 export function sortedBy({ prepared: { work } }: Judged, position: number): number | null {
   const value = work.value[position] ?? Infinity
   return value === Infinity ? null : value
@@ -130,16 +153,17 @@ function valueAll({ prepared, running }: Judged, sort: NonNullable<Wishes['sort'
   }
 }
 
+/** Writes how many there are up to each. @returns how many there are */
 function countExplorable(judged: Judged): number {
+  const { running, explorableUpTo } = judged.prepared.work
   let count = 0
-  for (let k = 0; k < judged.running; k++) if (isExplorable(judged, judged.prepared.work.running[k] ?? 0)) count++
+  for (let k = 0; k < judged.running; k++) {
+    count += Number(isExplorable(judged, running[k] ?? 0))
+    explorableUpTo[k] = count
+  }
   return count
 }
 
 /** The position of the so manieth of them, from 0. */
-function explorableAt(judged: Judged, index: number): number {
-  const { running } = judged.prepared.work
-  let left = index
-  for (let k = 0; k < judged.running; k++) if (isExplorable(judged, running[k] ?? 0) && left-- === 0) return k
-  return 0
-}
+const explorableAt = ({ prepared: { work } }: Judged, index: number): number =>
+  work.explorableUpTo.findIndex((count) => count > index)

@@ -1,5 +1,6 @@
 // What the offers that may be asked weigh against each other (rule): 1/price² × speed × success^k × trust, as the caller's call would find them.
-// Amounts are floats here, exact up to nine thousand dollars a call and never money: what is charged is computed from the offer's own prices.
+// Amounts are floats here, in millionths of a nano as prices make them, exact up to nine dollars a call and to sixteen digits above; they are never
+// money: what is charged is computed from the offer's own prices.
 // An offer that costs nothing counts as the cheapest that costs something, so that a price of nothing wins nothing and keeps nobody away.
 import type { Units } from '../../../protocol/price.ts'
 import { codeOf, sift } from './filters.ts'
@@ -16,7 +17,7 @@ export interface Judged {
   readonly panic: boolean
   /** how many may be asked: the first so many of `work.running`, by node id */
   readonly running: number
-  /** nanos: the lowest price that is one. Lower ones count as this */
+  /** millionths of nanos: the lowest price that is one. Lower ones count as this */
   readonly cheapest: number
 }
 
@@ -36,6 +37,9 @@ export function isExplorable({ prepared, cheapest }: Judged, place: number): boo
   return isNear && (prepared.trust[place] ?? 0) >= CHOOSE.exploreTrustMin
 }
 
+/** of a nano */
+export const MILLIONTHS = 1e6
+
 /** Writes what the estimate costs at each offer. @returns the lowest price that is one, of those that may be asked; the floor where none is */
 function price(prepared: Prepared, estimate: Units): number {
   const { inputPrice, outputPrice, bytesPrice, callPrice, work } = prepared
@@ -43,13 +47,13 @@ function price(prepared: Prepared, estimate: Units): number {
   const [input, output] = [Number(estimate.inputTokens), Number(estimate.outputTokens)]
   const bytes = Number(estimate.tensorBytes ?? 0n)
   const atFloor = (input + output) * CHOOSE.floorPerMillion + bytes * CHOOSE.bytesFloorPerMillion
-  const floor = Math.max(1, Math.ceil(atFloor / 1e6))
+  const floor = Math.max(atFloor, MILLIONTHS)
   let lowest = Infinity
   for (let i = 0; i < cost.length; i++) {
     const millionths = input * (inputPrice[i] ?? 0) + output * (outputPrice[i] ?? 0) + bytes * (bytesPrice[i] ?? 0)
-    const nanos = Math.ceil(millionths / 1e6) + (callPrice[i] ?? 0)
-    cost[i] = nanos
-    if (lost[i] === 0 && nanos >= floor && nanos < lowest) lowest = nanos
+    const whole = millionths + MILLIONTHS * (callPrice[i] ?? 0)
+    cost[i] = whole
+    if (whole >= floor && whole < lowest && lost[i] === 0) lowest = whole
   }
   return lowest === Infinity ? floor : lowest
 }
@@ -62,9 +66,10 @@ function siftByPrice(prepared: Prepared, { wishes, estimate }: RankInput, cheape
   const tooDear = codeOf('price')
   let count = 0
   for (let i = 0; i < lost.length; i++) {
-    if (lost[i] !== 0) continue
-    if ((cost[i] ?? 0) > ceiling && (lifted?.(i) ?? Infinity) > ceiling) lost[i] = tooDear
-    else running[count++] = i
+    if ((cost[i] ?? 0) > ceiling && (!lifted || lifted(i) > ceiling)) lost[i] ||= tooDear
+    // Written in any case and kept where it counts: a branch that nobody can foresee costs more than a write.
+    running[count] = i
+    count += Number(lost[i] === 0)
   }
   return count
 }
@@ -79,7 +84,7 @@ function beyondMaximum(prepared: Prepared, maxPrice: NonNullable<Wishes['maxPric
   const calls = open(1n, maxPrice.perCall)
   return (i: number): number => {
     const millionths = input * (inputPrice[i] ?? 0) + output * (outputPrice[i] ?? 0) + bytes * (bytesPrice[i] ?? 0)
-    return millionths / 1e6 + calls * (callPrice[i] ?? 0)
+    return millionths + calls * MILLIONTHS * (callPrice[i] ?? 0)
   }
 }
 
