@@ -17,7 +17,7 @@ export const LIMITS = {
   comparedBytes: 32 * 1024 * 1024,
   /** bytes of one event of a node */
   nodeEventBytes: 1024 * 1024,
-  /** attempts of one call, each on another node */
+  /** offers one call may ask; a busy one of them once more, when it is free soon (inference/next-attempt.ts) */
   attemptsMax: 4,
   /** rows of a list page */
   pageRows: 100,
@@ -70,6 +70,8 @@ export const CALL_TIMEOUTS = {
   failOverMs: 10_000,
   /** between two outputs */
   gapMs: 20_000,
+  /** after the end of the last choice, in which a node that does not end its answer may still say its usage and its receipt */
+  lastWordMs: 1_000,
   /** the whole call */
   totalMs: 300_000,
   /** a caller that takes no byte for so long has left */

@@ -40,9 +40,10 @@ export function serveText(
     const choices = new Choices(asked, tokensMax / asked.choices)
     const seam = meter.resumed && new Seam(meter.resumed)
     let receipt: string | null = null
-    const give = async (piece: TextPiece) => {
+    const by = { nodeId: offer.nodeId, modelId: meter.candidate.model.id }
+    const give = (piece: TextPiece): Promise<void> => {
       meter.noteOutput(piece.text, piece.choice, piece.logprobs?.length)
-      await watch.race(deliver(piece, { nodeId: offer.nodeId, modelId: meter.candidate.model.id }))
+      return watch.race(deliver(piece, by))
     }
     const joined = (piece: TextPiece): TextPiece | null => {
       if (!seam) return piece
@@ -53,11 +54,14 @@ export function serveText(
     const ended = async (ends: ChoiceEnd[]) => {
       const all = seam ? seam.ends(ends) : ends
       for (const { rest } of all) if (rest.text !== '') await give(rest)
+      // Not a word, and the filter says why: that is an answer, and the same as a refusal.
+      if (!meter.hasAnswer && all.every(({ finishReason }) => finishReason === 'content_filter'))
+        throw new AttemptFailure('content_filter', 'caller')
       const mute = all.map((end) => (end.rest.text === '' ? end : { ...end, rest: wordless(end.rest) }))
       return { ends: mute, receipt, continued: seam?.continuedCharacters ?? 0 }
     }
-    const bytesOrdered = tokensMax * tokenBytes(asked)
-    for await (const event of nodeChatEvents(response, watch, background, bytesOrdered, () => choices.areOver)) {
+    const whole = { isWhole: () => choices.areOver, lastWordMs: timeouts.lastWordMs }
+    for await (const event of nodeChatEvents(response, watch, background, tokensMax * tokenBytes(asked), whole)) {
       const [said] = event.choices
       meter.noteClaim(event.usage)
       receipt = event.receipt ?? receipt

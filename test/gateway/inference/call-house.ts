@@ -72,6 +72,8 @@ export interface HouseOptions {
 export interface CallInit {
   readonly signal?: AbortSignal
   readonly headers?: Readonly<Record<string, string>>
+  /** where Cloudflare says that the caller is */
+  readonly continent?: string
 }
 
 export const nodeIdOf = (index: number) => `node_000000000000000${index}` as NodeId
@@ -190,11 +192,17 @@ export async function aHouse(options: HouseOptions) {
       return { response: await response, settled }
     },
     /** The same for who does not wait for the response. */
-    begin(path: string, body: unknown, { signal, ...init }: CallInit = {}) {
+    begin(path: string, body: unknown, { signal, continent, ...init }: CallInit = {}) {
       const context = createExecutionContext()
       const headers = { 'content-type': 'application/json', authorization: 'Bearer x', ...init.headers }
       const text = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
-      const sent = { method: 'POST', headers, body: text, ...(signal ? { signal } : {}) }
+      const sent = {
+        method: 'POST',
+        headers,
+        body: text,
+        ...(signal ? { signal } : {}),
+        ...(continent ? { cf: { continent } } : {}),
+      }
       const request = new Request(`https://gateway.test${path}`, sent)
       const response = Promise.resolve(app.fetch(request, env, context))
       return { response, settled: () => waitOnExecutionContext(context) }

@@ -5,7 +5,7 @@ import { replay } from '../../../gateway/market/choose/replay.ts'
 import type { Model } from '../../../gateway/market/market-port.ts'
 import { nanos } from '../../../protocol/units.ts'
 import { aModel, aPrice } from '../../support/workers/builders.ts'
-import { aHouse, chat, honest, type ScriptedNode } from './call-house.ts'
+import { aHouse, chat, finish, honest, sse, type ScriptedNode } from './call-house.ts'
 
 beforeEach(() => void vi.spyOn(console, 'error').mockImplementation(() => undefined))
 afterEach(() => void vi.restoreAllMocks())
@@ -72,6 +72,7 @@ describe('a fallback model', () => {
 
   it.each([
     ['its filter refuses the request', refusing(400, 'content_filter'), asking()],
+    ['its filter lets no word through', () => sse([finish(0, 5, 'content_filter'), '[DONE]']), asking()],
     ['the request is too long for it', refusing(400, 'context_length_exceeded'), asking(longOf(600))],
   ])('answers also by the same node when %s, and the model is asked no further', async (_, refused, request) => {
     const nodes = [except(refused), except(refused)]
@@ -150,7 +151,7 @@ describe('a fallback model', () => {
     const house = await aHouse({
       nodes: [honest],
       others: [{ model: larger, by: [0] }],
-      key: { models: ['test/echo' as Model['id']] },
+      key: { models: ['test/echo'] },
     })
     const { response } = await house.call(CHAT, asking())
     expect(response.status).toBe(403)

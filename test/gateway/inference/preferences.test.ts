@@ -1,6 +1,7 @@
 // Preferences of who serves a call, on every inference route: in the body, or in a header. What they leave out is told by name, nothing of them
 // reaches a node, and where nobody is left the answer comes at once.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Explanation } from '../../../gateway/market/choose/choose.ts'
 import type { Offer } from '../../../gateway/market/market-port.ts'
 import { instant, nanos } from '../../../protocol/units.ts'
 import { aModel, aPrice } from '../../support/workers/builders.ts'
@@ -131,6 +132,23 @@ describe('what leaves everybody out is told by name, at once and before anything
     const strict = chat({ temperature: 0.5, provider: { require_parameters: true } })
     const { response } = await house.call(CHAT, strict)
     expect(await response.text()).toContain('provider.require_parameters')
+  })
+})
+
+describe('the caller', () => {
+  it.each([
+    ['EU', 1],
+    ['NA', 1],
+    [undefined, 0],
+    ['T1', 0],
+  ])('in %s is served nearer home: %i of two weigh less', async (continent, less) => {
+    const house = await aHouse({ nodes: [honest, honest], offers: [{ region: 'EU' }, { region: 'NA' }] })
+    const { response } = await house.call(CHAT, chat(), continent === undefined ? {} : { continent })
+    const id = response.headers.get('x-souk-call-id') ?? ''
+    const found = await house.get(`/v1/generation?id=${id}`)
+    const { candidates } = (await found.json<{ data: { choice: Explanation } }>()).data.choice
+    const weights = candidates.map(({ weight }) => weight)
+    expect(weights.filter((weight) => weight < Math.max(...weights))).toHaveLength(less)
   })
 })
 

@@ -65,6 +65,8 @@ describe('errors of a server', () => {
   const tooLong = 'context_length_exceeded'
   const cases: readonly [string, Reply, string][] = [
     ['OpenAI: too long', error(400, { code: 'context_length_exceeded', message: secret }), tooLong],
+    ['Azure: filtered', error(400, { code: 'content_filter', message: secret }), 'content_filter'],
+    ['OpenAI: filtered', error(400, { type: 'content_policy_violation', message: secret }), 'content_filter'],
     ['llama.cpp: too long', error(400, { code: 400, type: 'exceed_context_size_error', message: secret }), tooLong],
     [
       'vLLM: too long',
