@@ -36,7 +36,7 @@ const SIGNING_IN = new Set(['/auth/nonce', '/auth/verify'])
 
 /** What a node may ask about itself, `/api/nodes/{id}/…`: what concerns its operator needs the wallet. */
 export const BY_NODE: Readonly<Record<string, readonly string[]>> = {
-  GET: ['status', 'earnings'],
+  GET: ['status', 'earnings', 'sanctions'],
   PUT: ['offers'],
   POST: ['selftest', 'drain', 'resume'],
 }

@@ -1,15 +1,18 @@
 // Why a node gets no traffic, or less than it could, and what its operator should know besides (rule). Every reason is a sentence that ends in what to do.
 import { LINK_ENDPOINT } from '../../../protocol/link.ts'
 import type { Task } from '../../../protocol/model.ts'
-import type { NodeStatusView } from '../../../protocol/operator.ts'
+import type { NodeStatusView, ProbationView, SanctionView } from '../../../protocol/operator.ts'
 import type { Instant } from '../../../protocol/units.ts'
 import { WIRE_VERSION } from '../../../protocol/wire.ts'
 import type { OfferState } from '../admission/admission.ts'
-import { CHOOSE } from '../choose/choose.ts'
+import { CHOOSE } from '../choose/policy.ts'
 import type { Offer } from '../market-port.ts'
 import { isServed, noticeOf, pauseReason, type Standing } from '../models/model-state.ts'
-import { shareOf, tooDear } from '../offers/price-standing.ts'
+import { shareOf } from '../offers/price-standing.ts'
 import type { NodeRow } from '../rows.ts'
+import { evidenceWords, percent, withoutStop } from './status-words.ts'
+import { unknownRegion, unservedWishes } from './unserved-wishes.ts'
+import { whyLess } from './why-less.ts'
 
 /** An offer, what is known of it, and who else serves its model. */
 export interface OfferStanding {
@@ -17,6 +20,8 @@ export interface OfferStanding {
   readonly state: OfferState
   readonly reason: string | null
   readonly model: Standing & { readonly id: string; readonly task: Task }
+  /** as the node said it; null: it said nothing */
+  readonly collectsData: boolean | null
   /** live offers of all other nodes, as calls find them */
   readonly rivals: readonly Offer[]
 }
@@ -28,11 +33,12 @@ export interface StatusFacts {
   readonly lastCallAt: Instant | null
   /** why its operator's account is frozen; null when it is not */
   readonly frozen: string | null
+  /** null: it is in none */
+  readonly probation: ProbationView | null
+  /** null: it is not suspended, or nobody wrote down why */
+  readonly suspension: SanctionView | null
   readonly now: Instant
 }
-
-/** An offer that fails more often than this loses traffic that is worth a word: its weight is success to the power of four. */
-const SUCCESS_FINE = 0.95
 
 /** Empty when nothing is wrong. */
 export function reasonsOf(facts: StatusFacts): string[] {
@@ -46,7 +52,7 @@ export function reasonsOf(facts: StatusFacts): string[] {
     const why = whyNotOffered(standing)
     return why === null ? [] : [`${standing.model.id}: ${why}`]
   })
-  const serving = offers.filter(({ state, model }) => state === 'live' && isServed(model))
+  const serving = servedOf(offers)
   const weak = isServing && isReachable ? serving.flatMap((standing) => whyLess(standing, now)) : []
   const offersNothing = waiting.length === 0 && offers.every(({ state }) => state === 'paused')
   const reasons = [
@@ -56,18 +62,16 @@ export function reasonsOf(facts: StatusFacts): string[] {
     ...weak,
   ]
   const idle = reasons.length === 0 && isServing ? whyIdle(serving, facts) : null
-  const young =
-    node.state === 'probation' && isReachable
-      ? [
-          `It is new, so it gets ${percent(CHOOSE.probationWeight)} of its usual share: nothing to do, this ends when it has served its first calls well.`,
-        ]
-      : []
+  const young = isReachable ? whyYoung(facts) : []
   return [...reasons, ...young, ...(idle === null ? [] : [idle])]
 }
 
 /** What is no reason but worth knowing. */
 export function noticesOf({ node, offers, frozen }: StatusFacts): string[] {
   const { wireVersion } = node
+  const isServing = node.state === 'probation' || node.state === 'active'
+  const serving = isServing ? servedOf(offers) : []
+  const region = unknownRegion(serving)
   return [
     ...offers.flatMap(({ model, state }) => {
       const notice = state === 'paused' && isServed(model) ? null : noticeOf(model)
@@ -83,21 +87,50 @@ export function noticesOf({ node, offers, frozen }: StatusFacts): string[] {
       : [
           `Its operator’s account is frozen (${withoutStop(frozen)}): the node goes on earning, and nothing can be withdrawn until the house lifts it.`,
         ]),
+    ...serving.flatMap(unservedWishes),
+    ...(region === null ? [] : [region]),
   ]
 }
 
+const servedOf = (offers: readonly OfferStanding[]) =>
+  offers.filter(({ state, model }) => state === 'live' && isServed(model))
+
 /** What ends all traffic, whatever else there is. */
-function whyStopped({ node }: StatusFacts): string | null {
+function whyStopped({ node, suspension }: StatusFacts): string | null {
   if (node.state === 'revoked')
     return 'Its operator took its authorisation back: register it again with the wallet (souk-node register).'
-  if (node.state === 'suspended')
-    return `It is suspended${node.reason === null ? '' : `: ${withoutStop(node.reason)}`}. Only the house lifts that: write to it.`
-  return null
+  return node.state === 'suspended' ? whySuspended(node.reason, suspension) : null
 }
 
-function whyNode({ node }: StatusFacts): string | null {
-  if (node.state === 'draining')
-    return 'It is draining, so it gets no new calls: bring it back when it shall serve again (souk-node drain --undo).'
+function whySuspended(reason: string | null, suspension: SanctionView | null): string {
+  const [since, by, found] = suspension
+    ? [
+        ` since ${suspension.at}`,
+        suspension.by === 'audit' ? ' by audits' : ' by the house',
+        evidenceWords(suspension.evidence),
+      ]
+    : ['', '', '']
+  const why = reason === null ? '' : `: ${withoutStop(reason)}`
+  return `It is suspended${since}${by}${why}${found === '' ? '' : ` (${found})`}. It is asked nothing, and its operator brings in no other node meanwhile. To do: mend what was found, then write to the house, which lets it in again, in probation.`
+}
+
+function whyYoung({ node, probation }: StatusFacts): string[] {
+  if (node.state !== 'probation') return []
+  const share = `It is in probation, so it gets ${percent(CHOOSE.probationWeight)} of its usual share`
+  if (probation === null) return [`${share}: nothing to do, this ends when it has served its first calls well.`]
+  const { served, attempts, waitingShare, until } = probation
+  const done = served === null ? '' : `, and ${served} ${served === 1 ? 'is' : 'are'} done`
+  return [
+    `${share}, and ${Math.round(waitingShare * 100)} % of what it earns now can be spent from ${until.slice(0, 10)} on: nothing to do, this ends when it has served ${attempts} calls well${done}.`,
+  ]
+}
+
+function whyNode({ node, offers }: StatusFacts): string | null {
+  if (node.state === 'draining') {
+    const left = offers.reduce((sum, { offer }) => sum + offer.inFlight, 0)
+    const running = left === 0 ? '' : ` (${left} ${left === 1 ? 'is' : 'are'} still under way)`
+    return `It is draining, so it gets no new calls${running}: bring it back when it shall serve again (souk-node drain --undo).`
+  }
   if (node.endpoint === LINK_ENDPOINT && node.linkUpAt === null)
     return node.linkDownAt === null
       ? 'It has no link yet: start it (souk-node start).'
@@ -118,36 +151,6 @@ function whyNotOffered({ state, reason, model }: OfferStanding): string | null {
   return `${reason ?? 'it waits for its probe calls.'} To do: see what it answers (souk-node selftest); it is probed again every few minutes and on every start.`
 }
 
-/** What takes calls from a live offer of a node that serves. */
-function whyLess(standing: OfferStanding, now: Instant): string[] {
-  const { offer, model } = standing
-  const isOpen = offer.breaker === 'open' && (offer.breakerUntil ?? 0) > now
-  const [failing, full] = [offer.breaker !== 'closed', offer.inFlight >= offer.concurrencyMax]
-  const why = [
-    isOpen
-      ? `too many of its last calls failed, so it is left alone until ${new Date(offer.breakerUntil ?? now).toISOString()}. To do: look into its log, and try it (souk-node selftest).`
-      : failing
-        ? 'its last calls failed, so it gets one call at a time until one succeeds. To do: look into its log, and try it (souk-node selftest).'
-        : null,
-    !failing && offer.success !== null && offer.success < SUCCESS_FINE
-      ? `${percent(1 - offer.success)} of its last calls failed, and callers are sent where fewer do. To do: look into its log.`
-      : null,
-    full
-      ? `all of its places are taken (${offer.inFlight} of ${offer.concurrencyMax}). To do: offer more at the same time, if the machine carries it.`
-      : null,
-    whyTooDear(standing, now),
-  ]
-  return why.flatMap((sentence) => (sentence === null ? [] : [`${model.id}: ${sentence}`]))
-}
-
-function whyTooDear({ offer, model, rivals }: OfferStanding, now: Instant): string | null {
-  const dear = tooDear(offer, rivals, model.task, now)
-  return (
-    dear &&
-    `a call of ${dear.words} costs $${dear.here} here and $${dear.cheapest} at the cheapest, and above ${dear.capTimes} times the cheapest nobody is sent. To do: lower its prices (souk-node price shows what others ask).`
-  )
-}
-
 /** Nothing is wrong and yet nobody comes: said with the share it would get, because only that can be changed. */
 function whyIdle(serving: readonly OfferStanding[], { traffic, lastCallAt, now }: StatusFacts): string | null {
   if (traffic.hour.calls > 0 || serving.length === 0) return null
@@ -161,8 +164,3 @@ function whyIdle(serving: readonly OfferStanding[], { traffic, lastCallAt, now }
 
 /** models whose share is told */
 const SHARES_SHOWN = 3
-
-/** @example percent(0.373) // 'about 37 %' */
-const percent = (share: number): string =>
-  share > 0 && share < 0.01 ? 'less than 1 %' : `about ${Math.round(share * 100)} %`
-const withoutStop = (sentence: string): string => sentence.replace(/[.!?]$/, '')

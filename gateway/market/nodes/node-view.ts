@@ -1,10 +1,11 @@
 // A node as its operator sees it: every offer says in words why it gets no traffic, or nothing when it gets some. Pure.
 import { LINK_ENDPOINT } from '../../../protocol/link.ts'
 import { Assurance, NodeState, type NodeView, type OfferView } from '../../../protocol/node.ts'
+import { Continent } from '../../../protocol/routing.ts'
 import type { Instant } from '../../../protocol/units.ts'
 import type { NodeSummary } from './node-book.ts'
 import { toPricesView } from '../offers/price-range.ts'
-import { priceOf, type NodeRow, type OfferRow } from '../rows.ts'
+import { inFlightCapOf, parametersOf, priceOf, type NodeRow, type OfferRow } from '../rows.ts'
 
 export function toNodeView({ node, offers }: NodeSummary, now: Instant): NodeView {
   return {
@@ -17,6 +18,7 @@ export function toNodeView({ node, offers }: NodeSummary, now: Instant): NodeVie
     reason: isStopped(node) ? node.reason : (linkWords(node) ?? node.reason),
     ...(node.endpoint === LINK_ENDPOINT ? { link: linkTimes(node) } : {}),
     wireVersion: node.wireVersion,
+    region: Continent.safeParse(node.region).data ?? null,
     offers: offers.map(({ offer, model }) => toOfferView(offer, model.digest, now)),
     createdAt: new Date(node.createdAt).toISOString(),
   }
@@ -49,9 +51,22 @@ function toOfferView(offer: OfferRow, digest: string, now: Instant): OfferView {
     outputTokensMax: offer.outputTokensMax,
     concurrencyMax: offer.concurrencyMax,
     assurance: Assurance.parse(offer.assurance),
+    parameters: namesOf(offer),
+    continues: offer.continues === 1,
+    collectsData: offer.collectsData === null ? null : offer.collectsData === 1,
+    trust: shareOf(offer.trustPpm),
+    busyShare: shareOf(offer.busyPpm),
+    inFlightCap: inFlightCapOf(offer),
     driftPpm: offer.driftPpm,
   }
 }
+
+function namesOf(offer: OfferRow): string[] | null {
+  const known = parametersOf(offer)
+  return known && [...known]
+}
+
+const shareOf = (ppm: number | null): number | null => (ppm === null ? null : ppm / 1_000_000)
 
 function breakerWords(offer: OfferRow, now: Instant): string | null {
   if (offer.breaker === 'closed' || offer.breakerUntil === null || offer.breakerUntil <= now) return null

@@ -2,7 +2,7 @@
 // put it back. Its endpoint, its name, its key and its operator change only by a wallet's signature, elsewhere. Who asks about another's node is told that it
 // is not there. Also, for everybody, what a model costs. Mounted at /api.
 import { Hono, type Context } from 'hono'
-import { OffersRequest, SelftestRequest } from '../../../protocol/operator.ts'
+import { OffersRequest, SelftestRequest, type SanctionsReply } from '../../../protocol/operator.ts'
 import { isModelId, isNodeId, type AccountId, type NodeId } from '../../../protocol/units.ts'
 import { GatewayError, logError } from '../../core/errors.ts'
 import { readJson } from '../../core/json-body.ts'
@@ -19,10 +19,12 @@ import { createOfferBook, type OfferedNode } from '../offers/offer-book.ts'
 import { requireOffers, toOfferRow } from '../offers/offers.ts'
 import { priceRange } from '../offers/price-range.ts'
 import { reviewNode } from '../admission/review.ts'
+import { createSanctionBook } from './sanction-book.ts'
+import { toSanctionView } from './sanction-view.ts'
 import { selftest, type SelftestNeeds } from './selftest.ts'
 import { statusOf, type StatusNeeds } from './status-view.ts'
 
-export interface OperatorRoutesNeeds extends SelftestNeeds, Omit<StatusNeeds, 'frozen'> {
+export interface OperatorRoutesNeeds extends SelftestNeeds, Omit<StatusNeeds, 'frozen' | 'suspension' | 'served'> {
   readonly db: D1Database
   readonly nodeGuards: NodeGuards
   readonly accounts: (accountId: AccountId) => KeyInspector & { frozen(): Promise<{ readonly reason: string } | null> }
@@ -33,7 +35,16 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
   const book = createNodeBook(needs.db)
   const offerBook = createOfferBook(needs.db)
   const regions = createRegionBook(needs.db)
-  const statusNeeds = { ...needs, frozen: async (id: AccountId) => (await accounts(id).frozen())?.reason ?? null }
+  const sanctions = createSanctionBook(needs.db)
+  const statusNeeds: StatusNeeds = {
+    ...needs,
+    frozen: async (id) => (await accounts(id).frozen())?.reason ?? null,
+    suspension: async (id) => {
+      const row = await sanctions.suspension(id)
+      return row && toSanctionView(row)
+    },
+    served: (id) => nodeGuards(id).servedAttempts(),
+  }
 
   const look = async (id: NodeId): Promise<OfferedNode> => {
     const found = await offerBook.look(id)
@@ -76,6 +87,10 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
       .get('/nodes/:id/status', async (c) => {
         const record = await findOwn(c)
         return c.json(await statusOf(statusNeeds, record, (work) => c.executionCtx.waitUntil(work)))
+      })
+      .get('/nodes/:id/sanctions', async (c) => {
+        const { id } = await findOwn(c)
+        return c.json({ data: (await sanctions.list(id)).map(toSanctionView) } satisfies SanctionsReply)
       })
       .put('/nodes/:id/offers', async (c) => {
         const { id, node } = await findOwn(c, { forAdmins: false })

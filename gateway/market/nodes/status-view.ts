@@ -1,10 +1,18 @@
 // One look at everything about a node (flow): its rows, what calls see of its rivals, its traffic, its operator's standing. What is read here is judged by
 // node-status.ts; nothing is decided or written, so it may be asked as often as anybody likes.
 import { Task } from '../../../protocol/model.ts'
-import type { NodeStatusView, Traffic } from '../../../protocol/operator.ts'
+import type {
+  NodeStatusView,
+  OfferHealthView,
+  ProbationView,
+  SanctionView,
+  Traffic,
+} from '../../../protocol/operator.ts'
 import { ModelState } from '../../../protocol/publish.ts'
 import type { AccountId, Instant, NodeId } from '../../../protocol/units.ts'
 import type { Clock } from '../../core/clock.ts'
+import { PROBATION, vestsFrom } from '../admission/vesting.ts'
+import { readWindows } from '../health/windows.ts'
 import type { Market } from '../market-port.ts'
 import { noticesOf, reasonsOf, type OfferStanding } from './node-status.ts'
 import { toNodeView } from './node-view.ts'
@@ -28,6 +36,10 @@ export interface StatusNeeds {
   readonly traffic: TrafficOf
   /** why an account is frozen; null when it is not */
   readonly frozen: (accountId: AccountId) => Promise<string | null>
+  /** of a node that is suspended: why; null when nobody wrote it down */
+  readonly suspension: (nodeId: NodeId) => Promise<SanctionView | null>
+  /** attempts a node has served, as its guard counts them */
+  readonly served: (nodeId: NodeId) => Promise<number>
   readonly clock: Clock
 }
 
@@ -41,22 +53,39 @@ export async function statusOf(
 ): Promise<NodeStatusView> {
   const { node, offers } = record
   const now = needs.clock()
-  const [market, { lastCallAt, hour, day, month }, frozen] = await Promise.all([
+  const id = asNodeId(node.id)
+  const [market, { lastCallAt, hour, day, month }, frozen, probation, suspension] = await Promise.all([
     Promise.all(offers.map((offered) => standingOf(needs, node, offered, background))),
-    needs.traffic(asNodeId(node.id), now),
+    needs.traffic(id, now),
     needs.frozen(asAccountId(node.operatorAccountId)),
+    node.state === 'probation' ? probationOf(needs, id, now) : null,
+    node.state === 'suspended' ? needs.suspension(id) : null,
   ])
   const traffic = { hour, day, month }
-  const facts = { node, offers: market.map(({ standing }) => standing), traffic, lastCallAt, frozen, now }
+  const standings = market.map(({ standing }) => standing)
+  const facts = { node, offers: standings, traffic, lastCallAt, frozen, probation, suspension, now }
   return {
     node: toNodeView(record, now),
     reasons: reasonsOf(facts),
-    health: facts.offers.filter(({ state }) => state !== 'paused').map(healthOf),
+    health: standings.filter(({ state }) => state !== 'paused').map((standing) => healthOf(standing, now)),
     traffic,
     lastCallAt: lastCallAt === null ? null : new Date(lastCallAt).toISOString(),
     prices: market.flatMap(({ standing, prices }) => (standing.state === 'paused' ? [] : [prices])),
     notices: noticesOf(facts),
+    probation,
+    suspension,
     at: new Date(now).toISOString(),
+  }
+}
+
+async function probationOf({ served }: StatusNeeds, id: NodeId, now: Instant): Promise<ProbationView> {
+  const { shareBps, at } = vestsFrom(now)
+  return {
+    // A guard that does not answer keeps nobody from reading the rest.
+    served: await served(id).catch(() => null),
+    attempts: PROBATION.attempts,
+    waitingShare: shareBps / 10_000,
+    until: new Date(at).toISOString(),
   }
 }
 
@@ -75,6 +104,7 @@ async function standingOf(
     state: isPaused ? 'paused' : offer.state === 'live' ? 'live' : 'pending',
     reason: offer.reason,
     model: { ...model, task: Task.parse(model.task), state: ModelState.parse(model.state) },
+    collectsData: offer.collectsData === null ? null : offer.collectsData === 1,
     rivals: live.filter(({ nodeId }) => nodeId !== node.id),
   }
   const others = live.filter(({ operatorAccountId }) => operatorAccountId !== node.operatorAccountId)
@@ -85,7 +115,8 @@ async function standingOf(
   return { standing, prices }
 }
 
-function healthOf({ offer, model }: OfferStanding): NodeStatusView['health'][number] {
-  const { breaker, success, firstTokenMs, unitsPerSecond, inFlight } = offer
-  return { model: model.id, breaker, success, firstTokenMs, unitsPerSecond, inFlight }
+function healthOf({ offer, model }: OfferStanding, now: Instant): OfferHealthView {
+  const { breaker, success, firstTokenMs, unitsPerSecond, inFlight, inFlightCap, busyShare, trust } = offer
+  const known = { success, firstTokenMs, unitsPerSecond, inFlight, inFlightCap, busyShare, trust }
+  return { model: model.id, breaker, ...known, windows: readWindows(offer.windows, now) }
 }

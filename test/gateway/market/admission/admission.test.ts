@@ -246,7 +246,7 @@ describe('a node under review', () => {
   it('is let in by the cron once it behaves', async () => {
     const { id } = await registered({ challenge: () => new Response('', { status: 500 }) })
     node.bad = {}
-    await env.DB.prepare("UPDATE nodes SET state = 'suspended' WHERE id <> ?").bind(id).run()
+    await env.DB.prepare("UPDATE nodes SET state = 'revoked' WHERE id <> ?").bind(id).run()
     await app.cron()
     expect(await app.node(id)).toMatchObject({ state: 'probation' })
   })

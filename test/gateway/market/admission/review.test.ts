@@ -17,6 +17,8 @@ describe('a node', () => {
     await app.publish()
   })
   beforeEach(async () => {
+    // The operator of a suspended node brings in no other one.
+    await env.DB.prepare("UPDATE nodes SET state = 'revoked' WHERE state = 'suspended'").run()
     node = await createFakeNode(app.now)
     app.connect(node)
   })

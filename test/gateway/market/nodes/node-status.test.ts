@@ -6,6 +6,7 @@ import {
   type OfferStanding,
   type StatusFacts,
 } from '../../../../gateway/market/nodes/node-status.ts'
+import { PARAMETERS, type Parameter } from '../../../../protocol/routing.ts'
 import { instant, type NodeId } from '../../../../protocol/units.ts'
 import { anOffer } from '../builders.ts'
 
@@ -13,12 +14,15 @@ const NOW = instant(Date.UTC(2030, 0, 2))
 const none = { calls: 0, errors: 0, inputTokens: 0, outputTokens: 0, tensorBytes: 0, earned: '0.000000000' }
 const some = { ...none, calls: 3 }
 
+const aRival = (over: Parameters<typeof anOffer>[0] = {}) =>
+  anOffer({ nodeId: 'node_bbbbbbbbbbbbbbbb' as NodeId, ...over }) // of an id's form
 const aStanding = (over: Partial<OfferStanding> = {}, offer: Parameters<typeof anOffer>[0] = {}): OfferStanding => ({
-  offer: anOffer(offer),
+  offer: anOffer({ parameters: new Set(PARAMETERS), region: 'EU', ...offer }),
   state: 'live',
   reason: null,
   model: { id: 'maker/chat', task: 'chat', state: 'active', reason: null, replacedBy: null },
-  rivals: [anOffer({ nodeId: 'node_bbbbbbbbbbbbbbbb' as NodeId })], // of an id's form
+  collectsData: null,
+  rivals: [aRival()],
   ...over,
 })
 
@@ -37,10 +41,21 @@ const facts = (over: Partial<StatusFacts> = {}, node: Partial<StatusFacts['node'
   traffic: { hour: some, day: some, month: some },
   lastCallAt: instant(NOW - 60_000),
   frozen: null,
+  probation: null,
+  suspension: null,
   now: NOW,
   ...over,
 })
 const model = (over: Partial<OfferStanding['model']>) => ({ ...aStanding().model, ...over })
+const suspension = {
+  what: 'suspended',
+  by: 'audit',
+  reason: 'Its answers were wrong.',
+  evidence: { wrong: 7, asked: 12, models: ['not told'] },
+  at: '2030-01-01T00:00:00.000Z',
+} as const
+const probation = { served: 13, attempts: 20, waitingShare: 0.5, until: '2030-01-10T00:00:00.000Z' }
+const without = (...missing: Parameter[]) => new Set(PARAMETERS.filter((name) => !missing.includes(name)))
 const link = { endpoint: 'link', linkUpAt: 1 }
 
 describe('why a node gets no traffic, or less than it could', () => {
@@ -52,8 +67,27 @@ describe('why a node gets no traffic, or less than it could', () => {
 
   it.each<[string, StatusFacts, string[]]>([
     ['revoked', facts({}, { state: 'revoked' }), ['took its authorisation back', 'souk-node register']],
-    ['suspended', facts({}, { state: 'suspended', reason: 'An audit failed.' }), ['An audit failed.', 'write to it']],
+    [
+      'suspended',
+      facts({}, { state: 'suspended', reason: 'An audit failed.' }),
+      ['It is suspended: An audit failed. It is', 'write to the house'],
+    ],
+    [
+      'suspended by audits, with when and what was found',
+      facts({ suspension }, { state: 'suspended', reason: suspension.reason }),
+      [
+        'since 2030-01-01T00:00:00.000Z by audits: Its answers were wrong (wrong 7, asked 12).',
+        'no other node meanwhile',
+        'To do: mend',
+        'lets it in again, in probation',
+      ],
+    ],
     ['draining', facts({}, { state: 'draining', reason: 'x' }), ['draining', 'souk-node drain --undo']],
+    [
+      'draining with calls under way',
+      facts({ offers: [aStanding({}, { inFlight: 2 }), aStanding({}, { inFlight: 1 })] }, { state: 'draining' }),
+      ['no new calls (3 are still under way)'],
+    ],
     ['never linked', facts({}, { ...link, linkUpAt: null }), ['no link yet', 'souk-node start']],
     [
       'its link gone',
@@ -66,6 +100,16 @@ describe('why a node gets no traffic, or less than it could', () => {
       ['could not be reached', 'https://node.example.com', 'souk-node doctor'],
     ],
     ['in probation', facts({}, { state: 'probation' }), ['about 20 %', 'nothing to do']],
+    [
+      'in probation, of which its guard knows more',
+      facts({ probation }, { state: 'probation' }),
+      ['50 % of what it earns now can be spent from 2030-01-10 on', 'served 20 calls well, and 13 are done'],
+    ],
+    [
+      'in probation, its guard away',
+      facts({ probation: { ...probation, served: null } }, { state: 'probation' }),
+      ['served 20 calls well.'],
+    ],
     ['without offers', facts({ offers: [aStanding({ state: 'paused' })] }), ['no model', 'souk-node models add']],
     [
       'unprobed',
@@ -106,6 +150,36 @@ describe('why a node gets no traffic, or less than it could', () => {
       ['1,000 tokens in and 500 out costs $0.03015 here and $0.015 at the cheapest', '2 times', 'souk-node price'],
     ],
     [
+      'refusing as busy',
+      facts({ offers: [aStanding({}, { busyShare: 0.051 })] }),
+      ['refused about 5 % of its last calls as busy.', 'concurrencyMax', 'queueMax'],
+    ],
+    [
+      'refusing as busy, and held back for it',
+      facts({ offers: [aStanding({}, { busyShare: 0.4, inFlightCap: 2, inFlight: 2 })] }),
+      ['about 40 %', 'at most 2 at the same time and not the 4 it offers'],
+    ],
+    [
+      'held back because it queues',
+      facts({ offers: [aStanding({}, { inFlightCap: 3 })] }),
+      ['come late', 'at most 3 at the same time and not the 4', 'forgotten within twenty minutes'],
+    ],
+    [
+      'late beside the others',
+      facts({ offers: [aStanding({}, { firstTokenMs: 201 })] }),
+      ['begin after 201 ms', 'half the others within 100 ms', 'souk-node bench'],
+    ],
+    [
+      'slow beside the others',
+      facts({ offers: [aStanding({}, { unitsPerSecond: 24.9 })] }),
+      ['gives 25 units a second', 'half of the others 50 or more', 'souk-node bench'],
+    ],
+    [
+      'distrusted by audits',
+      facts({ offers: [aStanding({}, { trust: 0.4 })] }),
+      ['to about 40 %', 'GET /api/nodes/node_aaaaaaaaaaaaaaaa/audits', 'souk-node doctor'],
+    ],
+    [
       'not asked',
       facts({ traffic: { hour: none, day: some, month: some } }),
       ['No call has come since 2030-01-01T23:59:00.000Z', 'about 50 % of those for maker/chat', 'lower prices'],
@@ -123,6 +197,11 @@ describe('why a node gets no traffic, or less than it could', () => {
 
   it.each<[string, StatusFacts]>([
     ['95 % of its calls well done', facts({ offers: [aStanding({}, { success: 0.95 })] })],
+    ['5 % refused as busy', facts({ offers: [aStanding({}, { busyShare: 0.05 })] })],
+    ['twice as late as the others', facts({ offers: [aStanding({}, { firstTokenMs: 200 })] })],
+    ['half as fast', facts({ offers: [aStanding({}, { unitsPerSecond: 25 })] })],
+    ['nobody to be late or slow beside', facts({ offers: [aStanding({ rivals: [] }, { firstTokenMs: 9_000 })] })],
+    ['95 % of the trust of audits', facts({ offers: [aStanding({}, { trust: 0.95 })] })],
     ['a place free', facts({ offers: [aStanding({}, { inFlight: 3 })] })],
     ['at twice the cheapest', facts({ offers: [aStanding({}, { usd: '20' })] })],
     [
@@ -165,10 +244,60 @@ describe('what an operator should know besides', () => {
     ],
     ['an older wire', facts({}, { wireVersion: 1 }), ['version 1', 'until version 3', 'update']],
     ['a frozen account', facts({ frozen: 'A chargeback.' }), ['frozen (A chargeback)', 'goes on earning']],
+    [
+      'that it is not asked where pinned nodes are wanted',
+      facts({ offers: [aStanding({}, { assurance: 'declared' })] }),
+      ['declared and not pinned', 'To do: nothing, or'],
+    ],
+    [
+      'that nobody said whether prompts are kept',
+      facts({ offers: [aStanding({}, { collectsData: true })] }),
+      ['does not say whether prompts are kept', '"collectsData": false'],
+    ],
+    [
+      'that it keeps prompts, as it says',
+      facts({ offers: [aStanding({ collectsData: true }, { collectsData: true })] }),
+      ['says that prompts are kept', 'To do: nothing'],
+    ],
+    [
+      'one field that it does not honour',
+      facts({ offers: [aStanding({}, { parameters: without('top_k') })] }),
+      ['does not honour top_k, so calls that require it'],
+    ],
+    [
+      'several of them',
+      facts({ offers: [aStanding({}, { parameters: without('n', 'seed') })] }),
+      ['does not honour seed, n, so calls that require them'],
+    ],
+    ['a program that names none', facts({ offers: [aStanding({}, { parameters: null })] }), ['update its program']],
+    [
+      'that nobody knows where it stands, where that is known of others',
+      facts({ offers: [aStanding({ rivals: [aRival({ region: 'AS' })] }, { region: null })] }),
+      ['not known on which continent', 'To do:'],
+    ],
   ])('%s', (_, given, words) => {
     const notices = noticesOf(given)
     expect(notices).toHaveLength(1)
     for (const word of words) expect(notices[0]).toContain(word)
+  })
+
+  it.each<[string, StatusFacts]>([
+    ['where nobody stands, nobody having said it', facts({ offers: [aStanding({}, { region: null })] })],
+    [
+      'fields of chats, of vectors that say theirs',
+      facts({ offers: [aStanding({ model: model({ task: 'embeddings' }) }, { parameters: new Set(['dimensions']) })] }),
+    ],
+    [
+      'fields of chats, of a graph',
+      facts({ offers: [aStanding({ model: model({ task: 'tensors' }) }, { parameters: new Set() })] }),
+    ],
+    [
+      'wishes, of what is not served now',
+      facts({ offers: [aStanding({ state: 'paused' }, { assurance: 'declared', parameters: null })] }),
+    ],
+    ['wishes, while it serves nobody', facts({ offers: [aStanding({}, { parameters: null })] }, { state: 'draining' })],
+  ])('is not %s', (_, given) => {
+    expect(noticesOf(given)).toEqual([])
   })
 
   it('is not a deprecated model that its operator offers no more', () => {

@@ -213,7 +213,7 @@ describe('registration', () => {
     const others = JSON.stringify(Array.from({ length: 49 }, (_, i) => i))
     const insert = env.DB.prepare(
       `INSERT INTO nodes (id, name, operator_account_id, operator_address, node_key, settlement_key, endpoint, state, created_at)
-       SELECT 'node_' || value, 'x', ?, ?, 'key' || value, '', 'https://x.example.com', 'suspended', 0 FROM json_each(?)`,
+       SELECT 'node_' || value, 'x', ?, ?, 'key' || value, '', 'https://x.example.com', 'active', 0 FROM json_each(?)`,
     )
     await insert.bind(crowd, wallet.address, others).run()
     expect((await register({ operator: wallet.address }, { wallet }, crowd)).status).toBe(201)

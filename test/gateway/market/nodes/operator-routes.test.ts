@@ -20,6 +20,8 @@ beforeAll(async () => {
 afterAll(() => void vi.useRealTimers())
 beforeEach(async () => {
   await env.DB.prepare(`UPDATE offers SET state = 'paused'`).run()
+  // The operator of a suspended node brings in no other one.
+  await env.DB.prepare(`UPDATE nodes SET state = 'revoked' WHERE state = 'suspended'`).run()
   node = await house.aNode()
 })
 

@@ -4,8 +4,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { createSanctions } from '../../../../gateway/market/nodes/sanctions.ts'
 import type { SanctionCause, Sanctions } from '../../../../gateway/market/nodes/sanction-port.ts'
 import type { NodeGuards } from '../../../../gateway/market/guard/node-guard.ts'
+import { SIGN_IN } from '../../../../gateway/core/limits.ts'
 import { LINK_CLOSE } from '../../../../protocol/link.ts'
 import type { NodeView } from '../../../../protocol/node.ts'
+import { NodeStatusView, SanctionsReply } from '../../../../protocol/operator.ts'
 import type { CallId, NodeId } from '../../../../protocol/units.ts'
 import { aReport, CHAT_MODEL, OPERATOR, STRANGER } from '../builders.ts'
 import { createFakeNode, type FakeNode } from '../fake-node.ts'
@@ -122,7 +124,7 @@ describe('the operator of a suspended node', () => {
     const other = await createFakeNode(house.now)
     const refused = await register(other)
     expect([refused.status, refused.body.error?.code]).toEqual([403, 'forbidden'])
-    expect(refused.body.error?.message).toContain(FOUND.reason)
+    expect(refused.body.error?.message).toContain('(Its answers were not those of the model)')
     await sanctions.reinstate(node.id, MENDED)
     expect((await register(other)).status).toBe(201)
   })
@@ -192,5 +194,77 @@ describe('a reinstatement', () => {
     expect(await sanctions.reinstate(node.id, MENDED)).toBe(false)
     expect(await house.needs.nodeGuards(node.id).servedAttempts()).toBe(3)
     expect(await rows()).toEqual([])
+  })
+})
+
+describe('what an operator reads of it', () => {
+  const look = async () => NodeStatusView.parse((await house.byNode(node, 'GET', 'status')).body)
+  const list = async () => SanctionsReply.parse((await house.byNode(node, 'GET', 'sanctions')).body).data
+
+  it('is why, since when and by what it was decided, and afterwards how far its probation is', async () => {
+    await serve(4)
+    expect((await look()).probation).toMatchObject({ served: 4, attempts: 20, waitingShare: 0.5 })
+    await sanctions.suspend(node.id, FOUND)
+    const stopped = await look()
+    expect(stopped).toMatchObject({ probation: null, suspension: { by: 'audit', evidence: { wrong: 7, asked: 12 } } })
+    expect(stopped.reasons).toEqual([expect.stringContaining('(wrong 7, asked 12)')])
+    house.later(1_000)
+    await sanctions.reinstate(node.id, MENDED)
+    expect(await look()).toMatchObject({ probation: { served: 0 }, suspension: null })
+    expect(await list()).toMatchObject([
+      { what: 'reinstated', by: 'house', reason: MENDED.reason, at: new Date(house.now()).toISOString() },
+      { what: 'suspended', by: 'audit', reason: FOUND.reason, evidence: { wrong: 7, asked: 12 } },
+    ])
+  })
+
+  it('is nobody else’s to read, but for an admin', async () => {
+    const ask = (as: Parameters<OperatorHouse['send']>[2]) =>
+      house.send<Refusal>('GET', `/api/nodes/${node.id}/sanctions`, as)
+    expect((await ask({ account: STRANGER })).status).toBe(404)
+    expect((await ask({})).status).toBe(401)
+    expect((await ask({ account: STRANGER, admin: true })).status).toBe(200)
+    expect((await ask({ account: OPERATOR })).status).toBe(200)
+  })
+
+  it('is the state alone where a node was stopped before reasons were written down', async () => {
+    await env.DB.prepare(`UPDATE nodes SET state = 'suspended', reason = 'Old.' WHERE id = ?`).bind(node.id).run()
+    expect(await look()).toMatchObject({
+      suspension: null,
+      reasons: [expect.stringContaining('It is suspended: Old.')],
+    })
+  })
+})
+
+describe('an admin', () => {
+  const post = (what: string, over: object = {}, id: string = node.id) =>
+    house.send<NodeView & Refusal>('POST', `/api/admin/nodes/${id}/${what}`, {
+      account: STRANGER,
+      admin: true,
+      body: { reason: 'Its owner asked for it.' },
+      ...over,
+    })
+
+  it('stops a node and lets it in again, each once', async () => {
+    expect((await post('suspend')).body).toMatchObject({ state: 'suspended', reason: 'Its owner asked for it.' })
+    expect((await post('suspend')).body.error).toMatchObject({ code: 'conflict' })
+    expect((await post('reinstate')).body).toMatchObject({ state: 'probation', reason: null })
+    expect((await post('reinstate')).status).toBe(409)
+    expect((await rows()).map(({ what, by, evidence }) => [what, by, evidence])).toEqual([
+      ['suspended', 'house', `{"admin":"${STRANGER}"}`],
+      ['reinstated', 'house', `{"admin":"${STRANGER}"}`],
+    ])
+  })
+
+  it.each<[string, object, number]>([
+    ['who is none', { admin: false }, 403],
+    ['whose sign-in is old', { signedInAgo: SIGN_IN.freshMs + 1 }, 401],
+    ['without a reason', { body: { reason: ' ' } }, 400],
+  ])('%s is refused', async (_, over, status) => {
+    for (const what of ['suspend', 'reinstate']) expect((await post(what, over)).status).toBe(status)
+    expect(await rows()).toEqual([])
+  })
+
+  it.each(['node_0000000000000000', 'x'])('finds no node %s', async (id) => {
+    for (const what of ['suspend', 'reinstate']) expect((await post(what, {}, id)).status).toBe(404)
   })
 })
