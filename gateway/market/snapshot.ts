@@ -9,10 +9,11 @@ import type { ModelId } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError, logError } from '../core/errors.ts'
 import { SNAPSHOT } from '../core/limits.ts'
+import { prepared } from './choose/prepared.ts'
 import type { ModelOffers } from './market-port.ts'
 import { toOffer, toUnprobedModel, UNPROBED } from './rows.ts'
 
-/** offers read for one model; the cheapest ones come first */
+/** offers read for one model; the cheapest ones come first. A choice takes ten thousand, but reading and parsing them every few seconds would hold up the isolate's streams */
 const OFFERS_MAX = 500
 /** rows of the list of all models */
 const LIST_ROWS_MAX = 2_000
@@ -44,8 +45,11 @@ export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapsh
 
   const refresh = (modelId: ModelId): Promise<ModelOffers | null> => {
     const work = read.one(modelId).then((snapshot) => {
-      if (snapshot) keep(known, modelId, snapshot, KNOWN_MAX)
-      else {
+      if (snapshot) {
+        // Behind the call that found it old: else the next one would wait for it.
+        prepared(snapshot.offers)
+        keep(known, modelId, snapshot, KNOWN_MAX)
+      } else {
         known.delete(modelId)
         keep(unknown, modelId, clock(), UNKNOWN_MAX)
       }
