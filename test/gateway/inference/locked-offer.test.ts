@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { lockedOffer, type LockedOffer } from '../../../gateway/inference/locked-offer.ts'
 import type { Price } from '../../../protocol/price.ts'
-import { nanos, type ModelId, type NodeId } from '../../../protocol/units.ts'
+import { nanos } from '../../../protocol/units.ts'
 import { anOffer, aPrice } from '../../support/workers/builders.ts'
 
 const PARTS = ['inputPerMillion', 'outputPerMillion', 'cachedInputPerMillion', 'bytesPerMillion', 'perCall'] as const
-const all = (value: bigint): Price =>
-  aPrice(Object.fromEntries(PARTS.map((part) => [part, nanos(value)]))) // every part of a price
+const all = (value: bigint): Price => aPrice(Object.fromEntries(PARTS.map((part) => [part, nanos(value)]))) // every part of a price
 const lock = (over: Partial<LockedOffer> = {}): LockedOffer => ({
   nodeId: anOffer().nodeId,
   modelId: anOffer().modelId,
