@@ -6,8 +6,9 @@ import { ATTEMPT_MS } from './health/health.ts'
 import type { AttemptReport, LocalJudgement } from './market-port.ts'
 
 export const LOCAL_VIEW = {
-  /** ms a node fault keeps this isolate from asking again, unless nobody else is left */
+  /** ms a node fault keeps this isolate from asking again, unless nobody else is left; twice as long for the next ones, since what stands in the snapshot may be as old */
   doubtMs: 5_000,
+  doubtMsMax: 10_000,
   /** ms that a node may ask to be left alone: a longer Retry-After is cut */
   pauseMsMax: 300_000,
   /** models, and nodes of each, of which something is remembered */
@@ -19,6 +20,8 @@ interface Seen {
   /** when each began */
   readonly attempts: Map<string, Instant>
   brokenUntil: Instant | null
+  /** faults in a row; one that is over for longer than the longest doubt begins anew */
+  faults: number
   busyUntil: Instant | null
 }
 
@@ -28,7 +31,7 @@ export function createLocalView(clock: Clock) {
   const models = new Map<ModelId, Map<NodeId, Seen>>()
   const seenOf = (modelId: ModelId, nodeId: NodeId): Seen => {
     const nodes = models.get(modelId) ?? added(models, modelId, new Map<NodeId, Seen>(), LOCAL_VIEW.modelsMax)
-    const nothing = { attempts: new Map<string, Instant>(), brokenUntil: null, busyUntil: null }
+    const nothing = { attempts: new Map<string, Instant>(), brokenUntil: null, faults: 0, busyUntil: null }
     return nodes.get(nodeId) ?? added(nodes, nodeId, nothing, LOCAL_VIEW.nodesMax)
   }
   return {
@@ -40,7 +43,7 @@ export function createLocalView(clock: Clock) {
       for (const [nodeId, seen] of nodes) {
         const judgement = judged(seen, now)
         if (judgement) known.set(nodeId, judgement)
-        else nodes.delete(nodeId)
+        else if (!isRemembered(seen, now)) nodes.delete(nodeId)
       }
       if (nodes.size === 0) models.delete(modelId)
       return known
@@ -54,13 +57,22 @@ export function createLocalView(clock: Clock) {
       seen.attempts.delete(`${report.callId} ${report.attempt}`)
       if (report.retryAfterMs !== null)
         seen.busyUntil = instant(now + Math.min(Math.max(0, report.retryAfterMs), LOCAL_VIEW.pauseMsMax))
-      if (report.fault === 'node') seen.brokenUntil = instant(now + LOCAL_VIEW.doubtMs)
-      else if (report.outcome === 'served') seen.brokenUntil = null
+      if (report.fault === 'node') doubt(seen, now)
+      else if (report.outcome === 'served') Object.assign(seen, { brokenUntil: null, faults: 0 })
     },
   }
 }
 
-/** Null: nothing is known of it any more. */
+function doubt(seen: Seen, now: Instant): void {
+  seen.faults = isRemembered(seen, now) ? seen.faults + 1 : 1
+  const doubtMs = seen.faults === 1 ? LOCAL_VIEW.doubtMs : LOCAL_VIEW.doubtMsMax
+  seen.brokenUntil = instant(now + doubtMs)
+}
+
+const isRemembered = ({ brokenUntil }: Seen, now: Instant): boolean =>
+  brokenUntil !== null && now < brokenUntil + LOCAL_VIEW.doubtMsMax
+
+/** Null: nothing is known of it now. */
 function judged(seen: Seen, now: Instant): LocalJudgement | null {
   // They began in this order.
   for (const [attempt, since] of seen.attempts) {

@@ -28,6 +28,22 @@ describe('what an isolate has seen of nodes', () => {
     expect(seen()).toEqual({ inFlight: 0, brokenUntil: time + 5_000, busyUntil: null })
   })
 
+  it('doubts for five seconds, for ten the next times, and for five again when ten have passed without a fault', () => {
+    const doubtMs = (attempt: number) => {
+      view.ended(aReport({ ...FAILED, attempt }))
+      return (seen()?.brokenUntil ?? 0) - time
+    }
+    expect(doubtMs(0)).toBe(5_000)
+    time += 14_999
+    expect(seen()).toBeNull()
+    expect([doubtMs(1), doubtMs(2)]).toEqual([10_000, 10_000])
+    time += 20_000
+    expect(seen()).toBeNull()
+    expect(doubtMs(3)).toBe(5_000)
+    view.ended(aReport({ attempt: 4 }))
+    expect(doubtMs(5)).toBe(5_000)
+  })
+
   it('ends a doubt with an answer', () => {
     view.ended(aReport(FAILED))
     view.ended(aReport({ attempt: 1 }))
