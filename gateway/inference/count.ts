@@ -70,8 +70,19 @@ function addedOf(observed: Observed, { completion_tokens }: NodeUsageClaim): num
 const read = ({ delivered }: Observed, { prompt_tokens }: NodeUsageClaim): number =>
   delivered?.isInput ? Math.min(prompt_tokens, delivered.tokens) : 0
 
-/** True when the node says it produced more than was ordered: the relay stops there. */
-export function isOverOrder({ claim, most, delivered }: Observed): boolean {
+/**
+ * True when the node says it produced more than was ordered, and its bytes may be as many tokens: the relay stops there. A claim that cannot be is a lie
+ * about the bill, and must not cut an answer short.
+ */
+export function isOverOrder({
+  claim,
+  most,
+  delivered,
+  outputBytes,
+  repeatedBytes = 0,
+  bytesPerTokenMin,
+}: Observed): boolean {
   const before = delivered?.isInput ? delivered.tokens : 0
-  return claim !== null && claim.completion_tokens > Number(most.outputTokens) - before
+  if (!claim || claim.completion_tokens <= Number(most.outputTokens) - before) return false
+  return claim.completion_tokens <= Math.ceil((outputBytes + repeatedBytes) / bytesPerTokenMin)
 }

@@ -21,7 +21,10 @@ export function generationView(callId: CallId, call: RecordedCall) {
       cost: toUsd(call.chargeNanos),
     },
     hold: toUsd(call.holdNanos),
-    legs: call.legs.map(({ party, role, amountNanos }) => ({ party, role, amount: toUsd(amountNanos) })),
+    legs: call.legs.map(({ party, role, amountNanos, node }) => ({
+      ...{ party, role, amount: toUsd(amountNanos) },
+      ...(node && { node }),
+    })),
     startedAt: new Date(call.startedAt).toISOString(),
     firstTokenAt: call.firstTokenAt === null ? null : new Date(call.firstTokenAt).toISOString(),
     endedAt: new Date(call.endedAt).toISOString(),

@@ -7,13 +7,16 @@ import { AttemptFailure } from './failure.ts'
 import type { Background } from './order.ts'
 import type { Watch } from './watch.ts'
 
-/** ms after the end of the last choice in which a node may still say its usage and its receipt, if it does not end its answer */
-const LAST_WORD_MS = 1_000
+/** When nothing of an answer is missing any more: a broken connection or nonsense behind that is its end, and silence soon is. */
+interface Whole {
+  isWhole(): boolean
+  /** ms of {@link CallTimeouts} */
+  readonly lastWordMs: number
+}
 
 /**
  * Yields a node's events until `[DONE]` or the end of its answer; whether the answer was complete is the reader's to judge. Comments and events of
  * other names are skipped. An event that is none of ours ends the answer as a failure: what was lost with it nobody knows.
- * @param isWhole whether nothing of the answer is missing: then a broken connection or nonsense behind it is its end, and silence soon is
  * @param bytesOrdered what an answer of all that was ordered may have; a short one may have as much as any other answer
  * @throws AttemptFailure when the connection breaks, the answer overflows or is nonsense; the watch's reason when that fired
  */
@@ -22,11 +25,11 @@ export async function* nodeChatEvents(
   watch: Watch,
   background: Background,
   bytesOrdered: number,
-  isWhole: () => boolean = () => false,
+  whole: Whole,
 ): AsyncGenerator<NodeChatEvent> {
   const decoder = new SseDecoder(LIMITS.nodeEventBytes)
   const bytesMax = Math.max(LIMITS.nodeAnswerBytes, bytesOrdered)
-  const body = boundedBody(response, watch, bytesMax, background, isWhole)
+  const body = boundedBody(response, watch, bytesMax, background, whole)
   try {
     for await (const bytes of body) {
       for (const event of decode(decoder, bytes)) {
@@ -36,7 +39,7 @@ export async function* nodeChatEvents(
       }
     }
   } catch (error) {
-    if (!isWhole() || watch.signal.aborted) throw error
+    if (!whole.isWhole() || watch.signal.aborted) throw error
   }
 }
 
@@ -70,7 +73,7 @@ async function* boundedBody(
   watch: Watch,
   bytesMax: number,
   background?: Background,
-  isWhole: () => boolean = () => false,
+  whole?: Whole,
 ): AsyncGenerator<Uint8Array> {
   if (!response.body) return
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
@@ -80,7 +83,7 @@ async function* boundedBody(
   try {
     for (;;) {
       const read = watch.race(readOrBreak(reader, watch))
-      if (isWhole()) lastWord ??= new LastWord()
+      if (whole?.isWhole()) lastWord ??= new LastWord(whole.lastWordMs)
       const { done, value } = lastWord ? await lastWord.orSilence(read) : await read
       if (lastWord?.isOver) return
       isDone = done
@@ -101,13 +104,19 @@ async function* boundedBody(
 /** What a node still says when its answer is whole, for as long as that may take. */
 class LastWord {
   isOver = false
-  #timer: ReturnType<typeof setTimeout> | undefined
-  readonly #silence = new Promise<{ done: true; value: undefined }>((resolve) => {
+  readonly #timer: ReturnType<typeof setTimeout>
+  readonly #silence: Promise<{ done: true; value: undefined }>
+
+  constructor(ms: number) {
+    let resolve: (end: { done: true; value: undefined }) => void = () => undefined
+    this.#silence = new Promise((settle) => {
+      resolve = settle
+    })
     this.#timer = setTimeout(() => {
       this.isOver = true
       resolve({ done: true, value: undefined })
-    }, LAST_WORD_MS)
-  })
+    }, ms)
+  }
 
   orSilence<T>(read: Promise<T>): Promise<T | { done: true; value: undefined }> {
     read.catch(() => undefined) // whoever waits no longer does not hear of it
@@ -122,13 +131,21 @@ class LastWord {
 async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
   const timer = setTimeout(() => void reader.cancel().catch(() => undefined), DRAIN_MS)
   try {
-    while (!(await reader.read()).done);
+    for (let bytes = 0; bytes <= DRAIN_BYTES;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      bytes += value.byteLength
+    }
+    await reader.cancel()
   } catch {
     // The node cut what nobody was waiting for.
   } finally {
     clearTimeout(timer)
   }
 }
+
+/** bytes that may come in that time: who sends more is not about to end */
+const DRAIN_BYTES = 65_536
 
 /** ms a node has to end its answer after `[DONE]` */
 const DRAIN_MS = 1_000
