@@ -22,8 +22,8 @@ export interface CalledOffer {
 export interface CallsSince {
   /** that ended since, at most {@link COUNTED_MAX} of each book */
   readonly calls: number
-  /** when those of the last minute began */
-  readonly starts: readonly Instant[]
+  /** that began in the last minute */
+  readonly lastMinute: number
 }
 
 /** Nobody is told of more: an offer is audited long before. */
@@ -59,9 +59,21 @@ export function createAuditTraffic(books: readonly D1Database[]) {
       const rows = read.flatMap(({ results }) => results)
       return offers.map((_, i) => {
         const own = rows.filter(({ at }) => at === i)
-        const starts = own.flatMap(({ starts: list }) => JSON.parse(list) as number[]) // written by the query itself
-        return { calls: own.reduce((sum, { calls }) => sum + calls, 0), starts: starts.map(instant) }
+        const sum = (of: (row: SinceRow) => number) => own.reduce((all, row) => all + of(row), 0)
+        return { calls: sum(({ calls }) => calls), lastMinute: sum(({ lastMinute }) => lastMinute) }
       })
+    },
+
+    /** When its last calls began that have ended, newest first. */
+    async lastStarts({ nodeId, modelId }: CalledOffer, rows: number): Promise<Instant[]> {
+      const read = await Promise.all(
+        books.map((book) => book.prepare(LAST).bind(nodeId, modelId, rows).all<{ at: number }>()),
+      )
+      const all = read.flatMap(({ results }) => results.map(({ at }) => at))
+      return all
+        .sort((a, b) => b - a)
+        .slice(0, rows)
+        .map(instant)
     },
 
     /** What callers were charged in the clock hours from `from` on. */
@@ -77,13 +89,15 @@ const CALLED = `SELECT DISTINCT node_id AS nodeId, model_id AS modelId FROM roll
 
 /** By the node's index: a node is audited every hundred calls, so there are few of them since. */
 const SINCE = `
-  SELECT asked.key AS at, count(*) AS calls, json_group_array(started_at) FILTER (WHERE started_at > ?2) AS starts
+  SELECT asked.key AS at, count(*) AS calls, sum(started_at > ?2) AS lastMinute
   FROM json_each(?1) AS asked
   JOIN calls ON calls.rowid IN (
     SELECT rowid FROM calls AS own WHERE own.node_id = json_extract(asked.value, '$[0]')
       AND own.started_at > json_extract(asked.value, '$[2]') AND own.model_id = json_extract(asked.value, '$[1]')
     ORDER BY own.started_at DESC LIMIT ${COUNTED_MAX})
   GROUP BY asked.key`
+
+const LAST = `SELECT started_at AS at FROM calls WHERE node_id = ? AND model_id = ? ORDER BY started_at DESC LIMIT ?`
 
 const REVENUE = `SELECT CAST(coalesce(sum(charge_nanos), 0) AS TEXT) AS sum FROM rollups_hour WHERE hour >= ?`
 
@@ -94,6 +108,5 @@ interface CalledRow {
 interface SinceRow {
   readonly at: number
   readonly calls: number
-  /** JSON list of ms */
-  readonly starts: string
+  readonly lastMinute: number
 }

@@ -6,14 +6,15 @@ import type { Units } from '../../../protocol/price.ts'
 import { isForTicket, verifyReceipt } from '../../../protocol/receipt.ts'
 import type { Ticket } from '../../../protocol/ticket.ts'
 import { bytes, newCallId, tokens, type CallId, type Instant } from '../../../protocol/units.ts'
-import { orAborted, boundedJson } from '../../link/bounded.ts'
+import { boundedJson, orAborted } from '../../link/bounded.ts'
+import { LinkGone } from '../../link/node-link.ts'
 import { issueTicket, newTicketIds, pseudonymOf } from '../admission/ticket-order.ts'
 import { sealRef } from '../admission/ticket-ref.ts'
 import { wordsFor } from '../admission/node-failure.ts'
 import type { ProbeNeeds } from '../admission/probe.ts'
 import type { NodeGuards } from '../guard/node-guard.ts'
 import type { AttemptReport, Model, Offer } from '../market-port.ts'
-import type { AuditAnswer } from './compare.ts'
+import { areCountsApart, type AuditAnswer } from './compare.ts'
 import { auditAccount } from './disguise.ts'
 import type { Reading, ReadAnswer } from './read-answer.ts'
 
@@ -69,6 +70,8 @@ export async function ask(needs: AskNeeds, offer: Offer, model: Model, question:
       durationMs: clock() - startedAt,
       ...{ driftPpm: null, retryAfterMs: null, shape: null },
     })
+  // First the ticket: what goes wrong with it is nobody's fault but ours.
+  const { jws, ticket } = await ticketFor(needs, offer, model, id, question)
   await guard.attemptStarted(nodeId, model.id, id, 0)
   const whole = AbortSignal.timeout(ASK.totalMs)
   const first = new AbortController()
@@ -82,7 +85,6 @@ export async function ask(needs: AskNeeds, offer: Offer, model: Model, question:
   const isEnough = (characters: number): boolean =>
     (left ||= characters >= ASK.enoughCharacters || (characters > 0 && clock() - startedAt >= ASK.enoughMs))
   try {
-    const { jws, ticket } = await ticketFor(needs, offer, model, id, question)
     const { endpoint, wireVersion } = offer
     const request = { nodeId, endpoint, wireVersion, path: question.path, body: question.body, ticket: jws, signal }
     const response = await orAborted(needs.link.send(request), signal)
@@ -97,7 +99,8 @@ export async function ask(needs: AskNeeds, offer: Offer, model: Model, question:
     const isReceiptWrong = await isWrongReceipt(read, ticket, question)
     return { id, at: startedAt, answer: read.answer, units, isReceiptWrong }
   } catch (error) {
-    await report('provider_failed', 'node', 0)
+    const isAway = error instanceof LinkGone && !error.isLinked
+    await report(isAway ? 'no_provider' : 'provider_failed', isAway ? 'none' : 'node', 0)
     return { id, at: startedAt, answer: null, why: wordsFor(error) }
   } finally {
     clearTimeout(timer)
@@ -128,12 +131,19 @@ async function refusalOf(response: Response, signal: AbortSignal) {
   const code =
     said === 'busy' || response.status === 429
       ? ('provider_busy' as const)
-      : said === 'draining' || said === 'bad_request' || said === 'unsupported_parameter'
+      : said !== undefined && FAULTLESS.has(said)
         ? ('no_provider' as const)
         : ('provider_failed' as const)
   return { code, why: `It answered with status ${response.status}${said ? ` (${said})` : ''}.` }
 }
 const REFUSAL_BYTES_MAX = 8_192
+/** Of a request that we made up, a node may well say so. */
+const FAULTLESS: ReadonlySet<string> = new Set([
+  'draining',
+  'bad_request',
+  'unsupported_parameter',
+  'context_length_exceeded',
+])
 
 /** What it is paid for: its own counts as far as they can be, and the bytes that came. */
 function unitsOf({ answer, outputBytes }: ReadAnswer, question: Question, { manifest }: Model): Units {
@@ -168,5 +178,5 @@ async function isWrongReceipt(
   if (said.length !== made.length || made.some((hash, i) => said[i] !== hash)) return true
   // Two counts of the same node for the same answer are one.
   const counts = answer.kind === 'tensors' ? null : answer.counts
-  return counts !== null && (counts.inputTokens !== inputTokens || counts.outputTokens !== outputTokens)
+  return areCountsApart(counts, { inputTokens, outputTokens }, true)
 }

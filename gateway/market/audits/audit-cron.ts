@@ -4,6 +4,7 @@ import type { NodeGuards } from '../guard/node-guard.ts'
 import type { Sanctions } from '../nodes/sanction-port.ts'
 import type { ProbeNeeds } from '../admission/probe.ts'
 import { createAuditBook } from './audit-book.ts'
+import { createAuditPayBook } from './audit-day-book.ts'
 import { payAudits, type PayAudit } from './audit-pay.ts'
 import { createAuditRun, type AuditTraffic } from './audit-run.ts'
 import { createCanaryBook } from './canary-book.ts'
@@ -22,10 +23,11 @@ export interface AuditCronNeeds extends Omit<ProbeNeeds, 'probeMs' | 'config'> {
 
 export function createAuditCron(needs: AuditCronNeeds): () => Promise<void> {
   const { config, db } = needs
-  const book = createAuditBook(db)
+  const spending = createAuditPayBook(db)
   const run = createAuditRun({
     ...needs,
-    book,
+    book: createAuditBook(db),
+    spending,
     canaries: createCanaryBook(db),
     shapes: createShapeBook(db),
     traffic: needs.auditTraffic,
@@ -34,7 +36,7 @@ export function createAuditCron(needs: AuditCronNeeds): () => Promise<void> {
     wait: needs.wait ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms))),
   })
   return async () => {
-    await payAudits({ ...needs, book }).catch((error: unknown) => logError(error, null))
+    await payAudits({ ...needs, book: spending }).catch((error: unknown) => logError(error, null))
     await run()
   }
 }

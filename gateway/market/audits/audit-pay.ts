@@ -3,7 +3,7 @@
 import { instant, type AccountId, type Instant, type Nanos } from '../../../protocol/units.ts'
 import type { Clock } from '../../core/clock.ts'
 import { logError } from '../../core/errors.ts'
-import { DAY_MS, type AuditBook, type Owed } from './audit-book.ts'
+import { DAY_MS, type AuditPayBook, type Owed } from './audit-day-book.ts'
 
 /** The ledger's payment, handed in. @returns what moved: at most what the fees of this operator's other calls leave */
 export type PayAudit = (
@@ -12,7 +12,7 @@ export type PayAudit = (
 ) => Promise<{ readonly ok: true; readonly movedNanos: Nanos } | { readonly ok: false; readonly code: string }>
 
 export interface AuditPayNeeds {
-  readonly book: AuditBook
+  readonly book: AuditPayBook
   readonly payAudit: PayAudit
   readonly clock: Clock
 }

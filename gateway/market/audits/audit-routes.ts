@@ -8,7 +8,7 @@ import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { requireNodeKeeper, type KeyInspector } from '../../core/management.ts'
 import type { AppEnv } from '../../core/principal.ts'
-import { createAuditBook } from './audit-book.ts'
+import { createAuditViewBook } from './audit-day-book.ts'
 import { dayOf, startOfDay } from './audit-pay.ts'
 
 export interface AuditRoutesNeeds {
@@ -22,7 +22,7 @@ export interface AuditRoutesNeeds {
 const ROWS_MAX = 93
 
 export function createAuditRoutes({ db, accounts, clock }: AuditRoutesNeeds) {
-  const book = createAuditBook(db)
+  const book = createAuditViewBook(db)
   return new Hono<AppEnv>().get('/nodes/:id/audits', async (c) => {
     const nodeId = c.req.param('id')
     const keeper = await requireNodeKeeper(c, accounts, nodeId)

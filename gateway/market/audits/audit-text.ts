@@ -151,9 +151,9 @@ function contentOf({ path }: CallShape, texts: readonly string[]): TextAudit['co
   return { messages: texts.map((content, i) => ({ role: roleOf(i), content })) }
 }
 
-/** So many bytes in so many parts, the last of them the longest share. */
+/** So many bytes in so many parts, none of them nothing. */
 function divided(bytes: number, parts: number, random: Random): number[] {
-  const weights = Array.from({ length: parts }, (_, i) => 0.3 + random() + (i === parts - 1 ? 0.5 : 0))
+  const weights = Array.from({ length: parts }, () => 0.3 + random())
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const sizes = weights.map((weight) => Math.max(3, Math.floor((bytes * weight) / total)))
   const rest = bytes - sizes.reduce((sum, size) => sum + size, 0)

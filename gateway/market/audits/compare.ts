@@ -69,10 +69,14 @@ function textLikeness(a: TextAnswer, b: TextAnswer): Likeness {
   const shared = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length)
   // Early and late differences are not the same: a model of another kind parts at once, another rounding of the same one anywhere.
   if (shared < COMPARE.textAlike) return { what: 'text', isAlike: false, weight: (1 - shared) ** 2 }
-  if (areCountsApart(a.counts, b.counts)) return { what: 'usage', isAlike: false, weight: 1 }
-  const characters = a.choices.reduce((sum, { text }) => sum + text.length, 0)
+  // How much came out says something only of the very same text.
+  const isSame = a.choices.every(({ text }, i) => text === b.choices[i]?.text)
+  if (areCountsApart(a.counts, b.counts, isSame)) return { what: 'usage', isAlike: false, weight: 1 }
+  const characters = Math.min(charactersOf(a), charactersOf(b))
   return { what: 'text', isAlike: true, weight: Math.min(1, characters / COMPARE.tellingCharacters) * shared }
 }
+
+const charactersOf = ({ choices }: TextAnswer): number => choices.reduce((sum, { text }) => sum + text.length, 0)
 
 type Choice = TextAnswer['choices'][number]
 
@@ -92,7 +96,7 @@ function vectorLikeness(a: VectorAnswer, b: VectorAnswer): Likeness {
   const isAlike =
     a.vectors.length === b.vectors.length &&
     a.vectors.every((vector, i) => cosine(vector, b.vectors[i] ?? []) >= COMPARE.cosineAlike)
-  if (isAlike && areCountsApart(a.counts, b.counts)) return { what: 'usage', isAlike: false, weight: 1 }
+  if (isAlike && areCountsApart(a.counts, b.counts, true)) return { what: 'usage', isAlike: false, weight: 1 }
   return { what: 'vectors', isAlike, weight: 1 }
 }
 
@@ -109,10 +113,10 @@ export function cosine(a: readonly number[], b: readonly number[]): number {
   return left === 0 || right === 0 ? 0 : dot / Math.sqrt(left * right)
 }
 
-/** A node that gives no count says nothing of it here. */
-function areCountsApart(a: Counts | null, b: Counts | null): boolean {
+/** A node that gives no count says nothing of it here. @param isSameOutput else only what went in is compared */
+export function areCountsApart(a: Counts | null, b: Counts | null, isSameOutput: boolean): boolean {
   if (!a || !b) return false
   const apart = (x: number, y: number) =>
     Math.abs(x - y) > Math.max(COMPARE.countsApart, COMPARE.countsShare * Math.min(x, y))
-  return apart(a.inputTokens, b.inputTokens) || apart(a.outputTokens, b.outputTokens)
+  return apart(a.inputTokens, b.inputTokens) || (isSameOutput && apart(a.outputTokens, b.outputTokens))
 }

@@ -20,7 +20,7 @@ export interface ExamineNeeds extends AskNeeds {
   readonly canaries: ReturnType<typeof createCanaryBook>
   readonly sanctions: Sanctions
   readonly feeBps: number
-  /** waits until it is a node's turn, as its own traffic comes */
+  /** waits until a node would be called anyway, or a little; of the one that is due its turn has come */
   readonly turnOf: (target: Target) => Promise<void>
 }
 
