@@ -78,8 +78,8 @@ async function traffic(totalMs: number, apartMs: number): Promise<NodeId[][]> {
 
 it.each([
   ['a minute', 60_000, 3_000, 6],
-  // 60 calls: a trial by the doubling time-out, and as many by a snapshot of before
-  ['ten minutes', 600_000, 10_000, 12],
+  // three to open it, six trials by the doubling time-out, and each once more by a snapshot of before
+  ['ten minutes', 600_000, 10_000, 18],
 ])(
   'a node that was away for %s is asked again within thirty seconds',
   async (_, awayMs, apartMs, mostTrials) => {
