@@ -11,7 +11,6 @@ import { refusalOf, type Refusal } from './refusal.ts'
 import { turnsOf } from './turns.ts'
 import { judge } from './weights.ts'
 
-export { CHOOSE } from './policy.ts'
 export type { Explanation, RankInput }
 
 export interface Ranking {

@@ -32,6 +32,13 @@ describe('rank', () => {
     ['an output too small', anOffer({ nodeId: B, outputTokensMax: 9 }), { needsOutputTokens: 10 }, 'output'],
     ['a price above twice the cheapest', anOffer({ nodeId: B, usd: '20.01' }), {}, 'price'],
     ['exclusion by the caller', anOffer({ nodeId: B }), { excluded: new Set([B]) }, 'excluded'],
+    ['that its key may not use it', anOffer({ nodeId: B }), { permitted: new Set([A]) }, 'excluded'],
+    [
+      'that it asked to be left alone',
+      anOffer({ nodeId: B }),
+      { local: new Map([[B, { inFlight: 0, brokenUntil: null, busyUntil: instant(now + 1) }]]) },
+      'busy',
+    ],
   ])('leaves out %s and says so', (_, offer, extra, lost) => {
     const ranking = rank([anOffer({ nodeId: A, usd: '10' }), offer], { ...input, ...extra })
     expect(ranking.order).toEqual([A])

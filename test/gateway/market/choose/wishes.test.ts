@@ -117,6 +117,15 @@ describe('a wish', () => {
   })
 })
 
+it('tells the first wish that leaves an offer out, and a wish before what the call needs', () => {
+  const offer = anOffer({ nodeId: D, assurance: 'declared', firstTokenMs: null, contextTokens: 1, inFlight: 4 })
+  const told = (wishes: Wishes) => lostOf(rank([offer], { ...input, wishes, needsTokens: 2 }), D)
+  expect(told(wishing({ only: [A], max_latency: 1, require_pinned: true }))).toBe('only')
+  expect(told(wishing({ max_latency: 1, require_pinned: true }))).toBe('max_latency')
+  expect(told(wishing({ require_pinned: true }))).toBe('require_pinned')
+  expect(told(NO_WISHES)).toBe('context')
+})
+
 describe('the order of a caller', () => {
   const three = [A, B, C].map((nodeId) => anOffer({ nodeId, usd: nodeId === C ? '19' : '10' }))
 
