@@ -184,6 +184,8 @@ export const RULES: readonly string[] = [
   'gateway/inference/request-traits.ts',
   'gateway/inference/retry-after.ts',
   'gateway/inference/retry-budget.ts',
+  'gateway/inference/resume.ts',
+  'gateway/inference/seam.ts',
   'gateway/market/choose/choose.ts',
   'gateway/market/choose/wishes.ts',
   'gateway/market/choose/draw.ts',
