@@ -3,6 +3,7 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
 import type { Plugin } from 'esbuild'
 import { builtinModules } from 'node:module'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { openVectors, vectorsAreRequired } from './test/support/vector-files.ts'
@@ -12,6 +13,9 @@ const [registry, book] = await Promise.all([
   readD1Migrations(root('migrations/registry')),
   readD1Migrations(root('migrations/book')),
 ])
+
+/** One for each core: a file waits for disks and other processes half of its time. Left to itself it is one fewer, which on two cores is one. */
+const FILES_AT_ONCE = availableParallelism()
 
 /** Well-known test secrets: they sign nothing outside the tests. */
 const SECRETS = {
@@ -99,6 +103,7 @@ export default defineConfig({
         ],
         test: {
           name: 'workers',
+          maxWorkers: FILES_AT_ONCE,
           include: ['test/gateway/**/*.test.ts'],
           setupFiles: [root('test/support/workers/migrations.ts')],
           deps: {
@@ -115,6 +120,7 @@ export default defineConfig({
       {
         test: {
           name: 'node',
+          maxWorkers: FILES_AT_ONCE,
           environment: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/gateway/**', 'test/bench/**', 'test/flows/**'],

@@ -186,6 +186,8 @@ export const RULES: readonly string[] = [
   'gateway/inference/retry-budget.ts',
   'gateway/inference/resume.ts',
   'gateway/inference/seam.ts',
+  'gateway/inference/token-characters.ts',
+  'gateway/inference/token-characters.ts',
   'gateway/market/choose/choose.ts',
   'gateway/market/choose/wishes.ts',
   'gateway/market/choose/draw.ts',
