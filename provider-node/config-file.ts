@@ -147,6 +147,8 @@ const FIELDS: readonly (readonly [keyof NodeConfig, readonly string[]])[] = [
       '  licence            the SPDX expression you accepted, where one must be accepted',
       '  engine             "onnx" (default): in this program; "openai", "oip": by a server',
       '  upstream           of that server: { "url", "model", "apiKeyEnv" }',
+      '  collectsData       of that server: false if it keeps no prompts and no answers.',
+      '                     Default: not said, and who forbids it is sent elsewhere',
       '  concurrencyMax     calls at the same time. Default: what the manifest says, else 4',
       '  queueMax           calls that may wait beyond those. Default 16',
       '  threads            threads of one graph run, or "auto" (default)',

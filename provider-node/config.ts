@@ -34,6 +34,8 @@ export const ModelConfig = z.strictObject({
   licence: z.string().max(120).optional(),
   /** decimal dollars per million tokens, and per call */
   prices: OfferPrices,
+  /** engines openai and oip: whether the server keeps prompts or answers; absent: not said, and callers who forbid it are sent elsewhere. This program keeps none */
+  collectsData: z.boolean().optional(),
   /** calls computed at the same time, also what the gateway is told; absent: as many as the manifest says gain from it, else 4 */
   concurrencyMax: z.number().int().min(1).max(1_024).optional(),
   /** calls that may wait beyond those */

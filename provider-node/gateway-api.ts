@@ -16,6 +16,7 @@ import { signClaims } from '../protocol/ticket.ts'
 import type { Identity } from './identity.ts'
 import { NODE_LIMITS } from './limits.ts'
 import { OperatorError } from './operator-error.ts'
+import { toldAnyGateway } from './told-offers.ts'
 
 export interface GatewayApiNeeds {
   /** address without a path */
@@ -54,7 +55,7 @@ export function createGatewayApi(needs: GatewayApiNeeds): GatewayApi {
   const node = `/api/nodes/${encodeURIComponent(needs.nodeId)}`
   return {
     status: () => send('GET', `${node}/status`, NodeStatusView),
-    putOffers: (offers) => send('PUT', `${node}/offers`, NodeView, { offers }),
+    putOffers: (offers) => toldAnyGateway(offers, (told) => send('PUT', `${node}/offers`, NodeView, { offers: told })),
     drain: () => send('POST', `${node}/drain`, NodeView, {}),
     resume: () => send('POST', `${node}/resume`, NodeView, {}),
     selftest: (model) => send('POST', `${node}/selftest`, SelftestReply, model === undefined ? {} : { model }),

@@ -15,6 +15,8 @@ export interface HelloNeeds {
   readonly nodeId: () => Promise<string | null>
   readonly now: () => number
   readonly log: Log
+  /** told once, when it may serve: the node as the gateway sees it */
+  readonly welcomed?: (node: NodeView) => Promise<void>
   /** ends the greeting when the node stops */
   readonly signal: AbortSignal
   readonly fetch?: typeof fetch
@@ -32,7 +34,7 @@ export async function keepGreeting(needs: HelloNeeds): Promise<void> {
       seen = `${node.state}${node.reason}`
       needs.log('info', 'node_state', { nodeId, state: node.state, reason: node.reason })
     }
-    if (node?.state === 'probation' || node?.state === 'active') return
+    if (node?.state === 'probation' || node?.state === 'active') return needs.welcomed?.(node)
     // Waiting for `register` is free; asking the gateway again is not.
     pauseMs = nodeId === null ? first : Math.min(pauseMs * 2, last)
     await wait(pauseMs, undefined, { signal: needs.signal }).catch(() => undefined)

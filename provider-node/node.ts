@@ -16,6 +16,7 @@ import { endpointOf, openReach } from './reach.ts'
 import { openReceipts } from './receipts/node-receipts.ts'
 import { createServer } from './server.ts'
 import { tellOffers } from './tell-offers.ts'
+import { staleOffers } from './told-offers.ts'
 import { createTicketCheck } from './ticket-check.ts'
 
 export interface NodeOptions {
@@ -96,6 +97,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     ...{ config, app, identity, nodeId, log, now, requestMs },
     metrics: metrics.link,
     linkUp: () => receipts.retryNow(),
+    welcomed: async (node) => {
+      const stale = staleOffers(node, models.offers())
+      if (stale) await offersChanged(stale)
+    },
   }).catch(async (cause: unknown) => {
     await models.close()
     await receipts.close()

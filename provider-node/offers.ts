@@ -3,6 +3,7 @@
 import type { OfferRequest } from '../protocol/node.ts'
 import type { ModelConfig, NodeConfig } from './config.ts'
 import { concurrencyOf } from './engines/create.ts'
+import { honoursOfTask, honoursOfText, type Honours } from './engines/honours.ts'
 import type { Log } from './log.ts'
 import { checkFiles } from './model-store/check.ts'
 import type { LoadedModel } from './model-store/manifest.ts'
@@ -31,14 +32,27 @@ export async function offerOf(entry: ModelConfig, needs: OffersNeeds): Promise<O
   const { home, env, log, signal = new AbortController().signal } = needs
   const model = await prepareModel(entry, home, { log, now: Date.now, signal, mirror: env.SOUK_NODE_MODEL_MIRROR })
   if (needs.isChecked && entry.engine === 'onnx') await checkFiles(model)
-  return toOffer(entry, model)
+  return toOffer(entry, model, await honoursOf(entry, model))
+}
+
+/** Before anything is loaded. What a server beside the node honours is known when the node has met it, and told then. */
+async function honoursOf(entry: ModelConfig, { folder, manifest }: LoadedModel): Promise<Honours | null> {
+  if (manifest.task !== 'chat' || entry.engine !== 'onnx') return honoursOfTask(manifest.task)
+  const { loadTokenizer } = await import('./engines/onnx/text/tokenizer.ts')
+  try {
+    return honoursOfText(loadTokenizer(folder, manifest.tokenizer).canSayAnything)
+  } catch {
+    // Loading the model says what is wrong with it.
+    return null
+  }
 }
 
 /** What the gateway is told of a model that is there. */
-export function toOffer(entry: ModelConfig, model: LoadedModel): OfferRequest {
+export function toOffer(entry: ModelConfig, model: LoadedModel, honours: Honours | null): OfferRequest {
   const { id, contextTokens, outputTokensMax } = model.manifest
   const concurrencyMax = concurrencyOf(entry, model)
-  const assurance = entry.engine === 'onnx' ? 'pinned' : 'declared'
+  const isOwn = entry.engine === 'onnx'
+  const collectsData = entry.collectsData ?? (isOwn ? false : undefined)
   return {
     model: id,
     digest: model.digest,
@@ -46,6 +60,8 @@ export function toOffer(entry: ModelConfig, model: LoadedModel): OfferRequest {
     contextTokens,
     outputTokensMax,
     concurrencyMax,
-    assurance,
+    assurance: isOwn ? 'pinned' : 'declared',
+    ...(honours ? { parameters: [...honours.parameters], continues: honours.continues } : {}),
+    ...(collectsData === undefined ? {} : { collectsData }),
   }
 }

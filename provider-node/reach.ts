@@ -1,6 +1,7 @@
 // How a node is reached: at its own port, where the gateway comes by HTTPS; or by its own link, behind any router, with a port only if its operator wants
 // one for their own programs. The gateway is greeted when there is a way to come: at once, or when the link stands.
 import { LINK_ENDPOINT } from '../protocol/link.ts'
+import type { NodeView } from '../protocol/node.ts'
 import type { NodeConfig } from './config.ts'
 import { keepGreeting } from './hello.ts'
 import type { Identity } from './identity.ts'
@@ -18,6 +19,8 @@ export interface ReachNeeds {
   /** null: there is nobody to ask, and nobody is greeted */
   readonly nodeId: (() => Promise<string | null>) | null
   readonly metrics: LinkMetrics
+  /** told once, when the gateway lets it serve */
+  readonly welcomed: (node: NodeView) => Promise<void>
   /** told each time the link stands */
   readonly linkUp: () => void
   readonly log: Log
@@ -63,7 +66,9 @@ export async function openReach(needs: ReachNeeds): Promise<Reach> {
       : null
   const stop = new AbortController()
   const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }))
-  const greet = () => (nodeId ? keepGreeting({ gateway, identity, nodeId, now, log, signal: stop.signal }) : undefined)
+  const { welcomed } = needs
+  const greet = () =>
+    nodeId ? keepGreeting({ gateway, identity, nodeId, now, log, welcomed, signal: stop.signal }) : undefined
   const greeting = Promise.race([link?.stood, stopped]).then(greet)
   return {
     url: listening?.url ?? null,

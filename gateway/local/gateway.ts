@@ -69,7 +69,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           host: HOST,
           port: options.port,
           ...(options.hasInspector ? { inspectorPort: 0, inspectorHost: HOST } : {}),
-          cf: false,
+          // Nothing of where anybody is: `false` would make up a continent.
+          cf: {},
           telemetry: { enabled: false },
           log: new Log(LogLevel.ERROR),
           handleRuntimeStdio: logTo(join(stateDir, 'gateway.log')),

@@ -19,6 +19,7 @@ import { gatewaySentence } from '../gateway-api.ts'
 import { loadIdentity, type Identity } from '../identity.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { offersOf } from '../offers.ts'
+import { toldAnyGateway } from '../told-offers.ts'
 import { usageError } from '../operator-error.ts'
 import type { Command } from './commands.ts'
 import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
@@ -89,7 +90,8 @@ async function registerBy(wallet: Operator, request: Unsigned, gateway: string):
   const { chainId } = await anonymous.send('POST', '/auth/nonce', NonceReply, {})
   const client = await anonymous.signIn(wallet)
   const signature = await signAuthorization(wallet, request, chainId)
-  return client.registerNode({ ...request, signature })
+  // The wallet signs the keys and not the offers, so they can be told again.
+  return toldAnyGateway(request.offers, (offers) => client.registerNode({ ...request, offers: [...offers], signature }))
 }
 
 /** EIP-712 NodeAuthorization: this wallet's word that the two keys are its node's, until the deadline. */

@@ -3,6 +3,7 @@
 import type { InferAnswer, InferRequest } from '../../protocol/oip.ts'
 import type { ChatMessage, FinishReason, TokenLogprob } from '../../protocol/openai.ts'
 import type { NodeErrorCode } from '../../protocol/node.ts'
+import type { Honours } from './honours.ts'
 
 /** What every job says of whose it is: fairness is between accounts, and nobody is computed for after the deadline. */
 export interface JobOwner {
@@ -101,6 +102,8 @@ interface EngineBase {
   isRunning(): boolean
   /** what computes, for the operator: `{ engine: 'onnx', provider: 'cpu', threads: 2, sessions: 1 }` */
   describe(): Readonly<Record<string, string | number>>
+  /** what of a request it honours; null: it was never loaded, and it depends on that */
+  honours(): Honours | null
   /** Resolves with the reason when it ended although nobody closed it. */
   readonly died: Promise<string>
   close(): Promise<void>

@@ -3,6 +3,7 @@
 import type { Task } from '../../protocol/model.ts'
 import type { Resident } from '../model-store/resident.ts'
 import { EngineRefusal, type Engine, type JobOwner } from './engine.ts'
+import { honoursOfTask } from './honours.ts'
 
 /** @param name what is said of an engine that was never loaded */
 export function createLazyEngine(task: Task, resident: Resident, name: string): Engine {
@@ -11,6 +12,7 @@ export function createLazyEngine(task: Task, resident: Resident, name: string): 
     // One that waits on the disk is offered all the same.
     isRunning: () => resident.state() !== 'failed',
     describe: () => resident.describe() ?? { engine: name },
+    honours: () => resident.honours() ?? honoursOfTask(task),
     died: resident.died,
     close: () => resident.close(),
   }

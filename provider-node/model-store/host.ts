@@ -154,14 +154,16 @@ class Host implements ModelHost {
   }
 
   offers(): OfferRequest[] {
-    return [...this.#slots.values()].flatMap(({ entry, hosted }) => (hosted ? [toOffer(entry, hosted)] : []))
+    return [...this.#slots.values()].flatMap(({ entry, hosted }) =>
+      hosted ? [toOffer(entry, hosted, hosted.engine.honours())] : [],
+    )
   }
 
   /** An entry that is wanted: new, changed, or as it was. */
   async #follow(entry: ModelConfig): Promise<void> {
     const slot = this.#slots.get(entry.folder)
     if (!slot) return this.#load(this.#slot(entry, null))
-    const isSame = sameButPrices(slot.entry, entry)
+    const isSame = sameEngine(slot.entry, entry)
     slot.entry = entry
     if (isSame && slot.state === 'loading') return slot.done
     if (isSame && slot.state === 'served' && !(await this.#hasNewFiles(slot))) return
@@ -284,6 +286,8 @@ const statusOf = (hosted: Hosted, state: ModelStatus['state'], reason: string | 
 const twice = (what: string) => new OperatorError(`the model ${what} is configured twice: one node serves it once`)
 
 /** Prices are between the operator and the gateway: what computes does not know them. */
-const sameButPrices = (a: ModelConfig, b: ModelConfig): boolean => withoutPrices(a) === withoutPrices(b)
+const sameEngine = (a: ModelConfig, b: ModelConfig): boolean => asLoaded(a) === asLoaded(b)
 
-const withoutPrices = (entry: ModelConfig): string => jcs(JSON.parse(JSON.stringify({ ...entry, prices: null })))
+/** What is only told to the gateway is nothing to load anew for. */
+const asLoaded = (entry: ModelConfig): string =>
+  jcs(JSON.parse(JSON.stringify({ ...entry, prices: null, collectsData: null })))

@@ -1,6 +1,7 @@
 // One served model's coming and going: loaded when it is first needed, unloaded when room is needed and nobody is served by it, loaded again by
 // its next call. Several calls that wait are one load; the wait is bounded by each call's own time, and by how many may wait.
 import { EngineRefusal, type Engine, type JobOwner } from '../engines/engine.ts'
+import type { Honours } from '../engines/honours.ts'
 import { OperatorError } from '../operator-error.ts'
 import type { Memory, Tenant } from './memory.ts'
 import { STORE_LIMITS } from './store-limits.ts'
@@ -34,6 +35,7 @@ export class Resident implements Tenant {
   #died: (reason: string) => void = () => undefined
   /** of the engine that is or was loaded */
   #description: Readonly<Record<string, string | number>> | null = null
+  #honours: Honours | null = null
   readonly died: Promise<string>
 
   constructor(needs: ResidentNeeds) {
@@ -63,6 +65,9 @@ export class Resident implements Tenant {
   }
   describe(): Readonly<Record<string, string | number>> | null {
     return this.#engine?.describe() ?? this.#description
+  }
+  honours(): Honours | null {
+    return this.#engine?.honours() ?? this.#honours
   }
   load(): { inFlight: number; waiting: number } {
     const { inFlight, waiting } = this.#engine?.load() ?? { inFlight: 0, waiting: 0 }
@@ -158,6 +163,7 @@ export class Resident implements Tenant {
       this.#failure = null
       this.#usedAt = now()
       this.#description = engine.describe()
+      this.#honours = engine.honours()
       void engine.died.then((reason) => this.#died(reason))
       on('loaded', { ms: now() - startedAt })
       return engine

@@ -1,8 +1,10 @@
 // One node on one screen (rule): how it is, what it did and earned, what it asks beside what others ask, and in words why it gets no traffic.
 import type { NodeStatusView, PriceRange } from '../../protocol/operator.ts'
+import type { Continent } from '../../protocol/routing.ts'
 import { COLUMNS, wrap } from '../cli/options.ts'
 import { count, dollars, since, span, table } from '../cli/table.ts'
 import type { NodeFacts } from './facts.ts'
+import { healthOf, promisesOf, windowTable } from './one-offer.ts'
 
 export function showNode(facts: NodeFacts, nowMs: number): string[] {
   const { config, status, problem } = facts
@@ -12,7 +14,9 @@ export function showNode(facts: NodeFacts, nowMs: number): string[] {
       ['folder', facts.home],
       ['gateway', config?.gateway],
       ['state', status ? stateOf(status) : 'unknown'],
+      ['probation', status?.probation ? probationOf(status.probation) : undefined],
       ['reached', status ? reachOf(status, nowMs) : undefined],
+      ['stands in', status?.node.region ? CONTINENTS[status.node.region] : undefined],
       ['process', processOf(facts, nowMs)],
       [
         'last call',
@@ -36,6 +40,21 @@ const rows = (pairs: readonly (readonly [string, string | undefined])[]): string
   pairs.flatMap(([name, text]) => (text === undefined ? [] : hanging(`${name.padEnd(11)}`, text)))
 
 const stateOf = ({ node }: NodeStatusView): string => `${node.state}${node.reason ? `: ${node.reason}` : ''}`
+
+function probationOf({ served, attempts, waitingShare, until }: NonNullable<NodeStatusView['probation']>): string {
+  const done = served === null ? `ends with ${attempts} served calls` : `${served} of ${attempts} calls served`
+  return `${done}; ${Math.round(waitingShare * 100)} % of what it earns waits until ${until.slice(0, 10)}`
+}
+
+const CONTINENTS: Readonly<Record<Continent, string>> = {
+  AF: 'Africa',
+  AN: 'Antarctica',
+  AS: 'Asia',
+  EU: 'Europe',
+  NA: 'North America',
+  OC: 'Oceania',
+  SA: 'South America',
+}
 
 function reachOf({ node }: NodeStatusView, nowMs: number): string {
   const { link } = node
@@ -84,21 +103,12 @@ function offersOf(status: NodeStatusView): string[] {
     return [
       '',
       ...paragraph(`${offer.model}  ${offer.state}${offer.reason ? `: ${offer.reason}` : ''}`),
-      ...(health ? hanging('  health     ', healthOf(health)) : []),
+      ...(health ? hanging('  health     ', healthOf(health, offer)) : []),
+      ...(health?.windows ? windowTable(health.windows).map((line) => `  ${line}`) : []),
+      ...hanging('  promises   ', promisesOf(offer)),
       ...priceTable(offer.prices, range).map((line) => `  ${line}`),
     ]
   })
-}
-
-function healthOf(health: NodeStatusView['health'][number]): string {
-  const { success, firstTokenMs, unitsPerSecond, inFlight, breaker } = health
-  return [
-    success === null ? 'not known yet' : `${(success * 100).toFixed(1)} % served`,
-    ...(firstTokenMs === null ? [] : [`first answer after ${count(Math.round(firstTokenMs))} ms`]),
-    ...(unitsPerSecond === null ? [] : [`${unitsPerSecond.toFixed(unitsPerSecond < 10 ? 1 : 0)} units/s`]),
-    `${inFlight} under way`,
-    ...(breaker === 'closed' ? [] : [`breaker ${breaker.replace('_', ' ')}`]),
-  ].join(', ')
 }
 
 type Prices = NodeStatusView['node']['offers'][number]['prices']

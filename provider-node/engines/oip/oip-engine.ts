@@ -4,6 +4,7 @@ import type { LoadedModel } from '../../model-store/manifest.ts'
 import { OperatorError } from '../../operator-error.ts'
 import { EngineRefusal, type TensorEngine } from '../engine.ts'
 import { tensorBytes } from '../../../protocol/oip.ts'
+import { HONOURS_NOTHING } from '../honours.ts'
 import { bearerHeader, upstreamBase } from '../upstream/address.ts'
 import { createFront, type UpstreamOptions } from '../upstream/front.ts'
 import { createUpstream } from '../upstream/http.ts'
@@ -41,8 +42,9 @@ export async function createOipEngine(
     upstreamModel: address.model,
     form: isBinary ? 'binary' : 'json',
   }
+  const honours = HONOURS_NOTHING
   const look = (signal: AbortSignal) => lookAt(upstream, path, limits, signal)
-  const { engine, needs, admit } = createFront({ upstream, manifest, limits, options, description, look })
+  const { engine, needs, admit } = createFront({ upstream, manifest, limits, options, description, honours, look })
   return {
     ...engine,
     task,

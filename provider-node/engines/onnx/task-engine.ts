@@ -5,6 +5,7 @@ import { tensorBytes } from '../../../protocol/oip.ts'
 import { OperatorError } from '../../operator-error.ts'
 import { BatchQueue } from '../batch-queue.ts'
 import type { EngineOptions } from '../create.ts'
+import { honoursOfTask } from '../honours.ts'
 import { EngineRefusal, type EmbeddingEngine, type JobOwner, type TensorEngine } from '../engine.ts'
 import { tensorBatchKey } from './runners/tensor-batch.ts'
 import type { TaskAnswer, TaskJob } from './task-messages.ts'
@@ -43,6 +44,7 @@ export async function createTaskEngine(
     load: () => queue.load(),
     isRunning: pool.isRunning,
     describe: () => ({ engine: 'onnx', ...chosenOf(pool), threads, sessions, batchMax: manifest.batchMax ?? 1 }),
+    honours: () => honoursOfTask(task),
     died: pool.died,
     async close() {
       queue.close(GONE)

@@ -3,6 +3,7 @@
 import type { LoadedModel } from '../../model-store/manifest.ts'
 import { OperatorError } from '../../operator-error.ts'
 import type { EmbeddingEngine, TextEngine } from '../engine.ts'
+import { honoursOfTask } from '../honours.ts'
 import { bearerHeader, upstreamBase } from '../upstream/address.ts'
 import { createFront, type UpstreamOptions } from '../upstream/front.ts'
 import { createUpstream } from '../upstream/http.ts'
@@ -10,6 +11,7 @@ import { estimatedTokens, UPSTREAM_LIMITS, type UpstreamLimits } from '../upstre
 import { discover, lookAt } from './discovery.ts'
 import { embedTexts } from './embeddings.ts'
 import { textRequest } from './request.ts'
+import { honoursOfServer } from './server-kind.ts'
 import { inputEstimate, startText } from './text-call.ts'
 
 /** @throws OperatorError when the server is not there, has no such model, or the configuration does not name it */
@@ -30,8 +32,9 @@ export async function createOpenAiEngine(
     throw cause
   })
   const description = { engine: 'openai', server: kind, upstream: new URL(base).host, upstreamModel: model }
+  const honours = honoursOfTask(manifest.task) ?? honoursOfServer(kind)
   const look = (signal: AbortSignal) => lookAt(upstream, model, limits, signal)
-  const { engine, needs, admit } = createFront({ upstream, manifest, limits, options, description, look })
+  const { engine, needs, admit } = createFront({ upstream, manifest, limits, options, description, honours, look })
   if (manifest.task === 'embeddings')
     return {
       ...engine,

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events'
 import type { ModelManifest } from '../../../protocol/model.ts'
 import type { EngineOptions } from '../create.ts'
 import { EngineRefusal, type Engine, type JobOwner } from '../engine.ts'
+import type { Honours } from '../honours.ts'
 import { Gate } from './gate.ts'
 import { Health } from './health.ts'
 import type { Upstream } from './http.ts'
@@ -31,17 +32,18 @@ export interface Front {
   readonly needs: CallNeeds
   /** @param cost of the call in tokens or bytes @throws EngineRefusal `busy`, `internal` */
   admit(job: JobOwner, cost: number, signal: AbortSignal): Promise<Place>
-  readonly engine: Pick<Engine, 'load' | 'isRunning' | 'describe' | 'died' | 'close'>
+  readonly engine: Pick<Engine, 'load' | 'isRunning' | 'describe' | 'honours' | 'died' | 'close'>
 }
 
 interface FrontNeeds extends Omit<CallNeeds, 'health' | 'now'> {
   readonly options: UpstreamOptions
   /** for the operator: which server, and what it is */
   readonly description: Readonly<Record<string, string | number>> & { readonly upstream: string }
+  readonly honours: Honours | null
   readonly look: (signal: AbortSignal) => Promise<string | null>
 }
 
-export function createFront({ upstream, manifest, limits, options, description, look }: FrontNeeds): Front {
+export function createFront({ upstream, manifest, limits, options, description, honours, look }: FrontNeeds): Front {
   const { concurrencyMax, queueMax, now, observe } = options
   const gate = new Gate({ concurrencyMax, queueMax, now, waited: (seconds, call) => observe.waited(seconds, call) })
   const about = { model: manifest.id, upstream: description.upstream }
@@ -75,6 +77,7 @@ export function createFront({ upstream, manifest, limits, options, description, 
       load: () => gate.load,
       isRunning: () => !closing.signal.aborted,
       describe: () => description,
+      honours: () => honours,
       // A server that goes is waited for: the engine never dies of it.
       died: new Promise<string>(() => {}),
       close: () => {

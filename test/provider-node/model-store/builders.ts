@@ -162,6 +162,7 @@ export function aFakeEngine(): FakeEngine {
     load: () => ({ inFlight: open.length, waiting: 0 }),
     isRunning: () => !isClosed && !isDead,
     describe: () => ({ engine: 'fake', threads: 1 }),
+    honours: () => null,
     died,
     close: () => {
       isClosed = true

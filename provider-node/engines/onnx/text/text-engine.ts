@@ -5,6 +5,7 @@ import type { LoadedModel } from '../../../model-store/manifest.ts'
 import { OperatorError } from '../../../operator-error.ts'
 import type { EngineOptions } from '../../create.ts'
 import { EngineRefusal, type TextEngine, type TextJob, type TextRun } from '../../engine.ts'
+import { honoursOfText } from '../../honours.ts'
 import { averaged, retryAfterSeconds } from '../../retry-after.ts'
 import { autoThreads } from '../threads.ts'
 import { OpenCall } from './open-call.ts'
@@ -30,6 +31,7 @@ export async function createTextEngine(model: LoadedModel, options: TextEngineOp
     task: 'chat',
     ...calls,
     describe: () => ({ engine: 'onnx', provider: ready.provider, threads, sessions: 1, batch: ready.rowsMax }),
+    honours: () => honoursOfText(ready.hasEveryByte),
   }
 }
 

@@ -19,7 +19,8 @@ export type ToTextWorker =
   | { readonly type: 'close' }
 
 export type FromTextWorker =
-  | { readonly type: 'ready'; readonly provider: string; readonly rowsMax: number }
+  /** `hasEveryByte`: it can say any text, so it can be held to JSON */
+  | { readonly type: 'ready'; readonly provider: string; readonly rowsMax: number; readonly hasEveryByte: boolean }
   | { readonly type: 'unloadable'; readonly reason: string }
   | { readonly type: 'warn'; readonly event: string; readonly fields: Readonly<Record<string, string>> }
   /** `rows`: of the step that said so; null when it was none */

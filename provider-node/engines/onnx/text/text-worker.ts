@@ -26,14 +26,14 @@ async function serve(port: MessagePort | null, setup: TextWorkerSetup): Promise<
     const file = join(setup.folder, graphFile(setup.manifest))
     const { decoder, provider, isBatchable } = await openDecoder(file, needs, createOpenSession)
     const rowsMax = isBatchable ? setup.concurrencyMax : 1
-    const { take, stop } = createText(setup, rowsMax, decoder, tell)
+    const { take, stop, hasEveryByte } = createText(setup, rowsMax, decoder, tell)
     port.on('message', (message: ToTextWorker) => {
       if (message.type !== 'close') return take(message)
       stop()
       port.close()
       void decoder.close()
     })
-    tell({ type: 'ready', provider, rowsMax })
+    tell({ type: 'ready', provider, rowsMax, hasEveryByte })
   } catch (cause) {
     tell({ type: 'unloadable', reason: cause instanceof Error ? cause.message : 'unknown' })
     port.close()
@@ -78,6 +78,7 @@ function createText(
     reply({ type: 'refused', id, code: prompt.refused, message: prompt.message })
   }
   return {
+    hasEveryByte: tokenizer.canSayAnything,
     stop: () => scheduler.stop(),
     /** One call that cannot even be begun must not take the thread and everybody else's calls with it. */
     take(message: Exclude<ToTextWorker, { type: 'close' }>): void {
