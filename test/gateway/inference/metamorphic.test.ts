@@ -214,23 +214,34 @@ describe('a fault of a node', () => {
     usage: { prompt_tokens: 60, completion_tokens: 100 },
   })
   const faults = fc.array(fc.constantFrom(...Object.keys(FAULTS)), { minLength: 1, maxLength: 3 })
+  /** Of a stream the part that reached its caller is paid to who broke off, and its words are counted apart from the rest. */
+  const isShared = (names: readonly string[], stream: boolean) =>
+    stream && names.some((name) => name.includes('after a token') || name === 'ends without an end')
+  /** nanos: what counting the first character apart can make of it: half of one is three bytes, each of them a token at most, at 14 */
+  const APART = 42n
 
   const alone = aHouseOf(1)
   const houses = [2, 3, 4].map((count) => aHouseOf(count))
 
-  it('never raises a bill: it is that of whoever answered, or nothing', SECONDS, async () => {
-    await fc.assert(
-      fc.asyncProperty(anAnswer, faults, fc.boolean(), async (answer, names, stream) => {
-        const good = nodeOf(answer, WHOLE)
-        const bad = names.map((name) => FAULTS[name]!(answer))
-        const without = await alone([good], stream)
-        const withFaults = await houses[bad.length - 1]!([...bad, good], stream)
-        if (withFaults.outcome === 'complete') expect(withFaults).toEqual(without)
-        else expect([withFaults.outcome, withFaults.paid]).toEqual(['failed', 0n])
-      }),
-      { numRuns: 40 },
-    )
-  })
+  it(
+    'never raises a bill: it is that of whoever answered, or nothing; of several, but for the place where they are joined',
+    SECONDS,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(anAnswer, faults, fc.boolean(), async (answer, names, stream) => {
+          const good = nodeOf(answer, WHOLE)
+          const bad = names.map((name) => FAULTS[name]!(answer))
+          const without = await alone([good], stream)
+          const withFaults = await houses[bad.length - 1]!([...bad, good], stream)
+          if (withFaults.outcome === 'complete' && isShared(names, stream))
+            expect(withFaults.paid <= without.paid + APART).toBe(true)
+          else if (withFaults.outcome === 'complete') expect(withFaults).toEqual(without)
+          else expect([withFaults.outcome, withFaults.paid]).toEqual(['failed', 0n])
+        }),
+        { numRuns: 40 },
+      )
+    },
+  )
 
   it('before a dearer node costs what that one asks, and never more than was held', SECONDS, async () => {
     const dear = {
@@ -245,7 +256,9 @@ describe('a fault of a node', () => {
         async (answer, name, stream) => {
           const good = nodeOf(answer, WHOLE)
           const after = await both([FAULTS[name]!(answer), good], stream)
-          expect([0n, (await alone([good], stream)).paid, (await cheap([good], stream)).paid]).toContain(after.paid)
+          const bills = [0n, (await alone([good], stream)).paid, (await cheap([good], stream)).paid]
+          if (isShared([name], stream)) expect(bills.some((bill) => after.paid <= bill + APART)).toBe(true)
+          else expect(bills).toContain(after.paid)
           expect(after.paid <= after.hold).toBe(true)
         },
       ),
