@@ -71,6 +71,7 @@ const MADE_UP: readonly (readonly [RegExp, string])[] = [
   [/(?<=process +)\d+/g, '<pid>'],
   [/(?<=last call +)\d+ (s|min) ago/g, '<a while> ago'],
   [/(?<=first answer after )\d+ ms, [\d.]+/g, '<so many> ms, <so many>'],
+  [/^( {2}(?:5 min|30 min|day) +\d+ +\d+ +\d+) .*$/gm, '$1 <speeds>'],
   [/(?<=answers in |\/\S+ {2})\d+ ms/g, '<so many> ms'],
   [/(?<=ms=)\d+/g, '<so many>'],
   [/Node\.js v[\d.]+/g, 'Node.js <version>'],
