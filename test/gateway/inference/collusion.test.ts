@@ -242,7 +242,7 @@ describe('what happened to others', () => {
   })
 
   it('no count passes the maximum of the model, the order or the bytes (1,165,619 tokens elsewhere)', async () => {
-    const node: ScriptedNode = () => sse([token('x'.repeat(4_000), 1_165_619), '[DONE]'])
+    const node: ScriptedNode = () => sse([token('x'.repeat(4_000), 1_165_619), finish(1_165_619), '[DONE]'])
     const purse = await aPurse({ nodes: [node] })
     const { call } = await callWhole(purse, chat({ stream: true, max_tokens: 20 }))
     expect(call.outputTokens).toBe(20n)

@@ -68,12 +68,14 @@ describe('a node that broke off while nobody continued is paid nothing, and neit
     ['falls silent', () => sse([token('one ', 1)], 'hang')],
     ['sends nonsense', () => sse([token('one ', 1), '{{{'])],
   ])('when it %s', async (_, node) => {
-    const purse = await aPurse({ nodes: [node, honest], random: firstFirst, timeouts: { gapMs: 50, progressMs: 0 } })
+    // The other one says something else, which nobody can join to what was delivered.
+    const other: ScriptedNode = () => sse([token('uno ', 1), finish(1), '[DONE]'])
+    const purse = await aPurse({ nodes: [node, other], random: firstFirst, timeouts: { gapMs: 50, progressMs: 0 } })
     const { call, text } = await callWhole(purse)
     expect(text).not.toContain('[DONE]')
     expect(call).toMatchObject({ outcome: 'failed', chargeNanos: 0n })
     expect(await purse.money()).toMatchObject(NOTHING)
-    expect(purse.reports).toMatchObject([{ fault: 'node' }])
+    expect(purse.reports).toMatchObject([{ fault: 'node' }, { fault: 'none' }])
   })
 
   it('also when the guard is away for seconds just then, and the progress stands in it', async () => {
