@@ -9,6 +9,8 @@ export interface AttemptTimes {
   readonly headMs: number
   /** ms from the head until its first output. @param passedMs until the head came */
   readonly outputMs: (passedMs: number) => number
+  /** ms between two outputs that a caller has not seen: another node can begin anew */
+  readonly unseenGapMs: number
 }
 
 interface Asked {
@@ -21,7 +23,7 @@ interface Asked {
 
 /** @example a chat of 100 tokens, another node left: 10 s for both; the last node: 10 s for its head, then 20.2 s */
 export function attemptTimes(timeouts: CallTimeouts, { path, candidate, body, hasAnother }: Asked): AttemptTimes {
-  const { connectMs, firstTokenMs, failOverMs } = timeouts
+  const { connectMs, firstTokenMs, failOverMs, gapMs } = timeouts
   const tensorBytes = typeof body === 'string' ? 0 : body.byteLength
   // A longer input has to be received and walked through.
   const inputMs = firstTokenMsPerInputToken * Number(candidate.most.inputTokens) + firstTokenMsPerByte * tensorBytes
@@ -29,10 +31,11 @@ export function attemptTimes(timeouts: CallTimeouts, { path, candidate, body, ha
   // Only text comes while it is computed. The head of vectors and tensors comes with them.
   const isText = path === NODE_PATHS.chat || path === NODE_PATHS.completions
   const headMs = isText ? connectMs : connectMs + firstMs
-  if (!hasAnother) return { headMs, outputMs: () => firstMs }
+  if (!hasAnother) return { headMs, outputMs: () => firstMs, unseenGapMs: gapMs }
   const bothMs = Math.max(failOverMs, inputMs)
   return {
     headMs: Math.min(headMs, bothMs),
     outputMs: (passedMs) => Math.min(firstMs, Math.max(1, bothMs - passedMs)),
+    unseenGapMs: Math.min(gapMs, failOverMs),
   }
 }

@@ -43,6 +43,8 @@ export interface AttemptContext {
   readonly watch: Watch
   readonly ticket: Ticket
   readonly background: Background
+  /** ms between two outputs */
+  readonly gapMs: number
   /** call before the first output is delivered; later calls change nothing */
   readonly noteFirstOutput: () => void
   /** call after each output: tells the guard what was delivered, when that is due */
@@ -110,6 +112,7 @@ export async function runAttempt<Answer extends Answered>(
       watch,
       ticket,
       background,
+      gapMs: order.stream ? needs.timeouts.gapMs : times.unseenGapMs,
       noteFirstOutput: () => notes.noteFirstOutput(),
       noteEnd: () => notes.noteEnd(),
       reportProgress: () => progress(needs, meter, call, background),

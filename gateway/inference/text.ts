@@ -35,7 +35,7 @@ export function serveText(
   asked: TextAsked,
   deliver: (piece: TextPiece, by: Answerer) => Promise<void>,
 ): Serve<TextAnswer> {
-  return async (response, { offer, meter, watch, background, noteFirstOutput, reportProgress }) => {
+  return async (response, { offer, meter, watch, background, gapMs, noteFirstOutput, reportProgress }) => {
     const tokensMax = Number(meter.candidate.most.outputTokens)
     const choices = new Choices(asked, tokensMax / asked.choices)
     const seam = meter.resumed && new Seam(meter.resumed)
@@ -74,7 +74,7 @@ export function serveText(
       if (added) await give(added)
       if (meter.isOverOrder) return ended(choices.cut())
       reportProgress()
-      watch.arm(timeouts.gapMs)
+      watch.arm(gapMs)
     }
     return ended(choices.ends())
   }

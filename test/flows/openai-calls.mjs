@@ -3,6 +3,9 @@
 import OpenAI from 'openai'
 import { createInterface } from 'node:readline'
 
+/** ms; longer than any call that the gateway bounds as it says */
+const PATIENCE_MS = 60_000
+
 async function call({ id, key, body }) {
   const startedAt = Date.now()
   const wire = { status: 0, headers: {}, raw: Promise.resolve('') }
@@ -20,10 +23,11 @@ async function call({ id, key, body }) {
       return new Response(given, response)
     },
   })
+  const signal = AbortSignal.timeout(PATIENCE_MS)
   const told = { id, text: '', finish: null, usage: null, souk: null, error: null, firstMs: null }
   try {
     if (body.stream) {
-      for await (const chunk of await client.chat.completions.create(body)) {
+      for await (const chunk of await client.chat.completions.create(body, { signal })) {
         const text = chunk.choices[0]?.delta?.content ?? ''
         if (text !== '') told.firstMs ??= Date.now() - startedAt
         told.text += text
@@ -32,13 +36,17 @@ async function call({ id, key, body }) {
         told.souk ??= chunk.souk ?? null
       }
     } else {
-      const answer = await client.chat.completions.create(body)
+      const answer = await client.chat.completions.create(body, { signal })
       told.firstMs = Date.now() - startedAt
       Object.assign(told, { text: answer.choices[0].message.content, finish: answer.choices[0].finish_reason })
       Object.assign(told, { usage: answer.usage, souk: answer.souk })
     }
   } catch (error) {
-    told.error = { class: error.constructor.name, status: error.status ?? null, code: error.code ?? null }
+    told.error = {
+      class: `${error.constructor.name} ${error.cause?.cause ?? error.cause ?? ''}`.trim(),
+      status: error.status ?? null,
+      code: error.code ?? null,
+    }
   }
   const raw = await wire.raw
   const ms = Date.now() - startedAt

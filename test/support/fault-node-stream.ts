@@ -29,6 +29,8 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const INJECTED = ['data: [DONE]\n\n', '\r\ndata: {"error":{}}\r\n\r\n', 'event: error\ndata: x\n\n', '"}]}\n\n']
 /** events between two breaths: the reader, and this process, have others to serve */
 const BREATH = 64
+/** ms until what was written has left */
+const FLUSH_MS = 150
 
 export async function stream(response: ServerResponse, call: Streamed): Promise<void> {
   const { answer, behaviour, tokenMs } = call
@@ -43,12 +45,12 @@ export async function stream(response: ServerResponse, call: Streamed): Promise<
   if (behaviour.kind === 'endless') return endless(response, behaviour.of, call, state)
   const words = wordsOf(answer, behaviour)
   for (const [n, word] of words.entries()) {
-    if (state.isGone || breaksOff(response, behaviour, n)) return
+    if (state.isGone || (await breaksOff(response, behaviour, n))) return
     if (tokenMs() > 0) await sleep(tokenMs())
     call.onWord(n + 1)
     await send(response, event(word, null, usageOf(call, n + 1, words.length)), behaviour)
   }
-  if (state.isGone || breaksOff(response, behaviour, words.length)) return
+  if (state.isGone || (await breaksOff(response, behaviour, words.length))) return
   const receipt = await receiptOf(call, words, startedAt)
   const finish: Finish = behaviour.kind === 'filtered' ? 'content_filter' : answer.isCut ? 'length' : 'stop'
   response.write(event('', finish, usageOf(call, words.length, words.length), receipt))
@@ -74,10 +76,12 @@ function wordsOf({ words }: Answer, behaviour: Behaviour): readonly string[] {
 }
 
 /** @returns true when nothing more is to be sent */
-function breaksOff(response: ServerResponse, behaviour: Behaviour, sent: number): boolean {
+async function breaksOff(response: ServerResponse, behaviour: Behaviour, sent: number): Promise<boolean> {
   if (!('afterTokens' in behaviour) || behaviour.afterTokens !== sent) return false
   switch (behaviour.kind) {
     case 'cut':
+      // What was written is on its way: a connection that is torn down takes along what is not.
+      await sleep(FLUSH_MS)
       if (behaviour.how === 'rst') response.socket?.resetAndDestroy()
       else response.destroy()
       return true

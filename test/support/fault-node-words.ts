@@ -62,7 +62,8 @@ export function answerTo(body: ChatBody, kind: Offered['words'], salt: string): 
   const all = begun !== '' && first.startsWith(begun) ? [first.slice(begun.length), ...words.slice(1)] : words
   return {
     prompt,
-    inputTokens: prompt.split(/\s+/).length,
+    // What it goes on from is read as well.
+    inputTokens: prompt.split(/\s+/).length + from,
     words: all.slice(0, body.max_tokens),
     isCut: all.length >= body.max_tokens,
     continuedCharacters: prefix.length,

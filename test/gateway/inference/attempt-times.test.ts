@@ -42,6 +42,10 @@ describe('one behind which another can be asked', () => {
     expect(times(infer, 0, true, body).headMs).toBe(12_000)
     expect(times(infer, 0, false, body).headMs).toBe(42_000)
   })
+  it('may be silent for ten seconds between two outputs that nobody has seen', () => {
+    expect(times(chat, 0, true).unseenGapMs).toBe(10_000)
+    expect(times(chat, 0, false).unseenGapMs).toBe(20_000)
+  })
   it('never has longer than the last one would', () => {
     for (const inputTokens of [0, 1_000, 100_000])
       for (const path of [chat, embeddings]) {

@@ -42,8 +42,13 @@ describe('what of a claim is believed', () => {
     expect(countUnits(observed({ claim, outputBytes: 10_000 }))).toEqual({ inputTokens: 0n, outputTokens: 0n })
   })
   it('says when a node claims more than was ordered', () => {
-    expect(isOverOrder(observed({ claim: { prompt_tokens: 1, completion_tokens: 100 } }))).toBe(false)
-    expect(isOverOrder(observed({ claim: { prompt_tokens: 1, completion_tokens: 101 } }))).toBe(true)
+    const claiming = (completion_tokens: number, outputBytes: number) =>
+      isOverOrder(observed({ claim: { prompt_tokens: 1, completion_tokens }, outputBytes }))
+    expect(claiming(100, 200)).toBe(false)
+    expect(claiming(101, 200)).toBe(true)
+    expect(claiming(101, 101)).toBe(true)
+    // What its bytes cannot be is a lie, and cuts no answer.
+    expect(claiming(101, 100)).toBe(false)
     expect(isOverOrder(observed({ claim: null }))).toBe(false)
   })
 })
