@@ -12,6 +12,7 @@ import { startFaultNode, type FaultNode } from '../support/fault-node.ts'
 import { countingModel } from '../support/fault-node-words.ts'
 import { startMarket, type Consumer, type Market } from '../support/market.ts'
 import { startOpenAiCaller, type OpenAiCaller, type Told } from '../support/openai-caller.ts'
+import { startNames, untilRefused, type Names, type Rebinding } from './under-fire-names.ts'
 import { throughAnOutage, type Outage } from './under-fire-outage.ts'
 import { COST, fireCases, FURTHER, WORDS, type Expected, type FireCase, type Served } from './under-fire-cases.ts'
 
@@ -25,6 +26,7 @@ const AT_ONCE = 6
 /** ms after its recovery within which a node is asked again */
 const BACK_MS = 30_000
 const OUTAGE_MODEL = 'fire/outage'
+const NAME_MODEL = 'fire/name'
 
 let market: Market
 let faulty: FaultNode
@@ -36,6 +38,9 @@ let trap: Server
 let trapped = 0
 let mortal: FaultNode
 let outage: Promise<Outage>
+let names: Names
+let moved: FaultNode
+let rebinding: Promise<Rebinding>
 const outcomes = new Map<string, Promise<Outcome>>()
 
 const trapAt = () => `http://127.0.0.1:${(trap.address() as AddressInfo).port}/` // it listens on a port, not on a pipe
@@ -59,17 +64,21 @@ beforeAll(async () => {
   })
   await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve))
   const cases = fireCases(trapAt())
-  market = await startMarket({ nodes: 0 })
-  for (const id of [OUTAGE_MODEL, ...cases.map((_, place) => modelOf(place))]) await market.publish(countingModel(id))
+  names = await startNames({ localhost: ['127.0.0.1'] })
+  market = await startMarket({ nodes: 0, vars: { SOUK_RESOLVER: names.url } })
+  for (const id of [OUTAGE_MODEL, NAME_MODEL, ...cases.map((_, place) => modelOf(place))])
+    await market.publish(countingModel(id))
   const options = { gatewayUrl: market.url, chainId: market.gateway.chainId }
   const offered = (of: 'faulty' | 'healthy') =>
     cases.map((each, place) => ({ ...each[of], manifest: countingModel(modelOf(place)) }))
   const outageOffer = { manifest: countingModel(OUTAGE_MODEL) }
+  const nameOffer = { manifest: countingModel(NAME_MODEL) }
   consumer = await market.consumer()
   balanceBefore = await balance()
   faulty = await startFaultNode({ ...options, name: 'faulty' }, offered('faulty'))
-  healthy = await startFaultNode({ ...options, name: 'healthy' }, [outageOffer, ...offered('healthy')])
+  healthy = await startFaultNode({ ...options, name: 'healthy' }, [outageOffer, nameOffer, ...offered('healthy')])
   mortal = await startFaultNode({ ...options, name: 'mortal' }, [outageOffer])
+  moved = await startFaultNode({ ...options, name: 'moved', hostname: 'localhost' }, [nameOffer])
   caller = startOpenAiCaller(market.directUrl)
   for (const [place, { plan, healthy: other }] of cases.entries()) {
     faulty.plan(modelOf(place), plan)
@@ -84,14 +93,19 @@ beforeAll(async () => {
     outcome.catch(() => undefined)
     outcomes.set(CASES[place]?.name ?? '', outcome)
   }
-  const question = { model: OUTAGE_MODEL, messages: [{ role: 'user', content: `count ${WORDS}` }] }
+  const messages = [{ role: 'user', content: `count ${WORDS}` }]
+  const question = { model: OUTAGE_MODEL, messages }
   outage = throughAnOutage([mortal, healthy], (provider) => caller.chat(consumer.key, { ...question, provider }))
   outage.catch(() => undefined)
+  rebinding = untilRefused(names, moved, () =>
+    caller.chat(consumer.key, { model: NAME_MODEL, messages, provider: { order: [moved.nodeId] } }),
+  )
+  rebinding.catch(() => undefined)
 }, 240_000)
 
 afterAll(async () => {
   caller?.stop()
-  await Promise.all([faulty?.stop(), healthy?.stop(), mortal?.stop()])
+  await Promise.all([faulty?.stop(), healthy?.stop(), mortal?.stop(), moved?.stop(), names?.stop()])
   trap?.close()
   await market?.stop()
 })
@@ -251,7 +265,7 @@ let written: Promise<Legs> | undefined
 const bills = () => (written ??= readBills())
 
 async function readBills(): Promise<Legs> {
-  await Promise.allSettled([...outcomes.values(), outage])
+  await Promise.allSettled([...outcomes.values(), outage, rebinding])
   let legs: Legs = []
   await eventually(20_000, async () => {
     const account = await consumer.client.account()
@@ -306,6 +320,15 @@ describe('an outage of one of two nodes, with two calls a second', () => {
     const { backAfterMs } = await outage
     expect(backAfterMs).not.toBeNull()
     expect(backAfterMs).toBeLessThan(BACK_MS)
+  })
+})
+
+describe('a name that comes to lead to an address that is not public', () => {
+  it('gets no more calls within half a minute, which nobody notices', async () => {
+    const { told, servedBefore, callsAfter } = await rebinding
+    expect(servedBefore).toBe(true)
+    for (const { error, text } of told) expect([error, text]).toEqual([null, 'n0 n1 n2 n3 n4 n5 n6 n7 '])
+    expect(callsAfter).toBe(0)
   })
 })
 
