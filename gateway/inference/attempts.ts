@@ -35,20 +35,21 @@ export async function attemptInTurn<Answer extends Answered>(
   const attempts: AttemptRecord[] = []
   const failed: Failed[] = []
   let ask: Ask = { position: 0, how: null }
-  needs.retries.noteCall()
+  const retries = needs.retries(order.principal.accountId)
+  retries.noteCall()
   for (;;) {
     const { position, how } = ask
     const candidate = candidates[position]
     if (!candidate) throw new GatewayError('no_provider')
     const meter = joint.meterFor(needs, candidate, attempts.length, how)
-    const isShort = hasAnother({ candidates, failed, ...joint.mayGoOn, mayRetry: needs.retries.mayRetry() }, position)
+    const isShort = hasAnother({ candidates, failed, ...joint.mayGoOn, mayRetry: retries.mayRetry() }, position)
     const end = await runAttempt(needs, order, meter, serve, call, caller, isShort)
     attempts.push(end.record)
     const run = { end, meter, attempts, firstOutputAt: joint.firstOutputAt ?? end.firstOutputAt }
     if (end.served) return { ...run, paid: [...joint.parts, meter], failure: null }
     if (end.failure instanceof CallerGone) return { ...run, paid: joint.partsWith(meter), failure: end.failure }
     joint.noteBreak(meter, how, end.failure, end.firstOutputAt)
-    const mayRetry = needs.retries.mayRetry()
+    const mayRetry = retries.mayRetry()
     if (how === 'continue' && isRefusal(end.failure) && joint.ways(candidate).includes('restart') && mayRetry) {
       // Its engine does not do what its offer said: the other way is still open.
       ask = { position, how: 'restart' }
@@ -61,7 +62,7 @@ export async function attemptInTurn<Answer extends Answered>(
       ask = { position: next.position, how: joint.wayOf(candidates[next.position]) }
     }
     if (call.signal.aborted) return { ...run, ...joint.ended(failed, call.signal) }
-    needs.retries.noteRetry()
+    retries.noteRetry()
   }
 }
 

@@ -9,7 +9,7 @@ import { attemptInTurn } from './attempts.ts'
 import { CallerGone, timedOut } from './failure.ts'
 import type { Background, Caller, Order } from './order.ts'
 import type { Answered } from './receipt-check.ts'
-import type { Retries } from './retry-budget.ts'
+import type { RetriesOf } from './retry-budget.ts'
 import type { IsAlike } from './quorum/agreement.ts'
 import { askTogether } from './quorum/ask-together.ts'
 import { neverBegun, settleLater } from './settle-later.ts'
@@ -18,7 +18,7 @@ import { settle, surely, type CapturedCall, type Kept } from './settle.ts'
 export interface CallNeeds extends AttemptNeeds {
   readonly accounts: Accounts
   /** what this isolate has left for further attempts */
-  readonly retries: Retries
+  readonly retries: RetriesOf
   readonly feeBps: number
   /** configured life of a hold; null: the longest call and a grace */
   readonly holdDeadlineMs: number | null

@@ -9,6 +9,8 @@ import type { Resumed } from './resume.ts'
 
 /** UTF-16 units of delivered text from which on a continuation that begins with all of it is taken for a repetition: less is said twice by chance. */
 const REPEATED_MIN = 4
+/** Tokens with log probabilities that wait at the seam: of an honest node only those of a text that was cut differently. */
+export const WAITING_MAX = 1_024
 
 export interface Passed {
   /** what only repeats what was delivered */
@@ -71,6 +73,7 @@ class Repeated implements ChoiceSeam {
     const rest = this.#unsaid({ ...piece, text: text.slice(length) })
     if (rest.text !== '') return { swallowed, piece: rest }
     this.#waiting = [...(rest.logprobs ?? [])]
+    if (this.#waiting.length > WAITING_MAX) throw tooManyWait()
     return { swallowed, piece: null }
   }
 
@@ -101,9 +104,11 @@ class Continued implements ChoiceSeam {
   }
 
   pass(piece: TextPiece): Passed {
-    if (this.#kept === null) return { swallowed: '', piece }
-    const said = this.#kept + piece.text
-    if (this.delivered.startsWith(said) && said.length < this.delivered.length) {
+    const kept = this.#kept
+    if (kept === null) return { swallowed: '', piece }
+    const said = kept + piece.text
+    // What was kept is a beginning already: looking at all of it again with each piece would take the square of its length.
+    if (said.length < this.delivered.length && this.delivered.startsWith(piece.text, kept.length)) {
       this.#kept = said
       return { swallowed: '', piece: null }
     }
@@ -140,3 +145,8 @@ export function isPeriodic(text: string): boolean {
 /** Nobody's fault: machines that compute differently are not wrong, they only cannot go on for each other. */
 const different = () =>
   new AttemptFailure('provider_broke_off', 'none', { reason: 'Its answer was another one than what was delivered.' })
+
+const tooManyWait = () =>
+  new AttemptFailure('provider_failed', 'node', {
+    cause: new Error('more log probabilities before their text than can wait'),
+  })

@@ -101,8 +101,10 @@ export async function settle<Answer extends Answered>(
     kept: order.once && served ? await order.once.keep(() => kept(served)) : null,
   }
   const capture = () => needs.accounts(order.principal.accountId).capture(callEnd)
+  // Of a quorum nothing was delivered yet, though its caller streams.
+  const isUnseen = order.bench !== null && callEnd.outcome === 'complete' && callEnd.kept === null
   const captured = await surely(order, capture).catch((error: unknown) => {
-    if (maySettleLater(callEnd)) background(settleLater(callEnd, capture, needs.timeouts.settleLaterMs))
+    if (!isUnseen && maySettleLater(callEnd)) background(settleLater(callEnd, capture, needs.timeouts.settleLaterMs))
     throw error
   })
   if (failure instanceof CallerGone) throw failure

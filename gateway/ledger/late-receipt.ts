@@ -14,10 +14,12 @@ export function judgeEarly({ progress, receipt: kept }: Hold, receipt: LateRecei
   return kept?.attempt === receipt.attempt ? 'known' : 'noted'
 }
 
-/** When it has ended: the attempt that ended it, and by hash the very ticket, where the line names one. */
+/** When it has ended: the attempt whose answer it was, or that ended it, and by hash the very ticket, where the line names one. */
 export function judgeLate(facts: CallFacts, detail: CallDetail, receipt: LateReceipt): LateReceiptOutcome {
-  const last = detail.attempts.at(-1)
-  const isOther = last && (last.attempt !== receipt.attempt || last.nodeId !== receipt.nodeId)
+  // Of several asked at the same time the call's own is not the last.
+  const served = detail.attempts.find(({ outcome, nodeId }) => outcome === 'served' && nodeId === facts.nodeId)
+  const own = served ?? detail.attempts.at(-1)
+  const isOther = own && (own.attempt !== receipt.attempt || own.nodeId !== receipt.nodeId)
   if (isOther || (facts.ticketHash !== null && facts.ticketHash !== sha256Hex(receipt.ticket))) return 'foreign'
   return detail.receipt === null ? 'recorded' : 'known'
 }

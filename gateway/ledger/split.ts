@@ -64,7 +64,7 @@ export interface Part {
 /**
  * The legs of a charge for several nodes' parts: each at its own price, and one leg of payer, author and house for all. Where parts together
  * would pass the hold, what is left of it after the last one goes to the one before: who finished is paid first, who broke off bears the rest.
- * @param ofNode the call's own: where another one is paid, every operator's leg names its node
+ * @param ofNode the call's own: where another one delivered, every operator's leg names its node
  * @example two nodes, 60 and 40 nanos, hold 90 // payer -90; operators 50 and 40, each leg with its node (fees of 0)
  */
 export function legsOfParts(
@@ -73,7 +73,7 @@ export function legsOfParts(
 ): Leg[] {
   const charges = chargesOf(parts, holdNanos)
   const paid = parts.map((part, index) => ({ ...part, chargeNanos: charges[index] ?? nanos(0n) }))
-  const isShared = paid.some(({ nodeId, chargeNanos }) => nodeId !== ofNode && chargeNanos > 0n)
+  const isShared = paid.some(({ nodeId }) => nodeId !== ofNode)
   const legs = paid.flatMap(({ nodeId, terms, chargeNanos }) =>
     chargeLegs({ ...terms, payer, chargeNanos }).map((leg) =>
       isShared && leg.role === 'operator' ? { ...leg, node: nodeId } : leg,
@@ -104,7 +104,7 @@ export function chargesOf(parts: readonly Part[], holdNanos: Nanos): Nanos[] {
     .reverse()
 }
 
-/** The same parts as the call's line names them; absent where its own node is paid alone. */
+/** The same parts as the call's line names them; absent where its own node delivered alone: what another one gave for nothing is among the call's units too. */
 export function callParts(
   parts: readonly Part[],
   { holdNanos, ofNode }: { holdNanos: Nanos; ofNode: NodeId },
@@ -115,7 +115,7 @@ export function callParts(
     ...units,
     chargeNanos: charges[index] ?? nanos(0n),
   }))
-  return named.some(({ nodeId, chargeNanos }) => nodeId !== ofNode && chargeNanos > 0n) ? named : undefined
+  return named.some(({ nodeId }) => nodeId !== ofNode) ? named : undefined
 }
 
 /** One leg for each party. */

@@ -146,17 +146,21 @@ async function scheduled(mf: Miniflare, crons: readonly string[]): Promise<void>
   for (const cron of crons) await worker.scheduled({ cron, scheduledTime: new Date() })
 }
 
-/** Runs at the start of each minute what is due; a run that is still going is not joined by another. */
+/** Runs at the start of each minute what is due; a run that is still going is not joined by another of its cron, and holds up no other cron. */
 function everyMinute(crons: readonly string[], run: (crons: string[]) => Promise<void>): { stop(): void } {
   crons.forEach((cron) => isDue(cron, new Date(0)))
   let timer: NodeJS.Timeout
+  const going = new Set<string>()
   const arm = () => {
     timer = setTimeout(
       () => {
-        const due = crons.filter((cron) => isDue(cron, new Date()))
-        run(due)
-          .catch((error: unknown) => console.error(`A cron failed: ${oneLine(error)}`))
-          .finally(arm)
+        for (const cron of crons.filter((each) => isDue(each, new Date()) && !going.has(each))) {
+          going.add(cron)
+          run([cron])
+            .catch((error: unknown) => console.error(`A cron failed: ${oneLine(error)}`))
+            .finally(() => going.delete(cron))
+        }
+        arm()
       },
       60_000 - (Date.now() % 60_000),
     )

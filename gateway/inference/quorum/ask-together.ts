@@ -34,7 +34,8 @@ export async function askTogether<Answer extends Answered>(
   const jury = new Jury<Answer>(bench, isAlike, () => atWork.forEach((place) => place.dismiss()))
   const asked: Asked<Answer>[] = []
   let next = 0
-  needs.retries.noteCall()
+  const retries = needs.retries(order.principal.accountId)
+  retries.noteCall()
   const ask = async (): Promise<void> => {
     for (;;) {
       const candidate = order.candidates[next]
@@ -54,8 +55,8 @@ export async function askTogether<Answer extends Answered>(
       asked.push({ meter, end })
       if (end.served || jury.verdict !== null) return
       if (end.failure instanceof CallerGone || !end.failure.isRetryable) return jury.leaveEmpty()
-      if (next === order.candidates.length || !needs.retries.mayRetry()) return jury.leaveEmpty()
-      needs.retries.noteRetry()
+      if (next === order.candidates.length || !retries.mayRetry()) return jury.leaveEmpty()
+      retries.noteRetry()
     }
   }
   await Promise.all(Array.from({ length: bench.n }, ask))

@@ -37,6 +37,7 @@ export function createAuditCron(needs: AuditCronNeeds): () => Promise<void> {
   })
   return async () => {
     await payAudits({ ...needs, book: spending }).catch((error: unknown) => logError(error, null))
+    await spending.purge(needs.clock()).catch((error: unknown) => logError(error, null))
     await run()
   }
 }

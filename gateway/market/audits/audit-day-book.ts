@@ -9,6 +9,11 @@ import type { AuditOutcome } from './audit-book.ts'
 
 const MILLION = 1_000_000
 export const DAY_MS = 86_400_000
+/** ms that a debt is looked for: a guard that does not answer for so long will not */
+const OWED_MS = 14 * DAY_MS
+/** ms that an audit is kept, and rows that one purge takes */
+const KEPT_MS = 93 * DAY_MS
+const PURGED_MAX = 1_000
 /** Numbers are bound as floats, and a float's division leaves a fraction. */
 const DAY_OF = sql<number>`CAST(${audits.at} / ${DAY_MS} AS INTEGER)`
 
@@ -50,7 +55,14 @@ export function createAuditPayBook(database: D1Database) {
         .select({ operator: nodes.operatorAccountId, day, sum })
         .from(audits)
         .innerJoin(nodes, eq(nodes.id, audits.nodeId))
-        .where(and(isNull(audits.paidNanos), ne(audits.costNanos, 0), lt(audits.at, before)))
+        .where(
+          and(
+            isNull(audits.paidNanos),
+            ne(audits.costNanos, 0),
+            gte(audits.at, before - OWED_MS),
+            lt(audits.at, before),
+          ),
+        )
         .groupBy(nodes.operatorAccountId, day)
         .orderBy(day)
         .limit(rows)
@@ -59,6 +71,14 @@ export function createAuditPayBook(database: D1Database) {
         day: row.day,
         owedNanos: nanos(BigInt(row.sum)),
       }))
+    },
+
+    /** Old ones leave, but for the last of each offer, which is what it is suspected of. */
+    async purge(now: Instant): Promise<void> {
+      const isFollowed = sql`EXISTS (SELECT 1 FROM ${audits} AS later WHERE later.node_id = audits.node_id
+        AND later.model_id = audits.model_id AND later.at > audits.at)`
+      await db.run(sql`DELETE FROM ${audits} WHERE id IN
+        (SELECT id FROM ${audits} WHERE ${audits.at} < ${now - KEPT_MS} AND ${isFollowed} ORDER BY ${audits.at} LIMIT ${PURGED_MAX})`)
     },
 
     /** Writes down what an operator got for a day; of less than was owed each audit has its part. */

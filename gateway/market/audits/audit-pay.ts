@@ -17,11 +17,13 @@ export interface AuditPayNeeds {
   readonly clock: Clock
 }
 
+/** ms after its end in which a day may still get audits: they count where they began, and one that ends late would find its day paid */
+const LATE_MS = 1_800_000
 /** payments in one minute */
 const PAYMENTS_MAX = 20
 
 export async function payAudits({ book, payAudit, clock }: AuditPayNeeds): Promise<void> {
-  const unpaid = await book.unpaid(startOfDay(clock()), PAYMENTS_MAX)
+  const unpaid = await book.unpaid(startOfDay(instant(clock() - LATE_MS)), PAYMENTS_MAX)
   for (const owed of unpaid) {
     try {
       const paid = await payAudit(owed.operator, {

@@ -55,7 +55,7 @@ export const RUN = {
   /** offers examined in one run, and examinations of one of them: a Worker makes a bounded number of requests */
   dueMax: 60,
   perOfferMax: 12,
-  examinationsMax: 60,
+  examinationsMax: 28,
   /** nanos a day that may be spent before callers have paid enough for a share of it: five cents */
   allowanceNanos: nanos(50_000_000n),
   /** days after which calls of before are not counted: an offer that is called so seldom is examined by then */

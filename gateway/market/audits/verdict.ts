@@ -38,6 +38,8 @@ export function judge(voices: readonly Voice[], tolerance: Tolerance): Judged[] 
 const MAJORITY = 2
 
 function weightOf(group: readonly Voice[]): number {
-  const known = group.some(({ operator }) => operator === null) ? MAJORITY : 0
+  // One voice: who is alone against an old agreement is wrong only when somebody who is asked now says so as well. Two nodes of one owner
+  // could otherwise agree on nonsense once, and have every other operator convicted by it.
+  const known = group.some(({ operator }) => operator === null) ? 1 : 0
   return known + new Set(group.flatMap(({ operator }) => operator ?? [])).size
 }

@@ -23,6 +23,8 @@ import type { SlotStore } from './slot-store.ts'
 export const PROBATION_ATTEMPTS = PROBATION.attempts
 /** ms between two copies to D1 */
 export const PROJECT_MS = 5_000
+/** bytes of a body from which the time to its first token says nothing of a queue */
+const LONG_BODY_BYTES = 2_048
 /** An ended one is remembered so long, for a report that comes twice. */
 const ENDED_MS = 60_000
 
@@ -60,7 +62,10 @@ export class GuardHealth {
     const begunAt = instant(now - report.durationMs)
     const breaker = isAnswer ? afterAttempt(state.breaker, verdict === 'served', now, begunAt) : state.breaker
     const inFlight = this.#store.inFlight(modelId) + 1
-    const cap = afterCapSample(state.cap, { verdict, firstTokenMs: report.firstTokenMs, inFlight }, now)
+    // A long input is slow without a queue: a caller of many could otherwise bring a node down to one call at a time.
+    const isLong = (report.shape?.bodyBytes ?? 0) > LONG_BODY_BYTES
+    const firstTokenMs = isLong ? null : report.firstTokenMs
+    const cap = afterCapSample(state.cap, { verdict, firstTokenMs, inFlight }, now)
     this.#learn(modelId, sample, { ...state, breaker, cap }, state.breaker, now)
     if (verdict === 'served') this.#store.countServed()
     return this.#due(state.breaker, breaker, now)

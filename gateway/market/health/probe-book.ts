@@ -1,6 +1,6 @@
 // Which offers the gateway probes because no caller tells it how they are, and what a probe needs of one. An offer's row is written whenever its guard heard of
 // it, so a row that nobody wrote for a while is one without traffic.
-import { and, desc, eq, inArray, isNotNull, lte, ne, or, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, lte, ne, or, sql, type SQL } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { models, nodes, offers } from '../../../db/schema.ts'
 import { LINK_ENDPOINT } from '../../../protocol/link.ts'
@@ -22,18 +22,23 @@ const serves = and(
 export function createProbeBook(database: D1Database) {
   const db = drizzle(database)
   return {
-    /** Broken ones first, the others in random order: a crowd of them must not leave anybody out for ever. */
+    /** Broken ones and quiet ones, half for each while both have so many, in random order: the dead must not keep the quiet from being looked at. */
     async due(rows: number, now: Instant): Promise<{ nodeId: NodeId; modelId: ModelId }[]> {
-      const isBroken = ne(offers.breaker, 'closed')
-      const isIdle = lte(offers.updatedAt, instant(now - IDLE_MS))
-      const found = await db
-        .select({ nodeId: offers.nodeId, modelId: offers.modelId })
-        .from(offers)
-        .innerJoin(nodes, eq(nodes.id, offers.nodeId))
-        .innerJoin(models, eq(models.id, offers.modelId))
-        .where(and(serves, or(isBroken, isIdle)))
-        .orderBy(desc(isBroken), sql`random()`)
-        .limit(rows)
+      const pick = (which: SQL | undefined) =>
+        db
+          .select({ nodeId: offers.nodeId, modelId: offers.modelId })
+          .from(offers)
+          .innerJoin(nodes, eq(nodes.id, offers.nodeId))
+          .innerJoin(models, eq(models.id, offers.modelId))
+          .where(and(serves, which))
+          .orderBy(sql`random()`)
+          .limit(rows)
+      const [broken, quiet] = await Promise.all([
+        pick(ne(offers.breaker, 'closed')),
+        pick(and(eq(offers.breaker, 'closed'), lte(offers.updatedAt, instant(now - IDLE_MS)))),
+      ])
+      const brokenMax = Math.max(Math.ceil(rows / 2), rows - quiet.length)
+      const found = [...broken.slice(0, brokenMax), ...quiet].slice(0, rows)
       return found.map(({ nodeId, modelId }) => ({ nodeId: asNodeId(nodeId), modelId: asModelId(modelId) }))
     },
 

@@ -7,6 +7,7 @@ import { nodes, offers } from '../../../db/schema.ts'
 import type { NodeState } from '../../../protocol/node.ts'
 import type { Instant, NodeId } from '../../../protocol/units.ts'
 import { REASON } from '../admission/admission.ts'
+import { SUSPICION, trustOf } from '../audits/suspicion.ts'
 import type { SanctionCause } from './sanction-port.ts'
 
 type Database = ReturnType<typeof drizzle>
@@ -62,8 +63,15 @@ export function createSanctionBook(database: D1Database) {
       const isReady = sql`${nodes.provedAt} IS NOT NULL AND ${hasLive}`
       const state = sql<NodeState>`CASE WHEN ${isReady} THEN 'probation' ELSE 'pending' END`
       const reason = sql<string>`CASE WHEN ${isReady} THEN NULL ELSE ${REASON.unproved} END`
-      const [, admitted] = await db.batch([
+      // Who has no trust at all is never called, and so never audited again: it begins where audits will, too.
+      const own = db.select({ id: nodes.id }).from(nodes).where(where)
+      const trustPpm = Math.round(trustOf(SUSPICION.paroleNats) * 1_000_000)
+      const [, , admitted] = await db.batch([
         note(db, { id, what: 'reinstated', ...cause, now }, where),
+        db
+          .update(offers)
+          .set({ trustPpm })
+          .where(and(inArray(offers.nodeId, own), eq(offers.trustPpm, 0))),
         db.update(nodes).set({ state, reason }).where(where).returning({ id: nodes.id }),
       ])
       return admitted.length > 0

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  ISOLATE_BUDGET,
   afterCall,
   afterRetry,
   createRetries,
@@ -8,9 +9,10 @@ import {
   newRetryBudget,
   RETRY_BUDGET,
 } from '../../../gateway/inference/retry-budget.ts'
-import { instant, type Instant } from '../../../protocol/units.ts'
+import { instant, type AccountId, type Instant } from '../../../protocol/units.ts'
 
 const { perCall, perSecond, reserve } = RETRY_BUDGET
+const [ann, ben] = ['aaaaaaaaaaaaaaa1', 'bbbbbbbbbbbbbbb2'] as [AccountId, AccountId] // as units.ts makes them
 const spend = (times: number, now: Instant, from = newRetryBudget(now)) =>
   Array.from({ length: times }).reduce<typeof from>((budget) => afterRetry(budget, now), from)
 
@@ -47,7 +49,7 @@ describe('the budget of further attempts', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         let [now, calls, retries] = [0, 0, 0]
-        const budget = createRetries(() => instant(now))
+        const budget = createRetries(() => instant(now))(ann)
         for (const { ms, calls: more, wanted } of steps) {
           now += ms
           for (let i = 0; i < more; i++) budget.noteCall()
@@ -61,11 +63,24 @@ describe('the budget of further attempts', () => {
       }),
     )
   })
+  it("is each account's own: who spends all of it leaves the others theirs, as far as the isolate goes", () => {
+    const retries = createRetries(() => instant(0))
+    const spendAll = (account: AccountId) => {
+      let times = 0
+      for (const budget = retries(account); budget.mayRetry(); times++) budget.noteRetry()
+      return times
+    }
+    expect([spendAll(ann), spendAll(ann), spendAll(ben)]).toEqual([reserve, 0, reserve])
+    const others = Array.from({ length: 20 }, (_, i) =>
+      spendAll(`ccccccccccccc${String(i).padStart(3, '0')}` as AccountId),
+    )
+    expect(others.reduce((sum, times) => sum + times, 0)).toBe(ISOLATE_BUDGET.reserve - 2 * reserve)
+  })
   it('law: a caller who makes one call at a time, ten a second at most, is never refused', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 100, max: 5_000 }), { maxLength: 300 }), (pauses) => {
         let now = 0
-        const budget = createRetries(() => instant(now))
+        const budget = createRetries(() => instant(now))(ann)
         for (const ms of pauses) {
           budget.noteCall()
           expect(budget.mayRetry()).toBe(true)

@@ -118,7 +118,12 @@ describe('who of several is right', () => {
       [by('a', RIGHT), by('b', RIGHT), by('c', WRONG), by('d', WRONG)],
       Array(4).fill('undecided') as string[],
     ],
-    ['one against what was agreed before', [by('a', WRONG), by(null, RIGHT)], ['wrong', 'undecided']],
+    ['one against what was agreed before: nobody knows', [by('a', WRONG), by(null, RIGHT)], ['undecided', 'undecided']],
+    [
+      'one against what was agreed before and who says it now',
+      [by('a', WRONG), by('b', RIGHT), by(null, RIGHT)],
+      ['wrong', 'right', 'right'],
+    ],
     ['one who says what was agreed before', [by('a', RIGHT), by(null, RIGHT)], ['right', 'right']],
     [
       'a pair, and one beside each other',

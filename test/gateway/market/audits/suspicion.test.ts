@@ -164,7 +164,11 @@ class Simulation {
     const partner = duePartner ?? others[Math.floor(this.random() * others.length)]
     const own = this.#answer(node)
     if (own === null) return
-    if (isKnown) return void this.#judged(node, own)
+    if (isKnown) {
+      // Against an old agreement somebody is asked now.
+      if (!own) this.audits += 1
+      return this.#judged(node, own)
+    }
     const said = partner ? this.#answer(partner) : null
     // Both right: agreed. Else others are heard until somebody agrees with the truth.
     const isOpen = own === false || said !== true
