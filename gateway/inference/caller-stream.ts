@@ -20,13 +20,18 @@ export class CallerStream {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>
   readonly #encoder = new TextEncoder()
   readonly #gone = new AbortController()
+  #cut: (why: CallerGone) => void = () => undefined
   #keepAlive: ReturnType<typeof setTimeout> | undefined
   #isOver = false
   #waitedMs = 0
   #tail: Promise<void> = Promise.resolve()
 
   constructor(private readonly options: CallerStreamOptions) {
-    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({
+      start: (controller) => {
+        this.#cut = (why) => controller.error(why)
+      },
+    })
     this.readable = readable
     this.#writer = writable.getWriter()
     // A caller who leaves rejects this, before the next write does.
@@ -59,13 +64,16 @@ export class CallerStream {
   /** Ends the stream. A caller who is gone already is no error here. */
   async close(): Promise<void> {
     this.#end()
-    await this.#stalling(this.#writer.close()).catch(() => undefined)
+    await this.#stalling(this.#writer.close()).catch(() => this.#cut(new CallerGone('aborted')))
   }
 
-  /** Cuts the connection: what the caller got is not a complete answer and must not look like one. Nobody waits for a caller who is gone. */
+  /**
+   * Cuts the connection: what the caller got is not a complete answer and must not look like one. Aborting the writer would wait for a write under
+   * way (Streams Standard, WritableStreamAbort), which of a caller who stopped reading is for ever, and keep connection and buffers as long.
+   */
   abort(): void {
     this.#end()
-    this.#writer.abort(new CallerGone('aborted')).catch(() => undefined)
+    this.#cut(new CallerGone('aborted'))
   }
 
   #end(): void {

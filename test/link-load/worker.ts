@@ -52,8 +52,10 @@ async function call(
   context.waitUntil(answering.catch(() => undefined))
   try {
     const answer = await answering
-    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
-    context.waitUntil(pump(answer, writable.getWriter(), signal, left))
+    let cut = (_why: unknown): void => undefined
+    const start = (controller: TransformStreamDefaultController) => void (cut = (why) => controller.error(why))
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({ start })
+    context.waitUntil(pump(answer, writable.getWriter(), signal, left, (why) => cut(why)))
     return new Response(readable, answer)
   } catch (error) {
     if (error instanceof LinkGone) return new Response(null, { status: 503 })
@@ -72,6 +74,7 @@ async function pump(
   writer: WritableStreamDefaultWriter<Uint8Array>,
   signal: AbortSignal,
   left: AbortController,
+  cut: (why: unknown) => void,
 ): Promise<void> {
   writer.closed.catch(() => left.abort())
   try {
@@ -81,8 +84,8 @@ async function pump(
     await writer.close()
   } catch (error) {
     left.abort()
-    // Nobody waits for a caller who is gone.
-    writer.abort(error).catch(() => undefined)
+    // Not the writer's abort, which waits for a write under way.
+    cut(error)
   }
 }
 

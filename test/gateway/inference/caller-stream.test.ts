@@ -36,6 +36,19 @@ describe("the caller's stream", () => {
     await expect(sent).rejects.toBeInstanceOf(CallerGone)
   })
 
+  it.each<[string, (out: CallerStream) => Promise<void>]>([
+    ['in the middle of an answer', async (out) => out.abort()],
+    ['at its end', (out) => out.close()],
+  ])('cuts the connection of a caller who stopped reading %s, although a write of it still waits', async (_, end) => {
+    const out = aStream({ stallMs: 20, keepAliveMs: 1_000 })
+    const sent = Promise.all([out.send('x'), out.send('y')])
+    await expect(sent).rejects.toBeInstanceOf(CallerGone)
+    await end(out)
+    // Not by reading, which would let the write go on.
+    const open = new Promise((resolve) => setTimeout(() => resolve('still open'), 500))
+    await expect(Promise.race([out.readable.getReader().closed, open])).rejects.toBeInstanceOf(CallerGone)
+  })
+
   it('learns from the next write that the caller closed the connection', async () => {
     const out = aStream({ stallMs: 1_000, keepAliveMs: 1_000 })
     const reader = out.readable.getReader()
