@@ -103,14 +103,16 @@ describe('the official client', () => {
     const answer = z
       .object({
         choices: z.array(z.object({ message: z.object({ content: z.string() }) })),
-        souk: z.object({ node: z.string(), receipt: z.string(), salt: z.string(), callId: z.string() }),
+        // No seed was given, so one was drawn, and whoever checks the receipt is told which.
+        souk: z.object({ node: z.string(), receipt: z.string(), salt: z.string(), callId: z.string(), seed: z.number() }),
       })
       .parse(await (await post('/v1/chat/completions', key, { ...question, max_tokens: 20 })).json())
     const [node] = await market.query('DB', 'SELECT node_key FROM nodes WHERE id = ?', answer.souk.node)
     const receipt = await verifyReceipt(answer.souk.receipt, await importPublicKey(z.string().parse(node?.node_key)))
     if (!receipt.ok) throw new Error(receipt.code)
     expect(receipt.value.outputs).toEqual([outputHash(answer.souk.salt, answer.choices[0]?.message.content ?? '')])
-    expect(receipt.value.request).toBe(requestHash(answer.souk.salt, { ...question, stream: true, max_tokens: 20 }))
+    const asked = { ...question, stream: true, max_tokens: 20, seed: answer.souk.seed }
+    expect(receipt.value.request).toBe(requestHash(answer.souk.salt, asked))
     expect(receipt.value.callId).toBe(answer.souk.callId)
   })
 
