@@ -104,7 +104,13 @@ describe('the official client', () => {
       .object({
         choices: z.array(z.object({ message: z.object({ content: z.string() }) })),
         // No seed was given, so one was drawn, and whoever checks the receipt is told which.
-        souk: z.object({ node: z.string(), receipt: z.string(), salt: z.string(), callId: z.string(), seed: z.number() }),
+        souk: z.object({
+          node: z.string(),
+          receipt: z.string(),
+          salt: z.string(),
+          callId: z.string(),
+          seed: z.number(),
+        }),
       })
       .parse(await (await post('/v1/chat/completions', key, { ...question, max_tokens: 20 })).json())
     const [node] = await market.query('DB', 'SELECT node_key FROM nodes WHERE id = ?', answer.souk.node)
