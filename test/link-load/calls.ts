@@ -30,6 +30,8 @@ const GROWTH_MAX = 1.1
 /** What the Worker's objects take at a quiet moment, against the end of the first fifth: nothing of any call may be referred to. */
 const HEAP_MAX = 1.1
 const LEGS = 5
+/** ms after which nobody waits any more for a caller who stopped reading: longer than the door's STALL_MS (worker.ts) */
+const STALLS_MS = 6_000
 const GROWTH_MEBIBYTES = 24
 /** fewer calls say nothing of memory */
 const TELLING_CALLS = 5_000
@@ -149,6 +151,7 @@ async function leftBehind(): Promise<string[]> {
 
 async function quietHeap(): Promise<number> {
   await leftBehind()
+  await wait(STALLS_MS)
   return heap.collected()
 }
 
