@@ -2,11 +2,11 @@
 // of the caller, and told in headers. A route only says what it asks of a node and how the answer is worded.
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import { Continent } from '../../protocol/routing.ts'
 import { toUsd, type Instant } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { assert, GatewayError, logError } from '../core/errors.ts'
 import { readJson } from '../core/json-body.ts'
+import { regionOf } from '../core/region.ts'
 import { requireKey, type AppEnv } from '../core/principal.ts'
 import { answererHeaders, answererOf, type Answerer } from './answerer.ts'
 import type { Serve } from './attempt.ts'
@@ -128,9 +128,6 @@ function callHeaders(order: Order, sentAt: Instant | null, by: Answerer | null):
     'server-timing': `gateway;dur=${(sentAt ?? order.startedAt) - order.startedAt}`,
   }
 }
-
-/** Where the caller is, as Cloudflare says; null elsewhere, and for who hides it. */
-export const regionOf = ({ cf }: Request): Continent | null => Continent.safeParse(cf?.continent).data ?? null
 
 /** Work that may outlive the response and never fails it. */
 export function backgroundOf(c: Context<AppEnv>): Background {
