@@ -15,7 +15,7 @@ export default tseslint.config(
     ],
   },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     plugins: { '@typescript-eslint': tseslint.plugin },
     languageOptions: {
       parser: tseslint.parser,
@@ -25,6 +25,7 @@ export default tseslint.config(
           './tsconfig.workers.json',
           './tsconfig.node.json',
           './tsconfig.simulation.json',
+          './tsconfig.dashboard.json',
         ],
         tsconfigRootDir: import.meta.dirname,
       },
@@ -59,6 +60,11 @@ export default tseslint.config(
       'provider-node/**',
     ],
     rules: { 'max-lines-per-function': 'off' },
+  },
+  {
+    // A component is mostly what it shows.
+    files: ['**/*.tsx'],
+    rules: { 'max-lines-per-function': ['error', { max: 120, skipComments: true, skipBlankLines: true }] },
   },
   {
     files: ['test/**/*.ts', 'gateway/local/**', 'gateway/deploy/**', 'provider-node/cli.ts', 'provider-node/cli/**'],

@@ -7,6 +7,7 @@ import { createAuthenticate } from './auth/authenticate.ts'
 import { createAuthRoutes } from './auth/routes.ts'
 import { GatewayError, toResponse } from './core/errors.ts'
 import type { AppEnv } from './core/principal.ts'
+import { createDashboardPage } from './dashboard-page.ts'
 import { newRequestId } from './core/request-id.ts'
 import { createOipRoutes } from './inference/oip-routes.ts'
 import { createQuoteRoutes } from './inference/quote-routes.ts'
@@ -79,6 +80,7 @@ export function createApp(services: Services) {
     .route('/v1', createQuoteRoutes(inference))
     .route('/', createOipRoutes(inference))
     .route('/', createLinkRoutes(services))
+    .route('/', createDashboardPage(services))
 }
 
 const EXPOSED_HEADERS = [

@@ -50,6 +50,7 @@ export async function createServices(bindings: Bindings) {
     key,
     db: bindings.DB,
     books,
+    ...(bindings.ASSETS ? { assets: bindings.ASSETS } : {}),
     bookOf: createBookOf(bindings.DB, books),
     clock: systemClock,
     random: systemRandom,

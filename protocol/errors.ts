@@ -71,6 +71,8 @@ export const ERRORS = define({
   call_not_found: e(404, 'not_found_error', 'There is no such call.'),
   method_not_allowed: e(405, 'invalid_request_error', 'This method is not allowed here.'),
   conflict: e(409, 'conflict_error', 'This contradicts what is already there.'),
+  changed_meanwhile: e(409, 'conflict_error', 'Somebody changed this meanwhile. Look at it again, then decide.'),
+  dispute_closed: e(409, 'conflict_error', 'This call can be disputed no more.'),
   price_lock_expired: e(409, 'conflict_error', 'The price lock has run out. Ask for a new quote.'),
   idempotency_in_progress: e(409, 'conflict_error', 'A request with this Idempotency-Key is under way.'),
   idempotency_completed: e(

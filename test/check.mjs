@@ -2,7 +2,7 @@
 // prints its output and ends the run. `--no-tests` leaves out the unit tests, for CI, which runs the whole suite right after.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { ensureInstalled } from '../gateway/local/install.mjs'
+import { ensureReady } from '../gateway/local/prepare.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const vitest = ['node_modules/vitest/vitest.mjs', 'run']
@@ -14,12 +14,13 @@ const STEPS = [
   ['types: workers', tsc('tsconfig.workers.json')],
   ['types: node', tsc('tsconfig.node.json')],
   ['types: simulator', tsc('tsconfig.simulation.json')],
+  ['types: dashboard', tsc('tsconfig.dashboard.json')],
   ['lint', ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings=0']],
   ['architecture', [...vitest, '--project=node', 'test/architecture.test.ts']],
 ]
 const UNIT_TESTS = ['unit tests', [...vitest, '--exclude=test/flows/**', '--exclude=test/architecture.test.ts']]
 
-ensureInstalled()
+ensureReady()
 const steps = process.argv.includes('--no-tests') ? STEPS : [...STEPS, UNIT_TESTS]
 for (const [name, args] of steps) {
   const startedMs = Date.now()

@@ -5,14 +5,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ensureInstalled } from '../gateway/local/install.mjs'
+import { ensureReady } from '../gateway/local/prepare.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Longer than the whole suite may take on two cores: a run that hangs is ended and counted as failed. */
 const MINUTES_MAX = 35
 const SKIPPED_SHOWN_MAX = 100
 
-ensureInstalled()
+ensureReady()
 const folder = mkdtempSync(join(tmpdir(), 'souk-test-'))
 const report = join(folder, 'counts.json')
 const status = await runVitest(process.argv.slice(2), report)

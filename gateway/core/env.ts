@@ -11,6 +11,8 @@ export interface Bindings {
   readonly BOOK_0: D1Database
   readonly ACCOUNT: DurableObjectNamespace<AccountGuard>
   readonly NODE: DurableObjectNamespace<NodeGuard>
+  /** the built dashboard; absent: the gateway has no pages */
+  readonly ASSETS?: Fetcher
   readonly SOUK_DOMAIN?: string
   readonly SOUK_CHAIN_ID: string
   readonly SOUK_ADMINS: string

@@ -1,5 +1,6 @@
 // A call with an Idempotency-Key. The guard decides with the hold whether it is the first; here its answer is sealed before the capture, which
 // carries it into the guard, and opened again for who repeats it. Nothing of this happens to a call without the header.
+import { bodyInit } from '../core/body-init.ts'
 import type { RandomBytes } from '../../protocol/units.ts'
 import { toUsd, nanos } from '../../protocol/units.ts'
 import { GatewayError, logError } from '../core/errors.ts'
@@ -110,7 +111,7 @@ export async function replay(once: Once, { callId, status, kept }: Answered): Pr
     'x-souk-hold': toUsd(nanos(0n)),
     [REPLAYED]: 'true',
   }
-  return new Response(body, { headers })
+  return new Response(bodyInit(body), { headers })
 }
 
 const encoder = new TextEncoder()

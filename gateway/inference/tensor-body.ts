@@ -2,6 +2,7 @@
 // its tensors may be more than an isolate can hold. And what of it is kept for who repeats the request.
 import { base64url, concatBytes } from '../../protocol/canonical.ts'
 import { HEADER_LENGTH, type WrittenBody } from '../../protocol/oip-framing.ts'
+import { bodyInit } from '../core/body-init.ts'
 import { IDEMPOTENCY } from '../core/limits.ts'
 import type { CapturedCall } from './settle.ts'
 import { keptHeaders } from './idempotent.ts'
@@ -11,7 +12,10 @@ import type { KeptAnswer } from './replay.ts'
 /** bytes of an answer that is sent in one piece */
 const WHOLE_BYTES = 1024 * 1024
 
-export const bodyOf = ({ pieces }: WrittenBody): BodyInit => wholeUpTo(WHOLE_BYTES, pieces) ?? streamOf(pieces)
+export function bodyOf({ pieces }: WrittenBody): BodyInit {
+  const whole = wholeUpTo(WHOLE_BYTES, pieces)
+  return whole ? bodyInit(whole) : streamOf(pieces)
+}
 
 export const formHeaders = ({ headerLength }: WrittenBody): Record<string, string> =>
   headerLength === null

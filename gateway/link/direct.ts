@@ -1,5 +1,6 @@
 // The direct link: HTTPS to the endpoint a node registered. The address is judged again for every attempt, redirects are never followed
 // (they would carry the ticket and the prompt to an address nobody judged), and nothing is compressed, so that what is relayed is counted.
+import { bodyInit } from '../core/body-init.ts'
 import { TICKET_SCHEME } from '../../protocol/node.ts'
 import { WIRE_HEADER } from '../../protocol/wire.ts'
 import { checkEndpoint } from './endpoint-guard.ts'
@@ -25,7 +26,7 @@ export function createDirectLink(needs: DirectLinkNeeds): NodeLink {
       if (refusal !== null) throw new LinkRefused(refusal)
       return send(`${endpoint}${path}`, {
         method: 'POST',
-        body,
+        body: bodyInit(body),
         headers: {
           ...(ticket === '' ? {} : { authorization: `${TICKET_SCHEME} ${ticket}` }),
           'content-type': typeof body === 'string' ? 'application/json' : 'application/octet-stream',

@@ -1,5 +1,6 @@
 // What an isolate and the guard of a node say to each other about one call: an ordinary request to the guard, so that the body and the answer are
 // streams with the runtime's own back-pressure, and a header that says why there is no answer.
+import { bodyInit } from '../core/body-init.ts'
 import type { OpenFrame } from '../../protocol/link.ts'
 import type { NodeRequest } from './node-link.ts'
 
@@ -38,7 +39,7 @@ export function toGuardRequest(
     [BYTES_HEADER]: String(body.byteLength),
     'content-type': typeof request.body === 'string' ? 'application/json' : 'application/octet-stream',
   }
-  return { url: CALL_URL, init: { method: 'POST', headers, body, redirect: 'manual', signal: request.signal } }
+  return { url: CALL_URL, init: { method: 'POST', headers, body: bodyInit(body), redirect: 'manual', signal: request.signal } }
 }
 
 /** The reverse, in the guard. */

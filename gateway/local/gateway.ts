@@ -4,7 +4,7 @@ import type { D1Database } from '@cloudflare/workers-types/experimental'
 import { Miniflare, Log, LogLevel } from 'miniflare'
 import { createWriteStream } from 'node:fs'
 import { createServer } from 'node:net'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { loadBundle } from './bundle.ts'
 import { childrenRunning, claimState, isAlive, type Claim } from './claim.ts'
 import { isDue } from './cron.ts'
@@ -78,6 +78,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           workers: [
             {
               ...localOptions(config, configPath),
+              ...assetsOf(config, configPath),
               name: config.name ?? 'souk',
               modules,
               outboundService: OUTBOUND,
@@ -139,6 +140,24 @@ function localOptions(config: WranglerConfig, configPath: string) {
   const { modulesRules: _, ...options } = workerOptions(configPath)
   const d1Databases = Object.fromEntries(config.d1_databases.map((db) => [db.binding, db.database_name ?? db.binding]))
   return { ...options, d1Databases }
+}
+
+/** The dashboard's files, as the router in front of the Worker takes them; none where the configuration names none. */
+function assetsOf({ assets }: WranglerConfig, configPath: string) {
+  if (!assets?.directory || !assets.binding) return {}
+  const first = Array.isArray(assets.run_worker_first) ? assets.run_worker_first : []
+  const except = first.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1))
+  return {
+    assets: {
+      directory: resolve(dirname(configPath), assets.directory),
+      binding: assets.binding,
+      routerConfig: {
+        has_user_worker: true,
+        static_routing: { user_worker: first.filter((rule) => !rule.startsWith('!')), asset_worker: except },
+      },
+      assetConfig: { html_handling: assets.html_handling },
+    },
+  }
 }
 
 async function scheduled(mf: Miniflare, crons: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 // `npm start`: installs what is missing, then runs the market in this very process, so that a signal to it is a signal to everything.
-import { ensureInstalled } from './install.mjs'
+import { ensureReady } from './prepare.mjs'
 
-ensureInstalled()
+ensureReady()
 console.log('Souk is starting …')
 const { register } = await import('tsx/esm/api')
 register()

@@ -1,9 +1,9 @@
 // `npm run bench`: installs what is missing, then measures every part in turn; `-- choose`, `-- main`, `-- link`, `-- journal`, `-- batching`, `-- generation` that one alone.
 // `-- --quick` is the short form that CI runs.
 import { spawn } from 'node:child_process'
-import { ensureInstalled } from '../../gateway/local/install.mjs'
+import { ensureReady } from '../../gateway/local/prepare.mjs'
 
-await ensureInstalled()
+ensureReady()
 const args = process.argv.slice(2)
 const PARTS = ['choose', 'main', 'link', 'journal', 'batching', 'generation']
 const asked = PARTS.filter((part) => args.includes(part))

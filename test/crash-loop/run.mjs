@@ -1,8 +1,8 @@
 // `npm run crash-loop [-- rounds]`: installs what is missing, then runs the loop (main.ts). Plain JavaScript, as every first step of a clone.
 import { spawn } from 'node:child_process'
-import { ensureInstalled } from '../../gateway/local/install.mjs'
+import { ensureReady } from '../../gateway/local/prepare.mjs'
 
-await ensureInstalled()
+ensureReady()
 const main = new URL('main.ts', import.meta.url).pathname
 const loop = spawn(process.execPath, ['--import', 'tsx', main, ...process.argv.slice(2)], { stdio: 'inherit' })
 loop.on('exit', (code) => {

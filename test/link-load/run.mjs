@@ -1,8 +1,8 @@
 // `npm run link-load [-- calls [n] | links [n]]`: installs what is missing, then runs the load (calls.ts), or the links that come back (links.ts). Plain JavaScript, as every first step of a clone.
 import { spawn } from 'node:child_process'
-import { ensureInstalled } from '../../gateway/local/install.mjs'
+import { ensureReady } from '../../gateway/local/prepare.mjs'
 
-await ensureInstalled()
+ensureReady()
 const PARTS = ['calls', 'links']
 const given = process.argv.slice(2)
 const part = PARTS.find((name) => given.includes(name)) ?? 'calls'

@@ -1,0 +1,6 @@
+// Account.
+import { Page } from '../ui/state.tsx'
+
+export function AccountPage() {
+  return <Page title="Account">{null}</Page>
+}

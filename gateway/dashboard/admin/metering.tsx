@@ -1,0 +1,6 @@
+// Metering.
+import { Page } from '../ui/state.tsx'
+
+export function MeteringPage() {
+  return <Page title="Metering">{null}</Page>
+}

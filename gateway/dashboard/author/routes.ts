@@ -1,0 +1,18 @@
+// The pages of `author` and their addresses; each is fetched when it is first opened.
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
+import { root } from '../root-route.tsx'
+
+const getParentRoute = () => root
+
+export const authorRoutes = [
+  createRoute({
+    getParentRoute,
+    path: '/publications',
+    component: lazyRouteComponent(() => import('./publications.tsx'), 'PublicationsPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/publications/$author/$name',
+    component: lazyRouteComponent(() => import('./publication.tsx'), 'PublicationPage'),
+  }),
+] as const

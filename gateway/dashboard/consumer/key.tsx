@@ -1,0 +1,6 @@
+// API key.
+import { Page } from '../ui/state.tsx'
+
+export function KeyPage() {
+  return <Page title="API key">{null}</Page>
+}

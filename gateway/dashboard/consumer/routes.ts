@@ -1,0 +1,44 @@
+// The pages of `consumer` and their addresses; each is fetched when it is first opened.
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
+import { root } from '../root-route.tsx'
+
+const getParentRoute = () => root
+
+export const consumerRoutes = [
+  createRoute({
+    getParentRoute,
+    path: '/overview',
+    component: lazyRouteComponent(() => import('./overview.tsx'), 'OverviewPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/calls',
+    component: lazyRouteComponent(() => import('./calls.tsx'), 'CallsPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/calls/$callId',
+    component: lazyRouteComponent(() => import('./call.tsx'), 'CallPage'),
+  }),
+  createRoute({ getParentRoute, path: '/keys', component: lazyRouteComponent(() => import('./keys.tsx'), 'KeysPage') }),
+  createRoute({
+    getParentRoute,
+    path: '/keys/$keyId',
+    component: lazyRouteComponent(() => import('./key.tsx'), 'KeyPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/billing',
+    component: lazyRouteComponent(() => import('./billing.tsx'), 'BillingPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/alerts',
+    component: lazyRouteComponent(() => import('./alerts.tsx'), 'AlertsPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/settings',
+    component: lazyRouteComponent(() => import('./settings.tsx'), 'SettingsPage'),
+  }),
+] as const

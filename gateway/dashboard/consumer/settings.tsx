@@ -1,0 +1,6 @@
+// Settings.
+import { Page } from '../ui/state.tsx'
+
+export function SettingsPage() {
+  return <Page title="Settings">{null}</Page>
+}

@@ -1,0 +1,29 @@
+// What a button does: runs, asks the wallet again where the gateway wants that, says what came of it, and has the lists it changed read anew.
+import { notifications } from '@mantine/notifications'
+import { useMutation, useQueryClient, type QueryKey } from '@tanstack/react-query'
+import { withFreshSignIn } from '../session/fresh-sign-in.tsx'
+import { messageOf } from './message-of.ts'
+
+interface Action<Input, Output> {
+  readonly run: (input: Input) => Promise<Output>
+  /** what is said when it went well; null: nothing */
+  readonly say?: (output: Output, input: Input) => string | null
+  /** query keys that are out of date now */
+  readonly changes?: readonly QueryKey[]
+  readonly then?: (output: Output, input: Input) => void
+}
+
+export function useAction<Input, Output>({ run, say, changes = [], then }: Action<Input, Output>) {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (input: Input) => withFreshSignIn(() => run(input)),
+    onSuccess: async (output, input) => {
+      const text = say?.(output, input) ?? null
+      if (text !== null) notifications.show({ message: text, color: 'teal' })
+      await Promise.all(changes.map((queryKey) => client.invalidateQueries({ queryKey })))
+      then?.(output, input)
+    },
+    onError: (error) =>
+      notifications.show({ title: 'That did not work', message: messageOf(error), color: 'red', autoClose: false }),
+  })
+}

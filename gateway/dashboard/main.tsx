@@ -1,0 +1,35 @@
+// Starts the app: theme, data, router. Nothing else is global.
+import '@mantine/core/styles.css'
+import '@mantine/notifications/styles.css'
+import { MantineProvider } from '@mantine/core'
+import { Notifications } from '@mantine/notifications'
+import { QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { queryClient } from './data/query-client.ts'
+import { router } from './routes.tsx'
+import { FreshSignIn } from './session/fresh-sign-in.tsx'
+import { colors, theme } from './theme.ts'
+
+/** Of this very page, put there by the gateway: styles made at run time carry it. */
+const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
+
+const root = document.getElementById('root')
+if (root !== null)
+  createRoot(root).render(
+    <StrictMode>
+      <MantineProvider
+        theme={theme}
+        cssVariablesResolver={colors}
+        defaultColorScheme="auto"
+        getStyleNonce={() => nonce}
+      >
+        <QueryClientProvider client={queryClient}>
+          <Notifications position="top-right" />
+          <RouterProvider router={router} />
+          <FreshSignIn />
+        </QueryClientProvider>
+      </MantineProvider>
+    </StrictMode>,
+  )

@@ -1,0 +1,6 @@
+// Nodes.
+import { Page } from '../ui/state.tsx'
+
+export function NodesPage() {
+  return <Page title="Nodes">{null}</Page>
+}

@@ -1,0 +1,33 @@
+// The pages of `operator` and their addresses; each is fetched when it is first opened.
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
+import { root } from '../root-route.tsx'
+
+const getParentRoute = () => root
+
+export const operatorRoutes = [
+  createRoute({
+    getParentRoute,
+    path: '/nodes',
+    component: lazyRouteComponent(() => import('./nodes.tsx'), 'NodesPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/nodes/$nodeId',
+    component: lazyRouteComponent(() => import('./node.tsx'), 'NodePage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/earnings',
+    component: lazyRouteComponent(() => import('./earnings.tsx'), 'EarningsPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/serving',
+    component: lazyRouteComponent(() => import('./serving.tsx'), 'ServingPage'),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/register',
+    component: lazyRouteComponent(() => import('./register.tsx'), 'RegisterPage'),
+  }),
+] as const

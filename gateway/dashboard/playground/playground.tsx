@@ -1,0 +1,6 @@
+// Playground.
+import { Page } from '../ui/state.tsx'
+
+export function PlaygroundPage() {
+  return <Page title="Playground">{null}</Page>
+}

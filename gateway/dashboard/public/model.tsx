@@ -1,0 +1,6 @@
+// Model.
+import { Page } from '../ui/state.tsx'
+
+export function ModelPage() {
+  return <Page title="Model">{null}</Page>
+}

@@ -1,0 +1,6 @@
+// Status.
+import { Page } from '../ui/state.tsx'
+
+export function StatusPage() {
+  return <Page title="Status">{null}</Page>
+}

@@ -1,0 +1,28 @@
+// Every address of the app. The views that can be shared carry what they show in their search parameters.
+import { createRouter } from '@tanstack/react-router'
+import { adminRoutes } from './admin/routes.ts'
+import { authorRoutes } from './author/routes.ts'
+import { consumerRoutes } from './consumer/routes.ts'
+import { operatorRoutes } from './operator/routes.ts'
+import { playgroundRoutes } from './playground/routes.ts'
+import { publicRoutes } from './public/routes.ts'
+import { root } from './root-route.tsx'
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    ...publicRoutes,
+    ...consumerRoutes,
+    ...playgroundRoutes,
+    ...operatorRoutes,
+    ...authorRoutes,
+    ...adminRoutes,
+  ]),
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}

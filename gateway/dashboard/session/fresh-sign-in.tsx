@@ -1,0 +1,54 @@
+// Dangerous actions ask the wallet to sign again. `withFreshSignIn` runs an action; refused for that reason, it asks, and runs it once more.
+import { Modal, Stack, Text } from '@mantine/core'
+import { lazy, Suspense, useSyncExternalStore } from 'react'
+import { ApiError } from '../data/api.ts'
+import { Loading } from '../ui/state.tsx'
+
+// What signs is large, and needed by few.
+const SignInPanel = lazy(async () => ({ default: (await import('./sign-in-panel.tsx')).SignInPanel }))
+
+type Answer = (isSigned: boolean) => void
+let waiting: Answer | null = null
+const listeners = new Set<() => void>()
+
+function set(next: Answer | null): void {
+  waiting = next
+  for (const listener of listeners) listener()
+}
+
+/** @throws ApiError of the action itself; fresh_sign_in_required when the owner closed the dialogue */
+export async function withFreshSignIn<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'fresh_sign_in_required') throw error
+    const isSigned = await new Promise<boolean>((answer) => set(answer))
+    if (!isSigned) throw error
+    return run()
+  }
+}
+
+/** The dialogue; stands once, in main.tsx. */
+export function FreshSignIn() {
+  const answer = useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    () => waiting,
+  )
+  const end = (isSigned: boolean) => {
+    set(null)
+    answer?.(isSigned)
+  }
+  return (
+    <Modal opened={answer !== null} onClose={() => end(false)} title="Sign once more" centered>
+      <Stack>
+        <Text>This moves money or rights, so your wallet is asked to sign in again. Your session stays as it is.</Text>
+        <Suspense fallback={<Loading rows={2} />}>
+          <SignInPanel onSignedIn={() => end(true)} />
+        </Suspense>
+      </Stack>
+    </Modal>
+  )
+}

@@ -1,0 +1,42 @@
+// Who is signed in, in the corner; or the way in.
+import { Button, Menu, Text } from '@mantine/core'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { api, done } from '../data/api.ts'
+import { useAction } from '../data/use-action.ts'
+import { forgetEverything, useAccount } from '../session/session.ts'
+import { shortAddress } from '../ui/short.ts'
+import { usd } from '../ui/money.tsx'
+
+export function AccountMenu() {
+  const account = useAccount()
+  const navigate = useNavigate()
+  const leave = useAction({
+    run: () => done(api.auth['sign-out'].$post()),
+    then: () => void forgetEverything().then(() => navigate({ to: '/' })),
+  })
+  if (account === undefined) return null
+  if (account === null)
+    return (
+      <Button component={Link} to="/sign-in">
+        Sign in
+      </Button>
+    )
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button variant="default" aria-label="Your account">
+          {usd(account.balance)}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>{shortAddress(account.wallets[0]?.address ?? account.accountId)}</Menu.Label>
+        <Menu.Item component={Link} to="/settings">
+          Settings
+        </Menu.Item>
+        <Menu.Item onClick={() => leave.mutate()}>
+          <Text size="sm">Sign out</Text>
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  )
+}

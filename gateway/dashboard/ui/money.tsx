@@ -1,0 +1,20 @@
+// Money on a page: dollars as the gateway sent them, with the unit, every digit kept to the nano. Never a float.
+import { Text, Tooltip } from '@mantine/core'
+
+/** `"1.5"` -> `$1.50`; smaller amounts keep the digits that say something: `$0.000123456`. */
+export function usd(amount: string): string {
+  const [, sign = '', whole = '0', fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(amount) ?? []
+  const kept = fraction.replace(/0+$/, '').padEnd(2, '0')
+  return `${sign}$${whole.replace(/\B(?=(\d{3})+$)/g, ',')}.${kept}`
+}
+
+/** An amount, right-aligned by its table; hover says it in full. */
+export function Money({ amount, dimmed = false }: { amount: string; dimmed?: boolean }) {
+  return (
+    <Tooltip label={`${amount} US dollars`}>
+      <Text span inherit c={dimmed ? 'dimmed' : undefined} style={{ fontVariantNumeric: 'tabular-nums' }}>
+        {usd(amount)}
+      </Text>
+    </Tooltip>
+  )
+}

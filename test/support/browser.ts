@@ -1,0 +1,73 @@
+// A real Chromium (Debian's) for stories in the dashboard, and a test wallet that announces itself as EIP-6963 asks. Without a browser the stories are
+// reported as skipped; in CI that is a failure.
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { hexToString, type Hex } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+
+const PLACES = [process.env.SOUK_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+export const browserPath = PLACES.find((path) => path !== undefined && existsSync(path)) ?? null
+if (browserPath === null && process.env.CI)
+  throw new Error('No Chromium: install the package "chromium", or name one in SOUK_CHROMIUM.')
+
+/** What keeps a browser from asking for anything outside: each of these is a service of its maker. */
+const QUIET = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-dev-shm-usage',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export async function openBrowser(): Promise<Browser> {
+  if (browserPath === null) throw new Error('no browser')
+  return chromium.launch({ executablePath: browserPath, args: QUIET })
+}
+
+export interface TestWallet {
+  readonly address: string
+  /** what it was asked to sign, newest last */
+  readonly asked: string[]
+  /** how it answers from now on */
+  behave(next: 'sign' | 'refuse'): void
+}
+
+/** Puts a wallet with this key into every page of the context. Its private key stays in the test. */
+export async function giveWallet(context: BrowserContext, privateKey: Hex, name = 'Test Wallet'): Promise<TestWallet> {
+  const account = privateKeyToAccount(privateKey)
+  const asked: string[] = []
+  let behaviour: 'sign' | 'refuse' = 'sign'
+  await context.exposeFunction('__walletRequest', async (method: string, params: readonly unknown[]) => {
+    if (method === 'eth_requestAccounts' || method === 'eth_accounts') return { result: [account.address] }
+    if (method === 'eth_chainId') return { result: '0x2105' }
+    if (behaviour === 'refuse') return { error: { code: 4001, message: 'User rejected the request.' } }
+    if (method === 'personal_sign') {
+      const message = hexToString(params[0] as Hex)
+      asked.push(message)
+      return { result: await account.signMessage({ message }) }
+    }
+    if (method === 'eth_signTypedData_v4') {
+      asked.push(String(params[1]))
+      return { result: await account.signTypedData(JSON.parse(String(params[1]))) }
+    }
+    return { error: { code: 4200, message: 'Unsupported method.' } }
+  })
+  const script = await readFile(new URL('./wallet-in-page.js', import.meta.url), 'utf8')
+  await context.addInitScript({ content: script.replace("'__NAME__'", JSON.stringify(name)) })
+  return { address: account.address, asked, behave: (next) => void (behaviour = next) }
+}
+
+/** What a page wrote to its console as errors or threw: a story ends with none of it. */
+export function complaintsOf(page: Page): string[] {
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(`threw: ${error.message}`))
+  page.on('console', (message) => {
+    // An answer of 401 or 404 is no fault of the page: the browser writes each down.
+    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text())
+  })
+  return complaints
+}
