@@ -19,9 +19,9 @@ const NONCE_BYTES = 16
 const PLACEHOLDER = '__NONCE__'
 
 export function createDashboardPage({ assets, random }: DashboardNeeds) {
-  return new Hono<AppEnv>().get('*', async (c) => {
+  return new Hono<AppEnv>().get('*', async (c, next) => {
     const { pathname } = new URL(c.req.url)
-    if (!assets || OF_PROGRAMS.test(pathname)) throw new GatewayError('not_found')
+    if (!assets || OF_PROGRAMS.test(pathname)) return next()
     if (pathname === '/icon.svg') return fileOf(assets, c.req.raw)
     const page = await assets.fetch(new URL('/index.html', c.req.url))
     if (!page.ok) throw new GatewayError('not_found')

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig, type Bindings } from '../../../gateway/core/env.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 
-type Setting = Exclude<keyof Bindings, 'DB' | 'BOOK_0' | 'ACCOUNT' | 'NODE'>
+type Setting = Exclude<keyof Bindings, 'DB' | 'BOOK_0' | 'ACCOUNT' | 'NODE' | 'ASSETS'>
 
 const parse = (over: Partial<Record<Setting, string>>) => parseConfig({ ...env, ...over })
 function without(name: Setting) {
