@@ -52,7 +52,12 @@ interface ErrorBody {
   }
 }
 
-async function refusalOf(reply: { status: number; json(): Promise<unknown>; headers: Headers }): Promise<ApiError> {
+/** An answer that is no success, as an error. */
+export async function refusalOf(reply: {
+  status: number
+  json(): Promise<unknown>
+  headers: Headers
+}): Promise<ApiError> {
   const body = (await reply.json().catch(() => null)) as ErrorBody | null // every error of ours has this shape; anything else reads as unreadable
   const id = reply.headers.get('x-request-id')
   const error = body?.error
