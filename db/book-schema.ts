@@ -102,6 +102,9 @@ export const calls = sqliteTable(
   },
   (t) => [
     index('calls_account').on(t.accountId, t.startedAt),
+    index('calls_key').on(t.accountId, t.keyId, t.startedAt),
+    index('calls_model').on(t.accountId, t.modelId, t.startedAt),
+    index('calls_outcome').on(t.accountId, t.outcome, t.startedAt),
     index('calls_node').on(t.nodeId, t.startedAt),
     index('calls_started').on(t.startedAt),
     // What retention has not cleared yet: the purge finds the oldest without passing what it has done.

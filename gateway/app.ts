@@ -12,6 +12,7 @@ import { newRequestId } from './core/request-id.ts'
 import { createOipRoutes } from './inference/oip-routes.ts'
 import { createQuoteRoutes } from './inference/quote-routes.ts'
 import { createReceiptRoutes } from './inference/receipt-routes.ts'
+import { createCallRecordRoutes } from './inference/call-record-routes.ts'
 import { createInferenceRoutes } from './inference/routes.ts'
 import { DEPRECATION_HEADERS } from './inference/standing.ts'
 import { createFreezeRoutes } from './ledger/freeze-routes.ts'
@@ -75,6 +76,7 @@ export function createApp(services: Services) {
     .route('/api', createSanctionRoutes(services))
     .route('/api', createMarketRoutes(services))
     .route('/api', createReceiptRoutes(services))
+    .route('/api', createCallRecordRoutes(services))
     .route('/api', createNotifyRoutes(services))
     .route('/v1', createInferenceRoutes(inference))
     .route('/v1', createQuoteRoutes(inference))

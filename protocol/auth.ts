@@ -164,6 +164,10 @@ export const KeyView = z.object({
 })
 export type KeyView = z.infer<typeof KeyView>
 
+/** `DELETE /api/keys/{id}`: revoked for ever. `wasRevoked`: somebody had done it before, at `revokedAt`. */
+export const RevokedKey = KeyView.extend({ wasRevoked: z.boolean() })
+export type RevokedKey = z.infer<typeof RevokedKey>
+
 /** 201 of `POST /api/keys`: the only time the key itself is shown. */
 export const CreatedKey = KeyView.extend({ key: z.string() })
 export type CreatedKey = z.infer<typeof CreatedKey>

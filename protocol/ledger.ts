@@ -1,6 +1,7 @@
 // Money as it crosses the wire: grants, credit codes, the account's calls and its journal. Amounts are decimal dollars, times ISO 8601 in UTC.
 import { z } from 'zod'
 import { page, Timestamp, Usd } from './auth.ts'
+import { CallOutcome } from './journal.ts'
 import { fromUsd, isAccountId } from './units.ts'
 
 const PositiveUsd = Usd.refine((text) => !Usd.safeParse(text).success || fromUsd(text) > 0n, 'more than nothing')
@@ -61,6 +62,13 @@ export const UsageCall = z.object({
 })
 export type UsageCall = z.infer<typeof UsageCall>
 export const UsagePage = page(UsageCall)
+/** `GET /api/usage?key=&model=&outcome=` */
+export const UsageFilter = z.object({
+  key: z.string().max(160).optional(),
+  model: z.string().max(160).optional(),
+  outcome: CallOutcome.optional(),
+})
+export type UsageFilter = z.infer<typeof UsageFilter>
 
 /** One line of `GET /api/journal`: `hash` is the hex sha256 of the text `prevHash` followed by the text `body`. */
 export const JournalEntry = z.object({

@@ -1,7 +1,7 @@
 // `/api/keys`: create, list, show, reroll, revoke. The account's guard is the truth about keys; this room only mints them, and shows each
 // secret once. A signed-in wallet makes any key; a key with the scope `manage` makes keys no broader than itself (delegate.ts).
 import { Hono } from 'hono'
-import { CreateKeyRequest, RerollRequest, type CreatedKey, type KeyView } from '../../protocol/auth.ts'
+import { CreateKeyRequest, RerollRequest, type CreatedKey, type KeyView, type RevokedKey } from '../../protocol/auth.ts'
 import { instant, isKeyId, isNodeId, newKeyId, type KeyId } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
@@ -71,8 +71,11 @@ export function createKeyRoutes({ accounts, config, clock, random }: AuthNeeds) 
     })
     .delete('/:id', async (c) => {
       const { accountId } = await requireManager(c, accounts)
-      const { key } = granted(await accounts(accountId).revokeKey(keyIdOf(c.req.param('id'))))
-      return c.json(key)
+      const keyId = keyIdOf(c.req.param('id'))
+      const guard = accounts(accountId)
+      const before = granted(await guard.showKey(keyId)).key
+      const { key } = granted(await guard.revokeKey(keyId))
+      return c.json({ ...key, wasRevoked: before.revokedAt !== null } satisfies RevokedKey)
     })
 }
 

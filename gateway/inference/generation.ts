@@ -1,6 +1,14 @@
-// `GET /v1/generation?id=`: what became of one call, for the account that made it: units, charge, attempts, the choice explained, the proof.
-import { toUsd, type CallId } from '../../protocol/units.ts'
-import type { RecordedCall } from '../ledger/account-port.ts'
+// What became of one call, for the account that made it: units, charge, attempts, the choice explained, the proof (protocol/generation.ts).
+import { isCallId, toUsd, type CallId } from '../../protocol/units.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { AccountPort, RecordedCall } from '../ledger/account-port.ts'
+
+/** @throws GatewayError call_not_found, also for what is no id at all */
+export async function generationOf(account: Pick<AccountPort, 'call'>, id: string) {
+  const call = isCallId(id) ? await account.call(id) : null
+  if (!call || !isCallId(id)) throw new GatewayError('call_not_found', { param: 'id' })
+  return { data: generationView(id, call) }
+}
 
 /** Amounts are decimal dollars, times ISO 8601. */
 export function generationView(callId: CallId, call: RecordedCall) {
@@ -36,7 +44,9 @@ export function generationView(callId: CallId, call: RecordedCall) {
     choice: choiceOf(choices, call.modelId),
     choices,
     receipt: call.detail?.receipt ?? null,
+    ticket: call.detail?.ticket ?? null,
     salt: call.detail?.salt ?? null,
+    claimed: call.detail?.claimed ?? null,
   }
 }
 

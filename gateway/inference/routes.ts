@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { ChatRequest, CompletionRequest, EmbeddingRequest } from '../../protocol/openai.ts'
-import { isCallId, isModelId } from '../../protocol/units.ts'
+import { isModelId } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { requireKey, type AppEnv } from '../core/principal.ts'
 import { backgroundOf, callRoute, readAsked, wholeReply, type InferenceNeeds } from './call-route.ts'
@@ -13,7 +13,7 @@ import { completionWords } from './completion-reply.ts'
 import { completionDraft } from './completions.ts'
 import { embeddingDraft, embeddingReply, serveEmbeddings } from './embeddings.ts'
 import { createEndpointsRoutes } from './endpoints-routes.ts'
-import { generationView } from './generation.ts'
+import { generationOf } from './generation.ts'
 import { keyView } from './key-view.ts'
 import { modelView } from './models-view.ts'
 import type { Order } from './order.ts'
@@ -62,9 +62,7 @@ export function createInferenceRoutes(needs: InferenceNeeds) {
         const account = needs.accounts(principal.accountId)
         const inspected = await account.inspectKey(principal.keyId, principal.secretHash)
         if (!inspected.ok) throw new GatewayError(inspected.code)
-        const call = isCallId(id) ? await account.call(id) : null
-        if (!call || !isCallId(id)) throw new GatewayError('call_not_found', { param: 'id' })
-        return c.json({ data: generationView(id, call) })
+        return c.json(await generationOf(account, id))
       })
       .get('/key', async (c) => {
         const principal = requireKey(c)

@@ -1,10 +1,10 @@
 // What an account may read of the book about itself: its calls and its journal, newest first, by keyset, so that a page costs the same
 // wherever it stands.
-import { and, desc, eq, lt, or } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, or, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { calls, lines } from '../../db/book-schema.ts'
-import type { JournalEntry, UsageCall } from '../../protocol/ledger.ts'
-import { fromSqlInteger, isCallId, nanos, toUsd, type AccountId } from '../../protocol/units.ts'
+import type { JournalEntry, UsageCall, UsageFilter } from '../../protocol/ledger.ts'
+import { fromSqlInteger, isCallId, nanos, toUsd, type AccountId, type CallId } from '../../protocol/units.ts'
 import type { BookOf } from './account-book.ts'
 
 export interface Page<T> {
@@ -20,8 +20,8 @@ export type BookPages = ReturnType<typeof createBookPages>
 export function createBookPages(bookOf: BookOf) {
   const open = async (accountId: AccountId) => drizzle(await bookOf(accountId))
   return {
-    /** Cursor: `<startedAt>.<callId>` of the last row. */
-    async usage(accountId: AccountId, cursor: string | null, rows: number): Paged<UsageCall> {
+    /** Cursor: `<startedAt>.<callId>` of the last row. Each filter has an index of its own (account, filter, time). */
+    async usage(accountId: AccountId, cursor: string | null, rows: number, filter: UsageFilter = {}): Paged<UsageCall> {
       const at = cursor === null ? null : usageCursor(cursor)
       if (cursor !== null && at === null) return null
       const older =
@@ -32,7 +32,15 @@ export function createBookPages(bookOf: BookOf) {
       const found = await db
         .select()
         .from(calls)
-        .where(and(eq(calls.accountId, accountId), older))
+        .where(
+          and(
+            eq(calls.accountId, accountId),
+            filter.key === undefined ? undefined : eq(calls.keyId, filter.key),
+            filter.model === undefined ? undefined : eq(calls.modelId, filter.model),
+            filter.outcome === undefined ? undefined : eq(calls.outcome, filter.outcome),
+            older,
+          ),
+        )
         .orderBy(desc(calls.startedAt), desc(calls.id))
         .limit(rows + 1)
       return pageOf(found, rows, usageCall, ({ startedAt, id }) => `${startedAt}.${id}`)
@@ -48,8 +56,18 @@ export function createBookPages(bookOf: BookOf) {
         .where(and(eq(lines.accountId, accountId), cursor === null ? undefined : lt(lines.seq, Number(cursor))))
         .orderBy(desc(lines.seq))
         .limit(rows + 1)
-      const entry = ({ seq, prevHash, hash, body }: JournalEntry): JournalEntry => ({ seq, prevHash, hash, body })
-      return pageOf(found, rows, entry, ({ seq }) => String(seq))
+      return pageOf(found, rows, journalEntry, ({ seq }) => String(seq))
+    },
+
+    /** What the journal says of one call: its line, and that of a receipt that came late. Found by the transfer, whose id no other account has. */
+    async linesOfCall(accountId: AccountId, callId: CallId): Promise<Page<JournalEntry>> {
+      const db = await open(accountId)
+      const found = await db
+        .select()
+        .from(lines)
+        // The plus keeps the planner from reading all of the account's lines instead.
+        .where(and(inArray(lines.transferId, [callId, `receipt:${callId}`]), eq(sql`+${lines.accountId}`, accountId)))
+      return { data: found.sort((a, b) => b.seq - a.seq).map(journalEntry), nextCursor: null }
     },
   }
 }
@@ -64,6 +82,8 @@ function usageCursor(text: string): { startedAt: number; id: string } | null {
   const [startedAt = '', id = ''] = text.split('.')
   return /^\d{1,15}$/.test(startedAt) && isCallId(id) ? { startedAt: Number(startedAt), id } : null
 }
+
+const journalEntry = ({ seq, prevHash, hash, body }: JournalEntry): JournalEntry => ({ seq, prevHash, hash, body })
 
 const usageCall = (row: typeof calls.$inferSelect): UsageCall => ({
   id: row.id,

@@ -3,7 +3,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { JOURNAL_MEDIA_TYPE } from '../../protocol/journal-export.ts'
-import type { AccountId } from '../../protocol/units.ts'
+import { isCallId, type AccountId } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import { PageQuery } from '../core/page.ts'
@@ -20,6 +20,8 @@ export interface JournalRouteNeeds extends JournalNeeds {
 
 const JournalQuery = PageQuery.extend({
   format: z.enum(['json', 'ndjson']).optional(),
+  /** json only: the lines of this call alone, its own and a late receipt's */
+  call: z.string().refine(isCallId, 'a call id').optional(),
   /** ndjson only: begin with the line after this one */
   after: z
     .string()
@@ -39,9 +41,10 @@ export function createJournalRoutes(needs: JournalRouteNeeds) {
 
     .get('/journal', identified, queryString(JournalQuery), async (c) => {
       const { accountId } = await requireManager(c, needs.accounts)
-      const { cursor, limit, format, after } = c.req.valid('query')
+      const { cursor, limit, format, call, after } = c.req.valid('query')
       const isFile = (format ?? formatOf(c.req.header('accept'))) === 'ndjson'
       if (isFile) return journalFile(needs, accountId, after ?? 0)
+      if (call !== undefined) return c.json(await pages.linesOfCall(accountId, call))
       const page = await pages.journal(accountId, cursor ?? null, limit ?? LIMITS.pageRows)
       if (!page) throw new GatewayError('invalid_request', { param: 'cursor', detail: 'cursor: what a list gave' })
       return c.json(page)

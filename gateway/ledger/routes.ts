@@ -1,7 +1,7 @@
 // `/api`, the money part: admins grant and make codes, accounts redeem them, and read their own calls and journal. Money moves only through
 // the account's guard, by a transfer with an id; what is read here comes from the book and may be some hundred milliseconds behind.
 import { Hono, type MiddlewareHandler } from 'hono'
-import { CodeBody, GrantBody, RedeemBody, type CodeReply, type GrantReply } from '../../protocol/ledger.ts'
+import { CodeBody, GrantBody, RedeemBody, UsageFilter, type CodeReply, type GrantReply } from '../../protocol/ledger.ts'
 import { fromUsd, instant, isAccountId, nanos, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Config } from '../core/env.ts'
@@ -97,10 +97,10 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
       return c.json(await give(accountId, request))
     })
 
-    .get('/usage', identified, queryString(PageQuery), async (c) => {
-      const { cursor, limit } = c.req.valid('query')
+    .get('/usage', identified, queryString(PageQuery.extend(UsageFilter.shape)), async (c) => {
+      const { cursor, limit, ...filter } = c.req.valid('query')
       const { accountId } = await requireManager(c, accounts)
-      return c.json(known(await pages.usage(accountId, cursor ?? null, limit ?? LIMITS.pageRows)))
+      return c.json(known(await pages.usage(accountId, cursor ?? null, limit ?? LIMITS.pageRows, filter)))
     })
 }
 

@@ -199,7 +199,6 @@ export const RULES: readonly string[] = [
   'gateway/market/choose/weights.ts',
   'gateway/market/choose/turns.ts',
   'gateway/market/choose/explanation.ts',
-  'gateway/market/choose/replay.ts',
   'gateway/market/choose/refusal.ts',
   'gateway/market/health/health.ts',
   'gateway/market/models/model-state.ts',

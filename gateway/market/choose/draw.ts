@@ -1,24 +1,5 @@
-// The seeded draw behind `choose`: weighted, without replacement, repeatable by anyone who has the seed and the weights.
-// Pure; the generator is xoshiro128** (Blackman, Vigna 2018), seeded from sha256 of the seed's text.
-import { sha256Hex } from '../../../protocol/canonical.ts'
-
-/** Numbers in [0, 1), the same sequence for the same seed. */
-export function seededRandom(seed: string): () => number {
-  const digest = sha256Hex(seed)
-  const word = (index: number) => parseInt(digest.slice(index * 8, index * 8 + 8), 16)
-  let [a, b, c, d] = [word(0), word(1), word(2), word(3)]
-  return () => {
-    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0
-    const shifted = b << 9
-    c ^= a
-    d ^= b
-    b ^= c
-    a ^= d
-    c ^= shifted
-    d = rotate(d, 11)
-    return result / 2 ** 32
-  }
-}
+// The draw behind `choose`: weighted, without replacement, repeatable by anyone who has the seed and the weights. Its numbers come from the seeded
+// generator of protocol/choice.ts, where the payer draws again.
 
 /** What can be drawn from: the first `count`, each as wide as its weight. */
 export interface Line {
@@ -56,5 +37,3 @@ function firstBeyond(upTo: Float64Array, count: number, point: number): number {
   }
   return low
 }
-
-const rotate = (value: number, bits: number): number => (value << bits) | (value >>> (32 - bits))

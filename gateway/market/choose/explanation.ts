@@ -1,4 +1,4 @@
-// What is kept of a choice: JSON of a bounded size that says who could be asked, why each other one was not, and enough numbers to draw again (replay.ts).
+// What is kept of a choice: JSON of a bounded size that says who could be asked, why each other one was not, and enough numbers to draw again (protocol/choice.ts).
 // Of ten thousand offers it names those that are asked, the heaviest of the others, and some of those left out; the rest it counts.
 import { nanos, toUsd, type NodeId } from '../../../protocol/units.ts'
 import { bestOf } from './best.ts'

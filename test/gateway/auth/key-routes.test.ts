@@ -61,7 +61,10 @@ describe('a key', () => {
     expect(await codeOf(await house.send('DELETE', `/api/keys/${id}`, { token: stranger }))).toBe('not_found')
     const revoked = KeyView.parse(await (await house.send('DELETE', `/api/keys/${id}`, { token })).json())
     expect(revoked.revokedAt).not.toBeNull()
-    expect(await (await house.send('DELETE', `/api/keys/${id}`, { token })).json()).toEqual(revoked)
+    expect(await (await house.send('DELETE', `/api/keys/${id}`, { token })).json()).toEqual({
+      ...revoked,
+      wasRevoked: true,
+    })
   })
 
   it.each([

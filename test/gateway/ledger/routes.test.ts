@@ -216,6 +216,56 @@ describe('reading the book', () => {
     expect(rest.nextCursor).toBeNull()
   })
 
+  it('narrows calls to a key, a model, an outcome, and finds the lines of one call', async () => {
+    const api = anApi()
+    const payer = await aPayer(1_000n)
+    const other = await aPayer(1_000n)
+    const { callId } = (await callFor(payer, 5n, other.id)).request
+    await callFor(payer, 7n, other.id)
+    payer.clock.advance(300)
+    await payer.port.tick()
+    const rows = async (query: string) =>
+      UsagePage.parse((await api(signedIn(payer.id), 'GET', `/usage?${query}`))[1]).data.length
+    const { model } = UsagePage.parse((await api(signedIn(payer.id), 'GET', '/usage'))[1]).data[0] ?? { model: '' }
+    const counts = [
+      `key=${payer.keyId}`,
+      'key=other',
+      `model=${model}`,
+      'model=a/b',
+      'outcome=complete',
+      'outcome=failed',
+    ]
+    expect(await Promise.all(counts.map(rows))).toEqual([2, 0, 2, 0, 2, 0])
+    expect((await api(signedIn(payer.id), 'GET', '/usage?outcome=other'))[0]).toBe(400)
+    const lines = JournalPage.parse((await api(signedIn(payer.id), 'GET', `/journal?call=${callId}`))[1]).data
+    expect(lines.map(({ body }) => body.includes(callId))).toEqual([true])
+    expect(await api(signedIn(other.id), 'GET', `/journal?call=${callId}`)).toEqual([
+      200,
+      { data: [], nextCursor: null },
+    ])
+    expect((await api(signedIn(payer.id), 'GET', '/journal?call=x'))[0]).toBe(400)
+  })
+
+  it('finds them by an index, however many calls and lines there are', async () => {
+    const plan = async (sql: string) =>
+      (await env.BOOK_0.prepare(`EXPLAIN QUERY PLAN ${sql}`).all<{ detail: string }>()).results.map(
+        ({ detail }) => detail,
+      )
+    for (const [column, index] of [
+      ['key_id', 'calls_key'],
+      ['model_id', 'calls_model'],
+      ['outcome', 'calls_outcome'],
+    ])
+      expect(
+        await plan(
+          `SELECT * FROM calls WHERE account_id = 'a' AND ${column} = 'b' ORDER BY started_at DESC, id DESC LIMIT 51`,
+        ),
+      ).toContain(`SEARCH calls USING INDEX ${index} (account_id=? AND ${column}=?)`)
+    expect(await plan("SELECT * FROM lines WHERE transfer_id IN ('a', 'b') AND +account_id = 'c'")).toEqual([
+      'SEARCH lines USING INDEX lines_transfer (transfer_id=?)',
+    ])
+  })
+
   it('refuses invented cursors, sizes above the limit, and strangers', async () => {
     const api = anApi()
     const who = signedIn((await aRegistered()).id)
