@@ -9,6 +9,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { queryClient } from './data/query-client.ts'
 import { router } from './routes.tsx'
+import { AskSigner } from './session/ask-signer.tsx'
 import { FreshSignIn } from './session/fresh-sign-in.tsx'
 import { colors, theme } from './theme.ts'
 
@@ -29,6 +30,7 @@ if (root !== null)
           <Notifications position="top-right" />
           <RouterProvider router={router} />
           <FreshSignIn />
+          <AskSigner />
         </QueryClientProvider>
       </MantineProvider>
     </StrictMode>,

@@ -34,17 +34,27 @@ export interface TestWallet {
   readonly asked: string[]
   /** how it answers from now on */
   behave(next: 'sign' | 'refuse'): void
+  /** its owner chooses another account in it, and it tells every page */
+  changeAccount(privateKey: Hex): Promise<void>
+  /** the chain it is on; `null` in `knows`: it knows no other */
+  changeChain(chainId: number, knows?: 'any' | null): void
 }
 
 /** Puts a wallet with this key into every page of the context. Its private key stays in the test. */
 export async function giveWallet(context: BrowserContext, privateKey: Hex, name = 'Test Wallet'): Promise<TestWallet> {
-  const account = privateKeyToAccount(privateKey)
+  let account = privateKeyToAccount(privateKey)
+  let chain = { id: 8_453, knows: 'any' as 'any' | null }
   const asked: string[] = []
   let behaviour: 'sign' | 'refuse' = 'sign'
   await context.exposeFunction('__walletRequest', async (method: string, params: readonly unknown[]) => {
     if (method === 'eth_requestAccounts' || method === 'eth_accounts') return { result: [account.address] }
-    if (method === 'eth_chainId') return { result: '0x2105' }
+    if (method === 'eth_chainId') return { result: `0x${chain.id.toString(16)}` }
     if (behaviour === 'refuse') return { error: { code: 4001, message: 'User rejected the request.' } }
+    if (method === 'wallet_switchEthereumChain') {
+      if (chain.knows === null) return { error: { code: 4902, message: 'Unrecognized chain.' } }
+      chain = { ...chain, id: Number((params[0] as { chainId: string }).chainId) } // EIP-3326 fixes the shape
+      return { result: null }
+    }
     if (method === 'personal_sign') {
       const message = hexToString(params[0] as Hex)
       asked.push(message)
@@ -58,7 +68,17 @@ export async function giveWallet(context: BrowserContext, privateKey: Hex, name 
   })
   const script = await readFile(new URL('./wallet-in-page.js', import.meta.url), 'utf8')
   await context.addInitScript({ content: script.replace("'__NAME__'", JSON.stringify(name)) })
-  return { address: account.address, asked, behave: (next) => void (behaviour = next) }
+  return {
+    address: account.address,
+    asked,
+    behave: (next) => void (behaviour = next),
+    async changeAccount(next) {
+      account = privateKeyToAccount(next)
+      const tell = `window.__walletTells('accountsChanged', ['${account.address}'])`
+      await Promise.all(context.pages().map((page) => page.evaluate(tell)))
+    },
+    changeChain: (id, knows = 'any') => void (chain = { id, knows }),
+  }
 }
 
 /** What a page wrote to its console as errors or threw: a story ends with none of it. */

@@ -43,6 +43,12 @@ export async function done(asked: Promise<Response | ClientResponse<unknown>>): 
   if (!reply.ok) throw await refusalOf(reply)
 }
 
+let toldNotSignedIn: () => void = () => undefined
+/** Told whenever the gateway says that nobody is signed in (session.ts). */
+export function onNotSignedIn(listener: () => void): void {
+  toldNotSignedIn = listener
+}
+
 interface ErrorBody {
   readonly error?: {
     readonly code?: ErrorCode
@@ -63,5 +69,6 @@ export async function refusalOf(reply: {
   const error = body?.error
   if (!error?.code)
     return new ApiError(reply.status, 'unreadable', `The gateway answered ${reply.status} without saying why.`, id)
+  if (error.code === 'not_signed_in') toldNotSignedIn()
   return new ApiError(reply.status, error.code, error.message ?? error.code, error.requestId ?? id, error.param ?? null)
 }

@@ -19,6 +19,9 @@ export const publicRoutes = [
   createRoute({
     getParentRoute,
     path: '/sign-in',
+    // Where to go on afterwards: checked where it is used (session/come-back.ts).
+    validateSearch: ({ from }: Record<string, unknown>): { from?: string } =>
+      typeof from === 'string' ? { from } : {},
     component: lazyRouteComponent(() => import('./sign-in.tsx'), 'SignInPage'),
   }),
   createRoute({ getParentRoute, path: '/join', component: lazyRouteComponent(() => import('./join.tsx'), 'JoinPage') }),

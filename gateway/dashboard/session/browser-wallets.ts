@@ -1,8 +1,7 @@
-// Browser wallets, as they announce themselves (EIP-6963) and are spoken to (EIP-1193). What they say of themselves is shown as text only.
-import { useSyncExternalStore } from 'react'
-import { stringToHex } from 'viem'
-import type { Signer } from './sign-in.ts'
-import { WalletRefused } from './wallet-refused.ts'
+// Browser wallets, as they announce themselves (EIP-6963) and are spoken to (EIP-1193). What they say of themselves is anybody's text: an extension, or a
+// script of one, may announce what it likes. Names are shown as text and cut; an icon is shown only if it is a `data:` image, and only as an image.
+import { held } from '../data/held.ts'
+import { refusedBy, WalletRefused } from './wallet-refused.ts'
 
 /** EIP-1193 */
 export interface Provider {
@@ -11,52 +10,75 @@ export interface Provider {
   removeListener?(event: string, listener: (value: unknown) => void): void
 }
 
-/** EIP-6963 */
+/** One that was announced (EIP-6963), its words checked. */
 export interface BrowserWallet {
-  readonly info: { readonly uuid: string; readonly name: string; readonly icon: string; readonly rdns: string }
+  readonly uuid: string
+  readonly name: string
+  /** a `data:` image; null: none that may be shown */
+  readonly icon: string | null
+  /** reverse domain name */
+  readonly rdns: string
   readonly provider: Provider
 }
 
-let found: readonly BrowserWallet[] = []
-const listeners = new Set<() => void>()
+/** more wallets than anybody has: a page that announces for ever fills no list */
+const WALLETS_MAX = 20
+const NAME_CHARACTERS_MAX = 40
+const ICON_CHARACTERS_MAX = 200_000
+/** Shown by an <img>, where an SVG runs no script and loads nothing. */
+const ICON = /^data:image\/(png|jpeg|gif|webp|svg\+xml)[;,]/
+
+const found = held<readonly BrowserWallet[]>([])
 
 window.addEventListener('eip6963:announceProvider', (event) => {
-  const { detail } = event as CustomEvent<BrowserWallet> // EIP-6963 fixes the shape; a wallet that breaks it fails when it is asked
-  if (!detail?.info?.uuid || found.some(({ info }) => info.uuid === detail.info.uuid)) return
-  found = [...found, detail]
-  for (const listener of listeners) listener()
+  const wallet = event instanceof CustomEvent ? readAnnouncement(event.detail) : null
+  const before = found.get()
+  if (wallet === null || before.length >= WALLETS_MAX || before.some(({ uuid }) => uuid === wallet.uuid)) return
+  found.set([...before, wallet])
 })
 window.dispatchEvent(new Event('eip6963:requestProvider'))
 
-export const useWallets = (): readonly BrowserWallet[] =>
-  useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    () => found,
-  )
-
-/** EIP-1193: the user said no. */
-const USER_REJECTED = 4001
-
-/** @throws WalletRefused */
-export async function browserSigner({ provider }: BrowserWallet): Promise<Signer> {
-  const [address] = (await ask(provider, 'eth_requestAccounts')) as readonly string[] // EIP-1102
-  if (address === undefined) throw new WalletRefused('The wallet shared no account.')
-  return {
-    address,
-    sign: async (message) => String(await ask(provider, 'personal_sign', [stringToHex(message), address])),
-  }
+/** @returns null for what is not of EIP-6963's shape */
+function readAnnouncement(detail: unknown): BrowserWallet | null {
+  const { info, provider } = asRecord(detail)
+  const { uuid, name, icon, rdns } = asRecord(info)
+  if (typeof uuid !== 'string' || typeof name !== 'string' || typeof rdns !== 'string') return null
+  if (!isProvider(provider)) return null
+  const isShown = typeof icon === 'string' && icon.length <= ICON_CHARACTERS_MAX && ICON.test(icon)
+  const shown = [...name.trim()].slice(0, NAME_CHARACTERS_MAX).join('') || 'a wallet without a name'
+  return { uuid, name: shown, icon: isShown ? icon : null, rdns: rdns.slice(0, 100), provider }
 }
 
-async function ask(provider: Provider, method: string, params: readonly unknown[] = []): Promise<unknown> {
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {} // an object's fields are unknown, and read as such
+}
+
+function isProvider(value: unknown): value is Provider {
+  return typeof asRecord(value).request === 'function'
+}
+
+export const useWallets = (): readonly BrowserWallet[] => found.use()
+
+/** @throws WalletRefused */
+export async function ask(provider: Provider, method: string, params: readonly unknown[] = []): Promise<unknown> {
   try {
     return await provider.request({ method, params })
   } catch (cause) {
-    const code = (cause as { code?: unknown }).code
-    throw new WalletRefused(code === USER_REJECTED ? 'You declined in your wallet.' : 'The wallet could not do this.', {
-      cause,
-    })
+    throw refusedBy(cause)
   }
+}
+
+const ADDRESS = /^0x[0-9a-fA-F]{40}$/
+
+/** The account a wallet is on, of `eth_accounts` or `accountsChanged`. @returns null: none is shared */
+export function accountIn(value: unknown): string | null {
+  const first: unknown = Array.isArray(value) ? value[0] : undefined
+  return typeof first === 'string' && ADDRESS.test(first) ? first : null
+}
+
+/** Asks its owner to connect (EIP-1102). @throws WalletRefused */
+export async function connect({ provider }: BrowserWallet): Promise<string> {
+  const address = accountIn(await ask(provider, 'eth_requestAccounts'))
+  if (address === null) throw new WalletRefused('The wallet shared no account. Unlock it, then try again.')
+  return address
 }

@@ -1,20 +1,15 @@
 // Dangerous actions ask the wallet to sign again. `withFreshSignIn` runs an action; refused for that reason, it asks, and runs it once more.
 import { Modal, Stack, Text } from '@mantine/core'
-import { lazy, Suspense, useSyncExternalStore } from 'react'
+import { lazy, Suspense } from 'react'
 import { ApiError } from '../data/api.ts'
+import { held } from '../data/held.ts'
 import { Loading } from '../ui/state.tsx'
 
 // What signs is large, and needed by few.
 const SignInPanel = lazy(async () => ({ default: (await import('./sign-in-panel.tsx')).SignInPanel }))
 
 type Answer = (isSigned: boolean) => void
-let waiting: Answer | null = null
-const listeners = new Set<() => void>()
-
-function set(next: Answer | null): void {
-  waiting = next
-  for (const listener of listeners) listener()
-}
+const waiting = held<Answer | null>(null)
 
 /** @throws ApiError of the action itself; fresh_sign_in_required when the owner closed the dialogue */
 export async function withFreshSignIn<T>(run: () => Promise<T>): Promise<T> {
@@ -22,7 +17,7 @@ export async function withFreshSignIn<T>(run: () => Promise<T>): Promise<T> {
     return await run()
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== 'fresh_sign_in_required') throw error
-    const isSigned = await new Promise<boolean>((answer) => set(answer))
+    const isSigned = await new Promise<boolean>((answer) => waiting.set(answer))
     if (!isSigned) throw error
     return run()
   }
@@ -30,15 +25,9 @@ export async function withFreshSignIn<T>(run: () => Promise<T>): Promise<T> {
 
 /** The dialogue; stands once, in main.tsx. */
 export function FreshSignIn() {
-  const answer = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    () => waiting,
-  )
+  const answer = waiting.use()
   const end = (isSigned: boolean) => {
-    set(null)
+    waiting.set(null)
     answer?.(isSigned)
   }
   return (
@@ -46,7 +35,7 @@ export function FreshSignIn() {
       <Stack>
         <Text>This moves money or rights, so your wallet is asked to sign in again. Your session stays as it is.</Text>
         <Suspense fallback={<Loading rows={2} />}>
-          <SignInPanel onSignedIn={() => end(true)} />
+          <SignInPanel isFresh onSignedIn={() => end(true)} />
         </Suspense>
       </Stack>
     </Modal>

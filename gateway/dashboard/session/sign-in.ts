@@ -1,21 +1,34 @@
 // Signing in with a wallet (EIP-4361): ask for a nonce, have the message signed, hand it in. The gateway answers with a cookie.
-import { createSiweMessage } from 'viem/siwe'
 import { getAddress } from 'viem'
+import { createSiweMessage } from 'viem/siwe'
 import type { NonceReply, VerifyReply } from '../../../protocol/auth.ts'
 import { api, read } from '../data/api.ts'
+import type { Signer } from './signer.ts'
+import { WalletRefused } from './wallet-refused.ts'
 
-/** Anything that signs for one address: a browser wallet, or one sealed by a passkey. */
-export interface Signer {
-  readonly address: string
-  /** EIP-191 personal message. @throws WalletRefused when its owner said no */
-  sign(message: string): Promise<string>
+/** A message with its signature, as every route takes it that wants a wallet proved. */
+export interface Proof {
+  readonly message: string
+  readonly signature: string
 }
 
-export async function signIn(signer: Signer): Promise<VerifyReply> {
+/** @param show what the wallet is going to be asked: told before it is asked. @throws WalletRefused, ApiError */
+export async function proveWallet(signer: Signer, show: (message: string) => void): Promise<Proof> {
   const nonce = await read(api.auth.nonce.$post())
+  // Wallets warn of a text that names another site than the one that asks; so do we.
+  if (nonce.domain !== window.location.host)
+    throw new WalletRefused(
+      `This page stands at ${window.location.host}, and sign-ins here are for ${nonce.domain}. Go there to sign in.`,
+    )
   const message = messageFor(nonce, signer.address)
-  const signature = await signer.sign(message)
-  return read(api.auth.verify.$post({ json: { message, signature } }))
+  show(message)
+  return { message, signature: await signer.sign(message) }
+}
+
+/** @throws WalletRefused, ApiError */
+export async function signIn(signer: Signer, show: (message: string) => void = () => undefined): Promise<VerifyReply> {
+  const json = await proveWallet(signer, show)
+  return read(api.auth.verify.$post({ json }))
 }
 
 /** The very text that the wallet shows. Its lines and their order are EIP-4361's. */

@@ -1,26 +1,27 @@
 // Who is signed in, in the corner; or the way in.
 import { Button, Menu, Text } from '@mantine/core'
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link, useLocation, useNavigate } from '@tanstack/react-router'
 import { api, done } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
-import { forgetEverything, useAccount } from '../session/session.ts'
+import { forgetWallet } from '../session/kept-wallet.ts'
+import { sessionChanged, useAccount } from '../session/session.ts'
 import { shortAddress } from '../ui/short.ts'
 import { usd } from '../ui/money.tsx'
 
 export function AccountMenu() {
   const account = useAccount()
   const navigate = useNavigate()
+  const { href } = useLocation()
   const leave = useAction({
     run: () => done(api.auth['sign-out'].$post()),
-    then: () => void forgetEverything().then(() => navigate({ to: '/' })),
+    then: () => {
+      forgetWallet()
+      void navigate({ to: '/' }).then(sessionChanged)
+    },
   })
   if (account === undefined) return null
   if (account === null)
-    return (
-      <Button component={Link} to="/sign-in">
-        Sign in
-      </Button>
-    )
+    return <Button renderRoot={(props) => <Link to="/sign-in" search={{ from: href }} {...props} />}>Sign in</Button>
   return (
     <Menu position="bottom-end">
       <Menu.Target>

@@ -16,7 +16,9 @@ import { useDisclosure } from '@mantine/hooks'
 import { IconMoon, IconSun } from '@tabler/icons-react'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect } from 'react'
+import { SessionGate } from '../session/session-gate.tsx'
 import { hasRole, useAccount } from '../session/session.ts'
+import { WalletWatch } from '../session/wallet-watch.tsx'
 import { AccountMenu } from './account-menu.tsx'
 import { NAV } from './nav.ts'
 import classes from './frame.module.css'
@@ -61,7 +63,10 @@ export function Frame() {
         <Sections pathname={pathname} />
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1}>
-        <Outlet />
+        <WalletWatch />
+        <SessionGate pathname={pathname}>
+          <Outlet />
+        </SessionGate>
       </AppShell.Main>
     </AppShell>
   )

@@ -1,0 +1,125 @@
+// The way into the dashboard, in a real browser with a wallet that holds a real key: signing in and coming back to where one was, every way it can be
+// refused, another account in the wallet, a session that ends, a wallet sealed by a passkey.
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { browserPath, complaintsOf, giveWallet, openBrowser } from '../support/browser.ts'
+import { startMarket, type Market } from '../support/market.ts'
+
+describe.skipIf(browserPath === null)('the way in', () => {
+  let market: Market
+  let browser: Browser
+  let url = ''
+  const contexts: BrowserContext[] = []
+
+  beforeAll(async () => {
+    ;[market, browser] = await Promise.all([startMarket({ nodes: 0 }), openBrowser()])
+    // Passkeys belong to a name.
+    url = market.url.replace('127.0.0.1', 'localhost')
+  })
+  afterEach(async () => {
+    await Promise.all(contexts.splice(0).map((context) => context.close()))
+  })
+  afterAll(async () => {
+    await browser.close()
+    await market.stop()
+  })
+
+  async function aVisitor(privateKey = generatePrivateKey()) {
+    const context = await browser.newContext()
+    contexts.push(context)
+    const wallet = await giveWallet(context, privateKey)
+    const page = await context.newPage()
+    return { context, wallet, page, complaints: complaintsOf(page) }
+  }
+  const signIn = (page: Page) => page.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
+  const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true }).waitFor()
+  const signedInAs = async (page: Page) => {
+    const reply = await page.request.get(`${url}/api/account`)
+    return reply.ok() ? ((await reply.json()) as { wallets: { address: string }[] }).wallets[0]?.address : null // protocol/auth.ts
+  }
+
+  it('asks for a sign-in in the place of the page, shows what is signed, and then shows the page', async () => {
+    const { page, wallet, complaints } = await aVisitor()
+    await page.goto(`${url}/keys?from=a%20link`)
+    await heading(page, 'Sign in')
+    await signIn(page)
+    await heading(page, 'API keys')
+    expect(page.url()).toBe(`${url}/keys?from=a%20link`)
+    expect(wallet.asked).toHaveLength(1)
+    expect(wallet.asked[0]).toMatch(/^localhost:\d+ wants you to sign in with your Ethereum account:\n0x/)
+    expect(await signedInAs(page)).toBe(wallet.address)
+    expect(complaints).toEqual([])
+  })
+
+  it('shows the very text while the wallet waits', async () => {
+    const { page, wallet } = await aVisitor()
+    let shown = ''
+    await page.goto(`${url}/sign-in`)
+    await page.exposeFunction('__seen', (text: string) => void (shown = text))
+    await page.evaluate(`new MutationObserver(() => {
+      const text = document.querySelector('pre')?.textContent
+      if (text) void window.__seen(text)
+    }).observe(document.body, { childList: true, subtree: true })`)
+    await signIn(page)
+    await heading(page, 'Overview')
+    expect(shown).toBe(wallet.asked[0])
+  })
+
+  it.each([
+    ['/calls?model=a#here', '/calls?model=a#here'],
+    ['//elsewhere.example/x', '/overview'],
+    ['/\\elsewhere.example', '/overview'],
+    ['https://elsewhere.example', '/overview'],
+    ['javascript:alert(1)', '/overview'],
+    ['/%09/elsewhere.example', '/%09/elsewhere.example'],
+    ['/\t/elsewhere.example', '/overview'],
+  ])('goes on from the sign-in page to %j: %s', async (from, there) => {
+    const { page, complaints } = await aVisitor()
+    await page.goto(`${url}/sign-in?from=${encodeURIComponent(from)}`)
+    await signIn(page)
+    await page.waitForURL((at) => at.pathname !== '/sign-in')
+    expect(page.url()).toBe(`${url}${there}`)
+    expect(complaints).toEqual([])
+  })
+
+  it('says that the owner declined, and lets them try again', async () => {
+    const { page, wallet } = await aVisitor()
+    wallet.behave('refuse')
+    await page.goto(`${url}/sign-in`)
+    await signIn(page)
+    await page.getByText('You declined in your wallet. Nothing was signed; you can try again.').waitFor()
+    expect(await signedInAs(page)).toBeNull()
+    wallet.behave('sign')
+    await signIn(page)
+    await heading(page, 'Overview')
+  })
+
+  it('says when the wallet is on another account, stays who it was, and changes when asked', async () => {
+    const { page, wallet } = await aVisitor()
+    const next = generatePrivateKey()
+    await page.goto(`${url}/keys`)
+    await signIn(page)
+    await heading(page, 'API keys')
+    await wallet.changeAccount(next)
+    await page.getByText('Your wallet is on another account').waitFor()
+    expect(await signedInAs(page)).toBe(wallet.address)
+    await page.getByRole('link', { name: /^Sign in as 0x/ }).click()
+    await signIn(page)
+    await heading(page, 'API keys')
+    expect(await signedInAs(page)).toBe(privateKeyToAccount(next).address)
+    expect(await page.getByText('Your wallet is on another account').count()).toBe(0)
+  })
+
+  it('comes back to the same page when the session has ended meanwhile', async () => {
+    const { page } = await aVisitor()
+    await page.goto(`${url}/settings`)
+    await signIn(page)
+    await heading(page, 'Settings')
+    await market.query('DB', 'DELETE FROM sessions')
+    await page.reload()
+    await heading(page, 'Sign in')
+    await signIn(page)
+    await heading(page, 'Settings')
+  })
+})
