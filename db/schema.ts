@@ -1,15 +1,20 @@
 // The registry database (binding DB): who and what there is. Money never stands here; what happened stands in book-schema.ts.
 // Times are milliseconds since the Unix epoch, amounts are nanos, both as INTEGER. Ids are text. Booleans do not exist: a time or null does.
+import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-export const accounts = sqliteTable('accounts', {
-  /** AccountId */
-  id: text('id').primaryKey(),
-  /** ms */
-  createdAt: integer('created_at').notNull(),
-  /** which book its journal is written to: 0 is BOOK_0 */
-  book: integer('book').notNull().default(0),
-})
+export const accounts = sqliteTable(
+  'accounts',
+  {
+    /** AccountId */
+    id: text('id').primaryKey(),
+    /** ms */
+    createdAt: integer('created_at').notNull(),
+    /** which book its journal is written to: 0 is BOOK_0 */
+    book: integer('book').notNull().default(0),
+  },
+  (t) => [index('accounts_created').on(t.createdAt, t.id)],
+)
 
 export const wallets = sqliteTable(
   'wallets',
@@ -21,7 +26,11 @@ export const wallets = sqliteTable(
     /** ms */
     addedAt: integer('added_at').notNull(),
   },
-  (t) => [index('wallets_account').on(t.accountId)],
+  (t) => [
+    index('wallets_account').on(t.accountId),
+    // Addresses are searched by their beginning, as people write them.
+    index('wallets_lower').on(sql`lower(${t.address})`),
+  ],
 )
 
 /** One row lives from `POST /auth/nonce` to its single use or its expiry. */
@@ -120,7 +129,7 @@ export const models = sqliteTable(
     /** ms */
     createdAt: integer('created_at').notNull(),
   },
-  (t) => [uniqueIndex('models_digest').on(t.digest)],
+  (t) => [uniqueIndex('models_digest').on(t.digest), index('models_state').on(t.state, t.id)],
 )
 
 /** Whose weights are: the first author who published a file has it, and under no name can another publish it again. */
@@ -170,6 +179,9 @@ export const nodes = sqliteTable(
     uniqueIndex('nodes_key').on(t.nodeKey),
     index('nodes_operator').on(t.operatorAccountId),
     index('nodes_state').on(t.state),
+    index('nodes_state_created').on(t.state, t.createdAt, t.id),
+    index('nodes_created').on(t.createdAt, t.id),
+    index('nodes_name').on(sql`lower(${t.name})`, t.id),
     index('nodes_endpoint').on(t.endpoint),
   ],
 )

@@ -3,6 +3,8 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
 import { HEADER_LENGTH } from '../protocol/oip-framing.ts'
+import { createAdminLog } from './admin/log.ts'
+import { createAdminRoutes } from './admin/routes.ts'
 import { createAuthenticate } from './auth/authenticate.ts'
 import { createAuthRoutes } from './auth/routes.ts'
 import { GatewayError, toResponse } from './core/errors.ts'
@@ -53,6 +55,7 @@ export function createApp(services: Services) {
   for (const surface of ['/v1/*', '/v2/*'])
     app.use(surface, cors({ origin: '*', exposeHeaders: EXPOSED_HEADERS, maxAge: 86_400 }))
   app.use(createAuthenticate(services))
+  app.use('/api/*', createAdminLog(services))
   const inference = { ...services, feeBps: config.feeBps, holdDeadlineMs: config.holdDeadlineMs }
   return app
     .get('/healthz', (c) => c.json({ ok: true }))
@@ -78,6 +81,7 @@ export function createApp(services: Services) {
     .route('/api', createReceiptRoutes(services))
     .route('/api', createCallRecordRoutes(services))
     .route('/api', createNotifyRoutes(services))
+    .route('/api', createAdminRoutes(services))
     .route('/v1', createInferenceRoutes(inference))
     .route('/v1', createQuoteRoutes(inference))
     .route('/', createOipRoutes(inference))

@@ -3,6 +3,8 @@ import { issueTicket, newTicketIds, pseudonymOf } from './market/admission/ticke
 import { sealRef } from './market/admission/ticket-ref.ts'
 import { createBookOf } from './ledger/account-book.ts'
 import { createAccounts } from './ledger/accounts.ts'
+import { createCallOf } from './ledger/disputable-call.ts'
+import { refundCall, type RefundOrder } from './ledger/refund-flow.ts'
 import { createAuditTraffic } from './ledger/audit-traffic-book.ts'
 import type { AuditPay } from './ledger/transfer-port.ts'
 import { createTraffic, createTrafficOf, sumTraffic } from './ledger/node-traffic-book.ts'
@@ -23,6 +25,7 @@ import { createSocketLink } from './link/socket-link.ts'
 import { systemClock, systemRandom } from './core/clock.ts'
 import { bookDatabases, parseConfig, type Bindings, type Config } from './core/env.ts'
 import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
+import { createParameters, defaultsOf } from './core/parameters.ts'
 import { CALL_TIMEOUTS, type CallTimeouts } from './core/limits.ts'
 import type { AccountId } from '../protocol/units.ts'
 import type { Candidate, Order } from './inference/order.ts'
@@ -54,7 +57,11 @@ export async function createServices(bindings: Bindings) {
     bookOf: createBookOf(bindings.DB, books),
     clock: systemClock,
     random: systemRandom,
+    parameters: createParameters({ db: bindings.DB, clock: systemClock, defaults: defaultsOf(config) }),
     accounts: createAccounts(bindings.ACCOUNT),
+    parameterDefaults: defaultsOf(config),
+    callOf: createCallOf(createAccounts(bindings.ACCOUNT)),
+    refundOf: (order: RefundOrder) => refundCall(createAccounts(bindings.ACCOUNT), order),
     payoutAddress: createPayoutAddressBook(bindings.DB, systemClock).view,
     traffic: createTraffic(books),
     auditTraffic: createAuditTraffic(books),

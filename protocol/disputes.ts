@@ -4,6 +4,10 @@ import { page, Timestamp, Usd } from './auth.ts'
 
 export const DisputeState = z.enum(['open', 'refunded', 'rejected', 'withdrawn'])
 export type DisputeState = z.infer<typeof DisputeState>
+/** of `GET /api/admin/disputes`, beside `cursor` and `limit`; absent: all, newest first */
+export const DisputeQuery = z.object({ state: DisputeState.optional() })
+/** `POST /api/disputes/{id}/withdraw`, by the payer while it is open. 409 `changed_meanwhile` when `version` is old. */
+export const DisputeWithdrawal = z.strictObject({ version: z.number().int() })
 const Words = z.string().trim().min(1).max(1000)
 
 /** `POST /api/disputes`, by the payer, within the days of the parameter `disputeDays`, once a call. */
@@ -38,11 +42,15 @@ export const DisputePage = page(DisputeView)
 export const DisputeDecision = z.strictObject({
   decision: z.enum(['refund', 'reject']),
   usd: Usd.optional(),
+  /** earners: operator and author give back their shares of it; house: it bears all */
+  from: z.enum(['house', 'earners']).default('earners'),
   answer: Words,
   version: z.number().int(),
 })
 
 export const ReportState = z.enum(['open', 'acted', 'dismissed'])
+/** of `GET /api/admin/reports`, beside `cursor` and `limit`; absent: all, newest first */
+export const ReportQuery = z.object({ state: ReportState.optional() })
 /** `POST /api/reports`, by anybody signed in: about a model or a node. */
 export const ReportRequest = z.strictObject({
   about: z.enum(['model', 'node']),

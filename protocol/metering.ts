@@ -146,3 +146,27 @@ export const AdminNodeRow = z.object({
   createdAt: Timestamp,
 })
 export const AdminNodePage = page(AdminNodeRow)
+
+/** One model, in `GET /api/admin/models` (by id; `state`, `q`: the beginning of its id). */
+export const AdminModelRow = z.object({
+  id: z.string(),
+  task: z.string(),
+  /** AccountId */
+  author: z.string(),
+  royaltyBps: z.number().int(),
+  state: z.string(),
+  reason: z.string().nullable(),
+  /** that offer it: live ones, of nodes in whatever state */
+  offers: z.number().int(),
+  createdAt: Timestamp,
+})
+export const AdminModelPage = page(AdminModelRow)
+
+/**
+ * Of the three lists of admins, beside `cursor` and `limit`. What `q` finds comes on one page, without a cursor: who is looking for one thing writes more of it.
+ * `format=csv` is the whole list as a file, at most 10,000 rows.
+ */
+export const AdminListQuery = z.object({
+  q: z.string().trim().min(1).max(160).optional(),
+  format: z.enum(['json', 'csv']).default('json'),
+})

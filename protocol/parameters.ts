@@ -9,7 +9,7 @@ export const PARAMETER_RULES = {
   feeBps: { unit: 'bps', min: 0, max: 5_000, lockMs: 86_400_000 },
   /** what audits may cost, of what callers pay */
   auditBps: { unit: 'bps', min: 0, max: 5_000, lockMs: 0 },
-  /** of a model's traffic that a node on probation may get */
+  /** what a node on probation weighs in the choice, of what it would weigh without: with equal rivals, its share of their traffic each */
   probationShareBps: { unit: 'bps', min: 100, max: 10_000, lockMs: 86_400_000 },
   /** calls served well until probation ends */
   probationCalls: { unit: 'calls', min: 1, max: 100_000, lockMs: 86_400_000 },
@@ -87,3 +87,14 @@ export const AdminLogEntry = z.object({
 })
 export type AdminLogEntry = z.infer<typeof AdminLogEntry>
 export const AdminLogPage = page(AdminLogEntry)
+/** `GET /api/admin/log/check`: the gateway reads its whole chain and checks it (protocol/admin-log.ts). */
+export const AdminLogCheck = z.object({
+  ok: z.boolean(),
+  /** checked, up to the first that is wrong */
+  entries: z.number().int(),
+  /** of the newest entry: who keeps both sees later whether newer ones were cut off; null without any */
+  head: z.object({ seq: z.number().int(), hash: z.string() }).nullable(),
+  /** null: nothing is wrong */
+  wrong: z.object({ seq: z.number().int(), what: z.enum(['gap', 'chain', 'hash', 'signature']) }).nullable(),
+})
+export type AdminLogCheck = z.infer<typeof AdminLogCheck>

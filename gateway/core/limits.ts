@@ -121,3 +121,25 @@ export const OPERATOR = {
   /** ms between two proofs of one node that its coming back asks for: each makes the gateway call it */
   resumeApartMs: 2_000,
 } as const
+
+/** What the house takes and asks for until somebody sets it otherwise (protocol/parameters.ts); fee and audits stand in the configuration. */
+export const PARAMETER_DEFAULTS = {
+  /** a fifth: enough to show itself, too little to do much harm */
+  probationShareBps: 2_000,
+  /** served attempts that end a probation */
+  probationCalls: 20,
+  /** half, so that an honest node can pay for its power meanwhile */
+  probationVestingBps: 5_000,
+  disputeDays: 7,
+} as const
+
+/** Parameters as an isolate keeps them: fresh, still usable while they are read anew, and how long one reading keeps others from beginning. ms */
+export const PARAMETERS_FRESH = { freshMs: 30_000, staleMs: 300_000, sharedMs: 5_000 } as const
+
+/** What people may say was wrong. */
+export const COMPLAINTS = {
+  /** reports of one account in a day: an admin reads each */
+  reportsPerDay: 10,
+  /** disputes of one account in a day; each costs the payer a call besides */
+  disputesPerDay: 20,
+} as const
