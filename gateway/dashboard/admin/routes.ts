@@ -1,18 +1,23 @@
 // The pages of `admin` and their addresses; each is fetched when it is first opened.
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 import { root } from '../root-route.tsx'
+import { AdminGate } from './gate.tsx'
+import { listSearch, meteringSearch, moneySearch } from './search.ts'
 
-const getParentRoute = () => root
+const gate = createRoute({ getParentRoute: () => root, id: 'house', component: AdminGate })
+const getParentRoute = () => gate
 
-export const adminRoutes = [
+const pages = [
   createRoute({
     getParentRoute,
     path: '/admin',
+    validateSearch: meteringSearch,
     component: lazyRouteComponent(() => import('./metering.tsx'), 'MeteringPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/admin/accounts',
+    validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./accounts.tsx'), 'AccountsPage'),
   }),
   createRoute({
@@ -23,6 +28,7 @@ export const adminRoutes = [
   createRoute({
     getParentRoute,
     path: '/admin/nodes',
+    validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./nodes.tsx'), 'AdminNodesPage'),
   }),
   createRoute({
@@ -33,26 +39,31 @@ export const adminRoutes = [
   createRoute({
     getParentRoute,
     path: '/admin/models',
+    validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./models.tsx'), 'AdminModelsPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/admin/ledger',
+    validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./ledger.tsx'), 'LedgerPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/admin/disputes',
+    validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./disputes.tsx'), 'DisputesPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/admin/reports',
+    validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./reports.tsx'), 'ReportsPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/admin/money',
+    validateSearch: moneySearch,
     component: lazyRouteComponent(() => import('./money.tsx'), 'MoneyPage'),
   }),
   createRoute({
@@ -66,3 +77,5 @@ export const adminRoutes = [
     component: lazyRouteComponent(() => import('./log.tsx'), 'LogPage'),
   }),
 ] as const
+
+export const adminRoutes = [gate.addChildren(pages)] as const

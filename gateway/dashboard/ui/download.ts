@@ -14,11 +14,16 @@ interface Reply {
  * @throws ApiError
  */
 export async function download(asked: Promise<Reply>, fileName: string): Promise<void> {
+  save(await bytesOf(asked), fileName)
+}
+
+/** @throws ApiError */
+export async function bytesOf(asked: Promise<Reply>): Promise<Blob> {
   const reply = await asked.catch(() => {
     throw new ApiError(0, 'unreachable', 'The gateway cannot be reached. Your connection may be down.', null)
   })
   if (!reply.ok) throw await refusalOf(reply)
-  save(await reply.blob(), fileName)
+  return reply.blob()
 }
 
 /** What the page has already: an answer as JSON, say. */
