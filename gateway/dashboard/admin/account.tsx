@@ -18,7 +18,7 @@ import { JournalStand } from './journal-stand.tsx'
 import { AccountName } from './names.tsx'
 import { RefundForm } from './refund-form.tsx'
 
-const route = getRouteApi('/house/admin/accounts/$accountId')
+const route = getRouteApi('/admin/accounts/$accountId')
 
 export function AccountPage() {
   const { accountId } = route.useParams()

@@ -17,7 +17,7 @@ import { Figures } from './figures.tsx'
 import { AccountName } from './names.tsx'
 import { RebuildButton } from './rebuild.tsx'
 
-const route = getRouteApi('/house/admin/ledger')
+const route = getRouteApi('/admin/ledger')
 const COUNT = new Intl.NumberFormat('en')
 
 export function LedgerPage() {

@@ -7,7 +7,7 @@ import { GrantForm } from './grant-form.tsx'
 import { PayoutFileCard } from './payout-file.tsx'
 import { Withdrawals } from './withdrawals.tsx'
 
-const route = getRouteApi('/house/admin/money')
+const route = getRouteApi('/admin/money')
 
 export function MoneyPage() {
   const { tab, batch } = route.useSearch()

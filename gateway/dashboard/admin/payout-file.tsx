@@ -12,7 +12,7 @@ import { Money, usd } from '../ui/money.tsx'
 import { Records } from '../ui/records.tsx'
 import { Loaded } from '../ui/state.tsx'
 
-const route = getRouteApi('/house/admin/money')
+const route = getRouteApi('/admin/money')
 const FORMATS = ['csv', 'json'] as const
 
 export function PayoutFileCard({ batchId }: { batchId: string }) {

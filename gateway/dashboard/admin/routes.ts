@@ -1,13 +1,11 @@
 // The pages of `admin` and their addresses; each is fetched when it is first opened.
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 import { root } from '../root-route.tsx'
-import { AdminGate } from './gate.tsx'
 import { listSearch, meteringSearch, moneySearch } from './search.ts'
 
-const gate = createRoute({ getParentRoute: () => root, id: 'house', component: AdminGate })
-const getParentRoute = () => gate
+const getParentRoute = () => root
 
-const pages = [
+export const adminRoutes = [
   createRoute({
     getParentRoute,
     path: '/admin',
@@ -77,5 +75,3 @@ const pages = [
     component: lazyRouteComponent(() => import('./log.tsx'), 'LogPage'),
   }),
 ] as const
-
-export const adminRoutes = [gate.addChildren(pages)] as const

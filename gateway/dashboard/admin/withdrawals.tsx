@@ -18,7 +18,7 @@ import { Filters } from './filters.tsx'
 import { AccountName, StateWord } from './names.tsx'
 import { oneOf } from './search.ts'
 
-const route = getRouteApi('/house/admin/money')
+const route = getRouteApi('/admin/money')
 const STATES = ['requested', 'filed', 'paid', 'returning', 'returned'] as const
 
 export function Withdrawals() {

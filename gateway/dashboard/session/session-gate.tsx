@@ -25,7 +25,7 @@ export function SessionGate({ pathname, children }: { pathname: string; children
   if (account.data === null) return <SignInHere />
   if (/^\/admin(\/|$)/.test(pathname) && !account.data.roles.includes('admin'))
     return (
-      <Page title="For admins" intro="Your account may not see this page.">
+      <Page title="For admins" intro="These pages are for who runs this market. Your account is none of theirs.">
         {null}
       </Page>
     )
