@@ -1,5 +1,5 @@
 // Sends the dashboard: one page for every address that is nobody else's, with a fresh nonce and a policy that allows nothing but our own files. The
-// files themselves (`/assets/…`) are named after their contents and never reach the Worker.
+// files themselves (`/assets/…`) are named after their contents; deployed, they are answered before the Worker.
 import { Hono } from 'hono'
 import { base64url } from '../protocol/canonical.ts'
 import type { RandomBytes } from '../protocol/units.ts'
@@ -13,7 +13,7 @@ export interface DashboardNeeds {
 }
 
 /** What programs ask for: a wrong address there is an error in JSON, never a page. */
-const OF_PROGRAMS = /^\/(api|auth|v1|v2|webhooks|link|healthz|\.well-known|assets)(\/|$)/
+const OF_PROGRAMS = /^\/(api|auth|v1|v2|webhooks|link|healthz|\.well-known)(\/|$)/
 const NONCE_BYTES = 16
 /** what the build writes where a nonce belongs (vite.config.ts) */
 const PLACEHOLDER = '__NONCE__'
@@ -22,7 +22,7 @@ export function createDashboardPage({ assets, random }: DashboardNeeds) {
   return new Hono<AppEnv>().get('*', async (c, next) => {
     const { pathname } = new URL(c.req.url)
     if (!assets || OF_PROGRAMS.test(pathname)) return next()
-    if (pathname === '/icon.svg') return fileOf(assets, c.req.raw)
+    if (pathname === '/icon.svg' || pathname.startsWith('/assets/')) return fileOf(assets, c.req.raw)
     const page = await assets.fetch(new URL('/index.html', c.req.url))
     if (!page.ok) throw new GatewayError('not_found')
     const nonce = base64url(random(NONCE_BYTES))

@@ -13,6 +13,7 @@ import { migrate } from './migrate.ts'
 import { CONFIG_PATH } from './root.ts'
 import { loadSecrets } from './secrets.ts'
 import { withoutItsHandlers } from './signals.ts'
+import { staticFiles } from './static-files.ts'
 import { readConfig, workerOptions, type WranglerConfig } from './wrangler-config.ts'
 
 export interface GatewayOptions {
@@ -137,27 +138,16 @@ async function running(mf: Miniflare, config: WranglerConfig, configPath: string
 
 /** Databases keep their local name when production gives them another id, or yesterday's balance would vanish with a deployment. */
 function localOptions(config: WranglerConfig, configPath: string) {
-  const { modulesRules: _, ...options } = workerOptions(configPath)
+  // static-files.ts stands in for the assets.
+  const { modulesRules: _rules, assets: _assets, ...options } = workerOptions(configPath)
   const d1Databases = Object.fromEntries(config.d1_databases.map((db) => [db.binding, db.database_name ?? db.binding]))
   return { ...options, d1Databases }
 }
 
-/** The dashboard's files, as the router in front of the Worker takes them; none where the configuration names none. */
+/** The dashboard's files; none where the configuration names none. */
 function assetsOf({ assets }: WranglerConfig, configPath: string) {
   if (!assets?.directory || !assets.binding) return {}
-  const first = Array.isArray(assets.run_worker_first) ? assets.run_worker_first : []
-  const except = first.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1))
-  return {
-    assets: {
-      directory: resolve(dirname(configPath), assets.directory),
-      binding: assets.binding,
-      routerConfig: {
-        has_user_worker: true,
-        static_routing: { user_worker: first.filter((rule) => !rule.startsWith('!')), asset_worker: except },
-      },
-      assetConfig: { html_handling: assets.html_handling },
-    },
-  }
+  return { serviceBindings: { [assets.binding]: staticFiles(resolve(dirname(configPath), assets.directory)) } }
 }
 
 async function scheduled(mf: Miniflare, crons: readonly string[]): Promise<void> {

@@ -33,12 +33,14 @@ export interface Rebinding {
   readonly told: readonly Told[]
   /** the node served before its name changed */
   readonly servedBefore: boolean
-  /** calls that still reached it when half a minute was over */
+  /** ms until a call no longer reached it; null: they all did */
+  readonly noticedAfterMs: number | null
+  /** calls that reached it afterwards */
   readonly callsAfter: number
 }
 
-/** ms after which a look is old, and what a busy machine adds */
-const NOTICED_MS = 33_000
+/** ms after which waiting ends: three times what a look is good for */
+const PATIENCE_MS = 90_000
 const CALLS_MS = 1_000
 const AFTERWARDS = 5
 
@@ -47,8 +49,18 @@ export async function untilRefused(names: Names, node: FaultNode, ask: () => Pro
   const told = [await ask()]
   const servedBefore = told[0]?.souk?.node === node.nodeId
   names.answers = { localhost: ['169.254.169.254'] }
-  for (const until = Date.now() + NOTICED_MS; Date.now() < until; await sleep(CALLS_MS)) told.push(await ask())
+  const changedAt = Date.now()
+  const noticed = async (): Promise<number | null> => {
+    while (Date.now() - changedAt < PATIENCE_MS) {
+      const before = node.seen.calls
+      told.push(await ask())
+      if (node.seen.calls === before) return Date.now() - changedAt
+      await sleep(CALLS_MS)
+    }
+    return null
+  }
+  const noticedAfterMs = await noticed()
   const calls = node.seen.calls
   for (let n = 0; n < AFTERWARDS; n++) told.push(await ask())
-  return { told, servedBefore, callsAfter: node.seen.calls - calls }
+  return { told, servedBefore, noticedAfterMs, callsAfter: node.seen.calls - calls }
 }
