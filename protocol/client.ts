@@ -3,26 +3,16 @@
 import type { z } from 'zod'
 import { AccountView, CreatedKey, NonceReply, VerifyReply, type CreateKeyRequest } from './auth.ts'
 import { EndpointsReply, QuoteReply, type QuoteRequest } from './endpoints.ts'
-import { ErrorBody } from './errors.ts'
+import { readEvents } from './event-stream.ts'
 import { ModelManifest } from './model.ts'
 import { NodeView, type RegisterNodeRequest } from './node.ts'
 import { ModelView, publicationOf, type ModelStateRequest, type Publication } from './publish.ts'
+import { SoukError, soukErrorOf } from './souk-error.ts'
 
 /** For receivers of webhooks: checks a message before anything in it is believed. */
 export { verifyWebhook, type VerifiedWebhook, type WebhookHeaders, type WebhookRefusal } from './webhook.ts'
 
-/** A refusal, with the code of `protocol/errors.ts` as the gateway sent it. */
-export class SoukError extends Error {
-  override readonly name = 'SoukError'
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-    readonly requestId: string | null,
-  ) {
-    super(message)
-  }
-}
+export { SoukError }
 
 export interface Wallet {
   readonly address: string
@@ -37,6 +27,8 @@ export interface AuthorWallet {
   signTypedData(publication: Publication): Promise<string>
 }
 
+/** ms until a request is given up */
+const TIMEOUT_MS = 30_000
 /** s between an author's signature and its end, by the gateway's own clock: enough for one request */
 const PUBLICATION_SECONDS = 3_600
 
@@ -88,6 +80,11 @@ export interface Client {
   endpoints(modelId: string): Promise<EndpointsReply>
   /** Any other route, its reply parsed with `schema`. */
   send<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T>
+  /**
+   * A streamed answer, event by event, for a body with `stream: true`; leaving the loop ends the call. The time-out is for its beginning.
+   * @throws SoukError also when the answer breaks off
+   */
+  stream(path: string, body: unknown): AsyncGenerator<unknown, void>
 }
 
 /** A client for one gateway. Every method throws SoukError on a refusal and ZodError on a reply that is not of the wire. */
@@ -123,6 +120,13 @@ export function createClient(options: ClientOptions): Client {
     endpoints: (modelId: string) => send('GET', `/v1/models/${modelId}/endpoints`, EndpointsReply),
     quote: (request: z.input<typeof QuoteRequest>) => send('POST', '/v1/quote', QuoteReply, request),
     send,
+    async *stream(path, body) {
+      const begun = new AbortController()
+      const timer = setTimeout(() => begun.abort(), options.timeoutMs ?? TIMEOUT_MS)
+      const response = await ask(options, 'POST', path, body, begun.signal).finally(() => clearTimeout(timer))
+      if (!response.ok || !response.body) throw await refusalOf(response, `POST ${path}`)
+      yield* readEvents(response.body)
+    },
   }
 }
 
@@ -141,20 +145,27 @@ async function request<T>(
   schema: z.ZodType<T>,
   body: unknown,
 ): Promise<T> {
+  const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
+  const response = await ask(options, method, path, body, signal)
+  if (!response.ok) throw await refusalOf(response, `${method} ${path}`)
+  return schema.parse(await response.json().catch(() => null))
+}
+
+function ask(options: ClientOptions, method: string, path: string, body: unknown, signal: AbortSignal) {
   const headers: Record<string, string> = { accept: 'application/json' }
   if (options.token) headers.authorization = `Bearer ${options.token}`
   if (body !== undefined) headers['content-type'] = 'application/json'
-  const response = await (options.fetch ?? fetch)(new URL(path, options.url), {
+  return (options.fetch ?? fetch)(new URL(path, options.url), {
     method,
     headers,
-    signal: AbortSignal.timeout(options.timeoutMs ?? 30_000),
+    signal,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
+}
+
+async function refusalOf(response: Response, what: string): Promise<SoukError> {
   const json: unknown = await response.json().catch(() => null)
-  if (response.ok) return schema.parse(json)
-  const refusal = ErrorBody.safeParse(json)
-  if (!refusal.success)
-    throw new SoukError(response.status, 'unreadable_reply', `${method} ${path} answered ${response.status}`, null)
-  const { code, message, requestId } = refusal.data.error
-  throw new SoukError(response.status, code, message, requestId)
+  const unreadable = () =>
+    new SoukError(response.status, 'unreadable_reply', `${what} answered ${response.status}`, null)
+  return soukErrorOf(response.status, json) ?? unreadable()
 }

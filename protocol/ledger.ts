@@ -43,6 +43,15 @@ export type FreezeReply = z.infer<typeof FreezeReply>
 export const RedeemBody = z.strictObject({ code: z.string().min(1).max(100) })
 export type RedeemBody = z.infer<typeof RedeemBody>
 
+/** `GET /api/top-up`, signed in: the ways this gateway offers to bring money in, besides a credit code. */
+export const TopUpView = z.object({
+  /** where a card is charged for this account; null: no card is taken here */
+  paymentLink: z.string().nullable(),
+  /** dollars that the faucet of a development market gives once a day; null: there is none */
+  faucet: z.string().nullable(),
+})
+export type TopUpView = z.infer<typeof TopUpView>
+
 /** One ended call, in `GET /api/usage`. */
 export const UsageCall = z.object({
   id: z.string(),

@@ -35,6 +35,8 @@ export interface Bindings {
   readonly SOUK_STRIPE_WEBHOOK_SECRET?: string
   /** '0': only test-mode events are booked; absent: live ones, under the local switch test ones */
   readonly SOUK_STRIPE_LIVE?: string
+  /** the Stripe payment link that the dashboard sends payers to, https://…; absent: it offers none */
+  readonly SOUK_STRIPE_PAYMENT_LINK?: string
 }
 
 /** BOOK_0, BOOK_1 … in order: the book, split by account. */
@@ -86,6 +88,7 @@ const Variables = z.object({
     .regex(/^whsec_[A-Za-z0-9+/=_-]{16,}$/, 'SOUK_STRIPE_WEBHOOK_SECRET is what Stripe shows for the endpoint, whsec_…')
     .optional(),
   SOUK_STRIPE_LIVE: z.enum(['0', '1']).optional(),
+  SOUK_STRIPE_PAYMENT_LINK: z.url({ protocol: /^https$/ }).optional(),
 })
 
 export interface Config {
@@ -105,7 +108,12 @@ export interface Config {
   readonly holdDeadlineMs: number | null
   readonly timeouts: Readonly<Record<string, number>>
   /** null: no payments through Stripe */
-  readonly stripe: { readonly webhookSecret: string; readonly isLive: boolean } | null
+  readonly stripe: {
+    readonly webhookSecret: string
+    readonly isLive: boolean
+    /** null: payers are sent nowhere from here */
+    readonly paymentLink: string | null
+  } | null
 }
 
 /** What a text says as JSON, or `fallback`, which the schema behind it refuses. */
@@ -146,6 +154,7 @@ export function parseConfig(bindings: Partial<Bindings>): Config {
       ? {
           webhookSecret: v.SOUK_STRIPE_WEBHOOK_SECRET,
           isLive: (v.SOUK_STRIPE_LIVE ?? (v.SOUK_LOCAL === '1' ? '0' : '1')) === '1',
+          paymentLink: v.SOUK_STRIPE_PAYMENT_LINK ?? null,
         }
       : null,
   }

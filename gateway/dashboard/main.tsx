@@ -1,4 +1,5 @@
 // Starts the app: theme, data, router. Nothing else is global.
+import './data/no-eval.ts'
 import '@mantine/core/styles.css'
 import '@mantine/notifications/styles.css'
 import { MantineProvider } from '@mantine/core'

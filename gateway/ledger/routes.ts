@@ -1,7 +1,15 @@
 // `/api`, the money part: admins grant and make codes, accounts redeem them, and read their own calls and journal. Money moves only through
 // the account's guard, by a transfer with an id; what is read here comes from the book and may be some hundred milliseconds behind.
 import { Hono, type MiddlewareHandler } from 'hono'
-import { CodeBody, GrantBody, RedeemBody, UsageFilter, type CodeReply, type GrantReply } from '../../protocol/ledger.ts'
+import {
+  CodeBody,
+  GrantBody,
+  RedeemBody,
+  UsageFilter,
+  type CodeReply,
+  type GrantReply,
+  type TopUpView,
+} from '../../protocol/ledger.ts'
 import { fromUsd, instant, isAccountId, nanos, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Config } from '../core/env.ts'
@@ -28,7 +36,7 @@ export interface LedgerRouteNeeds {
   readonly clock: Clock
   readonly random: RandomBytes
   /** the faucet exists only under the local switch */
-  readonly config: Pick<Config, 'isLocal'>
+  readonly config: Pick<Config, 'isLocal' | 'stripe'>
 }
 
 export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config }: LedgerRouteNeeds) {
@@ -97,6 +105,16 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
       return c.json(await give(accountId, request))
     })
 
+    .get('/top-up', (c) => {
+      const { accountId } = requireSession(c)
+      const link = config.stripe?.paymentLink ?? null
+      const view: TopUpView = {
+        paymentLink: link && paymentLinkFor(link, accountId),
+        faucet: config.isLocal ? toUsd(nanos(LEDGER.faucetNanos)) : null,
+      }
+      return c.json(view)
+    })
+
     .get('/usage', identified, queryString(PageQuery.extend(UsageFilter.shape)), async (c) => {
       const { cursor, limit, ...filter } = c.req.valid('query')
       const { accountId } = await requireManager(c, accounts)
@@ -107,6 +125,13 @@ export function createLedgerRoutes({ db, bookOf, accounts, clock, random, config
 const signedIn: MiddlewareHandler<AppEnv> = async (c, next) => {
   requireSession(c)
   await next()
+}
+
+/** Stripe gives the reference back with the payment, so that it is this account's. */
+function paymentLinkFor(link: string, accountId: AccountId): string {
+  const url = new URL(link)
+  url.searchParams.set('client_reference_id', accountId)
+  return url.href
 }
 
 function known<T>(page: Page<T> | null): Page<T> {
