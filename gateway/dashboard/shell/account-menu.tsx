@@ -3,6 +3,7 @@ import { Button, Menu, Text } from '@mantine/core'
 import { Link, useLocation, useNavigate } from '@tanstack/react-router'
 import { api, done } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
+import { forgetKey } from '../playground/key-store.ts'
 import { forgetWallet } from '../session/kept-wallet.ts'
 import { sessionChanged, useAccount } from '../session/session.ts'
 import { shortAddress } from '../ui/short.ts'
@@ -16,6 +17,7 @@ export function AccountMenu() {
     run: () => done(api.auth['sign-out'].$post()),
     then: () => {
       forgetWallet()
+      forgetKey()
       void navigate({ to: '/' }).then(sessionChanged)
     },
   })

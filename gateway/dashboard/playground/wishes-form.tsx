@@ -1,0 +1,84 @@
+// Who may serve the call: a small part of what the `provider` field of a request can say.
+import { Checkbox, Collapse, MultiSelect, Select, SimpleGrid, Stack, TextInput, UnstyledButton } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { Continent } from '../../../protocol/routing.ts'
+import type { Surface, Wishes } from './asked.ts'
+
+const CONTINENTS: Readonly<Record<Continent, string>> = {
+  AF: 'Africa',
+  AN: 'Antarctica',
+  AS: 'Asia',
+  EU: 'Europe',
+  NA: 'North America',
+  OC: 'Oceania',
+  SA: 'South America',
+}
+
+export function WishesForm({
+  surface,
+  wishes,
+  onChange,
+}: {
+  surface: Surface
+  wishes: Wishes
+  onChange: (wishes: Wishes) => void
+}) {
+  const [isOpen, { toggle }] = useDisclosure(false)
+  const text = (name: 'only' | 'ignore' | 'maxInputPrice' | 'maxOutputPrice' | 'maxBytesPrice') => ({
+    value: wishes[name],
+    onChange: (event: { currentTarget: { value: string } }) =>
+      onChange({ ...wishes, [name]: event.currentTarget.value }),
+  })
+  const flag = (name: 'isPinnedOnly' | 'isPrivateOnly' | 'isOneTry') => ({
+    checked: wishes[name],
+    onChange: (event: { currentTarget: { checked: boolean } }) =>
+      onChange({ ...wishes, [name]: event.currentTarget.checked }),
+  })
+  return (
+    <Stack gap="xs">
+      <UnstyledButton type="button" onClick={toggle} aria-expanded={isOpen} c="var(--mantine-color-anchor)" fz="sm">
+        {isOpen ? 'Let the market choose the node' : 'Choose which nodes may serve it'}
+      </UnstyledButton>
+      <Collapse expanded={isOpen}>
+        <Stack gap="sm">
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            <Select
+              label="Ask first"
+              data={SORTS}
+              allowDeselect={false}
+              value={wishes.sort}
+              onChange={(sort) => onChange({ ...wishes, sort: (sort ?? '') as Wishes['sort'] })} // one of SORTS
+            />
+            <MultiSelect
+              label="Only nodes in"
+              placeholder={wishes.regions.length === 0 ? 'anywhere' : ''}
+              data={Continent.options.map((value) => ({ value, label: CONTINENTS[value] }))}
+              value={[...wishes.regions]}
+              onChange={(regions) => onChange({ ...wishes, regions: regions as Continent[] })} // of the options
+            />
+            <TextInput label="Only these nodes or operators" description="Their ids, with commas." {...text('only')} />
+            <TextInput label="Not these" description="Their ids, with commas." {...text('ignore')} />
+            {surface === 'tensors' ? (
+              <TextInput label="Highest price, $ per million bytes" {...text('maxBytesPrice')} />
+            ) : (
+              <>
+                <TextInput label="Highest price of input, $ per million tokens" {...text('maxInputPrice')} />
+                <TextInput label="Highest price of output, $ per million tokens" {...text('maxOutputPrice')} />
+              </>
+            )}
+          </SimpleGrid>
+          <Checkbox label="Only nodes that load the model’s own files" {...flag('isPinnedOnly')} />
+          <Checkbox label="Only nodes that keep nothing of questions and answers" {...flag('isPrivateOnly')} />
+          <Checkbox label="Ask one node only: if it fails, the call fails" {...flag('isOneTry')} />
+        </Stack>
+      </Collapse>
+    </Stack>
+  )
+}
+
+const SORTS = [
+  { value: '', label: 'as the market draws' },
+  { value: 'price', label: 'the cheapest' },
+  { value: 'throughput', label: 'the fastest' },
+  { value: 'latency', label: 'the one that begins first' },
+]
