@@ -27,7 +27,7 @@ function anApi(isLocal = true, clock = aClock()) {
     accounts,
     clock,
     random: systemRandom,
-    config: { isLocal },
+    config: { isLocal, stripe: null },
   })
   return async (who: Principal | null, method: string, path: string, body?: unknown): Promise<[number, unknown]> => {
     const app = new Hono<AppEnv>()
