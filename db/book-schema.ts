@@ -114,6 +114,25 @@ export const calls = sqliteTable(
   ],
 )
 
+/** What is summed. */
+const sums = {
+  calls: integer('calls').notNull(),
+  /** calls that ended failed or expired */
+  errors: integer('errors').notNull(),
+  inputTokens: integer('input_tokens').notNull(),
+  outputTokens: integer('output_tokens').notNull(),
+  /** bytes of tensors, in and out */
+  tensorBytes: integer('tensor_bytes').notNull().default(0),
+  /** nanos charged */
+  chargeNanos: integer('charge_nanos').notNull(),
+  /** nanos of the charge that went to the operator */
+  operatorNanos: integer('operator_nanos').notNull(),
+  /** nanos of the charge that went to the author */
+  authorNanos: integer('author_nanos').notNull(),
+  /** nanos of the charge that went to the house */
+  houseNanos: integer('house_nanos').notNull(),
+}
+
 /** Hourly sums by account, key, model and node: what dashboards read. */
 export const rollupsHour = sqliteTable(
   'rollups_hour',
@@ -125,21 +144,7 @@ export const rollupsHour = sqliteTable(
     modelId: text('model_id').notNull(),
     /** NodeId, '' when none was tried */
     nodeId: text('node_id').notNull(),
-    calls: integer('calls').notNull(),
-    /** calls that ended failed or expired */
-    errors: integer('errors').notNull(),
-    inputTokens: integer('input_tokens').notNull(),
-    outputTokens: integer('output_tokens').notNull(),
-    /** bytes of tensors, in and out */
-    tensorBytes: integer('tensor_bytes').notNull().default(0),
-    /** nanos charged */
-    chargeNanos: integer('charge_nanos').notNull(),
-    /** nanos of the charge that went to the operator */
-    operatorNanos: integer('operator_nanos').notNull(),
-    /** nanos of the charge that went to the author */
-    authorNanos: integer('author_nanos').notNull(),
-    /** nanos of the charge that went to the house */
-    houseNanos: integer('house_nanos').notNull(),
+    ...sums,
   },
   (t) => [
     primaryKey({ columns: [t.hour, t.accountId, t.keyId, t.modelId, t.nodeId] }),
@@ -147,6 +152,72 @@ export const rollupsHour = sqliteTable(
     index('rollups_node').on(t.nodeId, t.hour),
   ],
 )
+
+/** Of everybody's calls together. `step`: hour | day | month; `at`: ms of its start, UTC. `cut` says which of the ids are kept, the others are '':
+ * 0 none, 1 model, 2 node, 3 both (gateway/ledger/metering/cuts.ts). Without rowids: a row is its key's leaf, written and read once. */
+export const totals = sqliteTable(
+  'totals',
+  {
+    step: text('step').notNull(),
+    cut: integer('cut').notNull(),
+    /** ModelId */
+    modelId: text('model_id').notNull(),
+    /** NodeId, also '' when none was tried */
+    nodeId: text('node_id').notNull(),
+    /** ms */
+    at: integer('at').notNull(),
+    ...sums,
+  },
+  (t) => [primaryKey({ columns: [t.step, t.cut, t.modelId, t.nodeId, t.at] })],
+)
+
+/** The same of one account; `cut` also knows 4, its keys. Months are kept without any cut. Without rowids. */
+export const accountTotals = sqliteTable(
+  'account_totals',
+  {
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    step: text('step').notNull(),
+    cut: integer('cut').notNull(),
+    /** ms */
+    at: integer('at').notNull(),
+    keyId: text('key_id').notNull(),
+    modelId: text('model_id').notNull(),
+    nodeId: text('node_id').notNull(),
+    ...sums,
+  },
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.step, t.cut, t.at, t.keyId, t.modelId, t.nodeId] }),
+    // Who was charged most is found in the index alone.
+    index('account_totals_charge')
+      .on(t.step, t.at, t.chargeNanos)
+      .where(sql`cut = 0`),
+  ],
+)
+
+/** How long calls took, by the same cuts; hours and days. Without rowids. */
+export const latencies = sqliteTable(
+  'latencies',
+  {
+    step: text('step').notNull(),
+    cut: integer('cut').notNull(),
+    /** ModelId */
+    modelId: text('model_id').notNull(),
+    /** NodeId */
+    nodeId: text('node_id').notNull(),
+    /** ms */
+    at: integer('at').notNull(),
+    /** JSON: bucket (gateway/ledger/metering/latency.ts) to how many calls */
+    counts: text('counts').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.step, t.cut, t.modelId, t.nodeId, t.at] })],
+)
+
+/** Days whose totals and latencies are to be summed anew from hourly sums and calls. */
+export const recounts = sqliteTable('recounts', {
+  /** ms of its start, UTC */
+  day: integer('day').primaryKey(),
+})
 
 /** Up to which line an account's journal stands here: makes appending exactly-once. */
 export const cursors = sqliteTable('cursors', {

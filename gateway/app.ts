@@ -19,6 +19,8 @@ import { createInferenceRoutes } from './inference/routes.ts'
 import { DEPRECATION_HEADERS } from './inference/standing.ts'
 import { createFreezeRoutes } from './ledger/freeze-routes.ts'
 import { createJournalRoutes } from './ledger/journal-routes.ts'
+import { createHouseMeteringRoutes } from './ledger/metering/house-metering-routes.ts'
+import { createOwnMeteringRoutes } from './ledger/metering/own-metering-routes.ts'
 import { createNodeEarningsRoutes } from './ledger/node-earnings-routes.ts'
 import { createPaymentRoutes } from './ledger/payment-routes.ts'
 import { createPayoutAddressRoutes } from './ledger/payout-address-routes.ts'
@@ -69,6 +71,8 @@ export function createApp(services: Services) {
     .route('/api', createWithdrawalRoutes(services))
     .route('/api', createPayoutAddressRoutes(services))
     .route('/api', createNodeEarningsRoutes(services))
+    .route('/api', createOwnMeteringRoutes(services))
+    .route('/api', createHouseMeteringRoutes(services))
     .route('/api', createOperatorSummaryRoutes(services))
     .route('/webhooks', createPaymentRoutes(services))
     .route('/api', createJournalRoutes(services))

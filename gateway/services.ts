@@ -13,6 +13,7 @@ import { createPayoutAddressBook } from './ledger/payout-address-book.ts'
 import { createStripeAdapter } from './ledger/stripe-events.ts'
 import { createHealthProbes } from './market/health/health-probe.ts'
 import { createMarket } from './market/market.ts'
+import { createMarketSize } from './market/market-size-book.ts'
 import { createNodeGuards } from './market/guard/node-guard.ts'
 import { createNodeOwners } from './market/nodes/node-owner-book.ts'
 import { createSanctions } from './market/nodes/sanctions.ts'
@@ -69,6 +70,8 @@ export async function createServices(bindings: Bindings) {
     trafficOf: createTrafficOf(books),
     sumTraffic,
     nodeOwner: createNodeOwners(bindings.DB).ownerOf,
+    marketSize: createMarketSize(bindings.DB).size,
+    modelsOf: createMarketSize(bindings.DB).modelsOf,
     operatorMoney: createOperatorMoney({ db: bindings.DB, accounts: createAccounts(bindings.ACCOUNT) }),
     payments: config.stripe ? [createStripeAdapter(config.stripe)] : [],
     nodeGuards,

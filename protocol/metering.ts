@@ -7,7 +7,10 @@ import { Continent } from './routing.ts'
 export const Step = z.enum(['hour', 'day'])
 export type Step = z.infer<typeof Step>
 
-/** `from` and `to` are cut to whole steps: `from` inclusive, `to` exclusive. At most 31 days of hours, 400 of days. */
+/**
+ * `from` and `to` are cut to whole steps, from the start of the one to the end of the other, so that the hour that runs is in it: `from` inclusive, `to`
+ * exclusive. At most 31 days of hours, 400 of days. `format=csv` gives a file for a spreadsheet, `format=json` the reply as a file.
+ */
 export const RangeQuery = z.object({ from: Timestamp, to: Timestamp, step: Step.default('hour') })
 export type RangeQuery = z.infer<typeof RangeQuery>
 

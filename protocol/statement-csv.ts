@@ -1,11 +1,10 @@
-// A monthly statement as CSV: one row per sum, so that a spreadsheet can add them up. Every cell is a number, an amount or a word of our own, so
-// that none is a formula. Sheets know the columns by their place, so a new one stands last.
+// A monthly statement as CSV: one row per sum, so that a spreadsheet can add them up. Sheets know the columns by their place, so a new one stands last.
+import { csvOf } from './csv.ts'
 import type { Statement } from './statement.ts'
 
 export function statementCsv(statement: Statement): string {
   const { opening, closing, calls, operator, author } = statement
   const rows: (string | number)[][] = [
-    ['section', 'name', 'count', 'input_tokens', 'output_tokens', 'usd', 'tensor_bytes'],
     row('statement', `${statement.accountId} no. ${statement.number} ${statement.month}`, ''),
     row('balance', 'opening', opening.balance, opening.seq),
     ...statement.totals.map(({ kind, count, amount }) => row('total', kind, amount, count)),
@@ -22,7 +21,7 @@ export function statementCsv(statement: Statement): string {
     row('account', 'withdrawn', statement.withdrawn),
     ...statement.vesting.map(({ until, amount }) => row('vesting', new Date(until).toISOString(), amount)),
   ]
-  return rows.map((cells) => `${cells.join(',')}\r\n`).join('')
+  return csvOf(['section', 'name', 'count', 'input_tokens', 'output_tokens', 'usd', 'tensor_bytes'], rows)
 }
 
 /** A sum that no units belong to. */

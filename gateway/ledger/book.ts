@@ -5,6 +5,8 @@ import type { ChainedLine, JournalLine } from '../../protocol/journal.ts'
 import { toSqlInteger, type AccountId } from '../../protocol/units.ts'
 import { bookAt } from '../core/book-index.ts'
 import type { RecordedCall } from './account-port.ts'
+import { bucketsOf } from './metering/latency.ts'
+import { addTotals } from './metering/totals-book.ts'
 import { sumRole } from './split.ts'
 import { detailToText } from './stored.ts'
 
@@ -38,13 +40,15 @@ export function createBook(d1: D1Database): Book {
       const first = lines[0]
       const last = lines.at(-1)
       if (!first || !last) return
+      const rollups = JSON.stringify(lines.flatMap(rollupRows))
       await d1.batch([
         d1.prepare(REFUSE_GAP).bind(accountId, first.seq),
         d1.prepare(INSERT_LINES).bind(JSON.stringify(lines.map(lineRow))),
         d1.prepare(INSERT_LEGS).bind(JSON.stringify(lines.flatMap(legRows))),
         d1.prepare(INSERT_CALLS).bind(JSON.stringify(lines.flatMap(callRows))),
         d1.prepare(SET_DETAILS).bind(JSON.stringify(lines.flatMap(detailRows)), accountId),
-        d1.prepare(ADD_ROLLUPS).bind(JSON.stringify(lines.flatMap(rollupRows)), accountId),
+        d1.prepare(ADD_ROLLUPS).bind(rollups, accountId),
+        ...(rollups === '[]' ? [] : addTotals(d1, accountId, rollups, JSON.stringify(lines.flatMap(timeRows)))),
         d1.prepare(MOVE_CURSOR).bind(accountId, last.seq, last.line.at),
       ])
     },
@@ -175,7 +179,7 @@ function rollupRows({ line, seq, call }: BookLine): Cell[][] {
   if (!call || line.kind !== 'call') return []
   const { legs } = line
   const others = [...new Set(legs.flatMap(({ node }) => (node === undefined || node === call.nodeId ? [] : [node])))]
-  const hour = Math.floor(line.at / HOUR_MS) * HOUR_MS
+  const hour = hourOf(line.at)
   return [
     [
       seq,
@@ -207,3 +211,10 @@ function rollupRows({ line, seq, call }: BookLine): Cell[][] {
     }),
   ]
 }
+
+const timeRows = ({ line, seq, call }: BookLine): Cell[][] =>
+  call && line.kind === 'call'
+    ? bucketsOf(call).map((bucket) => [seq, hourOf(line.at), call.modelId, call.nodeId ?? '', bucket])
+    : []
+
+const hourOf = (at: number): number => Math.floor(at / HOUR_MS) * HOUR_MS

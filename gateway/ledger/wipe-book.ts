@@ -3,7 +3,7 @@
 import type { AccountId } from '../../protocol/units.ts'
 
 /** What `append` writes. */
-const TABLES = ['lines', 'legs', 'calls', 'rollups_hour', 'cursors'] as const
+const TABLES = ['lines', 'legs', 'calls', 'rollups_hour', 'account_totals', 'cursors'] as const
 
 export async function wipeAccount(book: D1Database, accountId: AccountId): Promise<void> {
   await book.batch(TABLES.map((table) => book.prepare(`DELETE FROM ${table} WHERE account_id = ?`).bind(accountId)))

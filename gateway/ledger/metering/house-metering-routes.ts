@@ -1,0 +1,130 @@
+// The house as a whole: `/api/status` for everybody, `/api/admin/metering` and `/api/admin/top` for admins. Read of sums, over all books.
+import { Hono, type MiddlewareHandler } from 'hono'
+import {
+  MeteringQuery,
+  MeteringReply,
+  TopQuery,
+  TopReply,
+  type Revenue,
+  type StatusReply,
+} from '../../../protocol/metering.ts'
+import type { Clock } from '../../core/clock.ts'
+import { requireAdmin, type AppEnv } from '../../core/principal.ts'
+import { queryString } from '../../core/validate.ts'
+import { createChecksBook } from '../checks-book.ts'
+import { topAccounts } from './account-sums-book.ts'
+import { exported, FormatQuery, meteringTable, topTable } from './exported.ts'
+import { createHouseSums, latencyViews, type Narrowed } from './house-sums-book.ts'
+import { mergedCounts, type Counts } from './latency.ts'
+import { rangeOf, told } from './own-metering-routes.ts'
+import { DAY_MS, HOUR_MS, rangeBefore, type Range } from './ranges.ts'
+import { iso, measures, shares, totalOf, type Sums } from './sums.ts'
+
+export interface HouseMeteringNeeds {
+  /** the registry */
+  readonly db: D1Database
+  readonly books: readonly D1Database[]
+  readonly clock: Clock
+  readonly marketSize: () => Promise<Pick<StatusReply, 'nodes' | 'models'>>
+}
+
+/** ms for which everybody is told the same: a page that anybody may open asks the books once a minute, however many open it */
+const STATUS_MS = 60_000
+const STATUS_DAYS = 90
+
+export function createHouseMeteringRoutes({ db, books, clock, marketSize }: HouseMeteringNeeds) {
+  const house = createHouseSums(books)
+  const checks = createChecksBook(db)
+  const admin: MiddlewareHandler<AppEnv> = async (c, next) => {
+    requireAdmin(c)
+    await next()
+  }
+
+  async function readStatus(now: number): Promise<StatusReply> {
+    const nextHour = Math.ceil(now / HOUR_MS) * HOUR_MS
+    const nextDay = Math.ceil(now / DAY_MS) * DAY_MS
+    const [days, latencies, size] = await Promise.all([
+      house.points({ step: 'day', from: nextDay - STATUS_DAYS * DAY_MS, to: nextDay }),
+      house.latencies({ step: 'hour', from: nextHour - DAY_MS, to: nextHour }),
+      marketSize(),
+    ])
+    return {
+      days: days.map(([at, { calls, errors }]) => ({
+        at: iso(at),
+        calls,
+        share: calls === 0 ? null : (calls - errors) / calls,
+      })),
+      ...size,
+      firstTokenMs: latencyViews(mergedCounts([...latencies.values()])).firstTokenMs,
+    }
+  }
+
+  let known: { readonly at: number; readonly status: Promise<StatusReply> } | null = null
+  function status(now: number): Promise<StatusReply> {
+    if (known && now - known.at < STATUS_MS) return known.status
+    const asked = { at: now, status: readStatus(now) }
+    known = asked
+    // A failure is told to who waited for it; the next one asks again.
+    asked.status.catch(() => {
+      if (known === asked) known = null
+    })
+    return asked.status
+  }
+
+  async function period(range: Range, narrowed: Narrowed) {
+    const [points, latencies] = await Promise.all([house.points(range, narrowed), house.latencies(range, narrowed)])
+    return {
+      total: revenue(totalOf(points.map(([, sums]) => sums)), mergedCounts([...latencies.values()])),
+      points: points.map(([at, sums]) => ({ at: iso(at), ...revenue(sums, latencies.get(at) ?? {}) })),
+    }
+  }
+
+  return new Hono<AppEnv>()
+    .get('/status', async (c) =>
+      c.json((await status(clock())) satisfies StatusReply, 200, { 'cache-control': 'public, max-age=60' }),
+    )
+
+    .get(
+      '/admin/metering',
+      admin,
+      queryString(MeteringQuery.extend(FormatQuery.shape)),
+      exported('metering', MeteringReply, meteringTable),
+      async (c) => {
+        const { model, node, ...asked } = c.req.valid('query')
+        const range = rangeOf(asked)
+        const [now, before, [lagging]] = await Promise.all([
+          period(range, { model, node }),
+          period(rangeBefore(range), { model, node }),
+          checks.lagging(1),
+        ])
+        const lagSince = lagging?.lagSince ?? null
+        return c.json({
+          ...told(range),
+          ...now,
+          before,
+          projectionLagMs: lagSince === null ? 0 : Math.max(0, clock() - lagSince),
+        } satisfies MeteringReply)
+      },
+    )
+
+    .get(
+      '/admin/top',
+      admin,
+      queryString(TopQuery.extend(FormatQuery.shape)),
+      exported('top', TopReply, topTable),
+      async (c) => {
+        const { by, limit, ...asked } = c.req.valid('query')
+        const range = rangeOf(asked)
+        const found = by === 'account' ? await topAccounts(books, range, limit) : await house.top(range, by, limit)
+        return c.json({
+          data: found.map(([id, sums]) => ({ id, ...measures(sums), ...shares(sums) })),
+        } satisfies TopReply)
+      },
+    )
+}
+
+const revenue = (sums: Sums, counts: Counts): Revenue => ({
+  ...measures(sums),
+  ...shares(sums),
+  ...latencyViews(counts),
+})
