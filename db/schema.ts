@@ -12,6 +12,8 @@ export const accounts = sqliteTable(
     createdAt: integer('created_at').notNull(),
     /** which book its journal is written to: 0 is BOOK_0 */
     book: integer('book').notNull().default(0),
+    /** counts up with every change of its members: what a change is based on */
+    membersVersion: integer('members_version').notNull().default(0),
   },
   (t) => [index('accounts_created').on(t.createdAt, t.id)],
 )
@@ -19,10 +21,14 @@ export const accounts = sqliteTable(
 export const wallets = sqliteTable(
   'wallets',
   {
-    /** EIP-55 checksummed address; contract wallets will add their chain */
+    /** EIP-55 checksummed address */
     address: text('address').primaryKey(),
     /** AccountId */
     accountId: text('account_id').notNull(),
+    /** MemberRole (protocol/members.ts) */
+    role: text('role').notNull().default('owner'),
+    /** EIP-155 id of the chain its contract stands on; null: a key pair, which is the same on every chain */
+    chainId: integer('chain_id'),
     /** ms */
     addedAt: integer('added_at').notNull(),
   },
@@ -31,6 +37,49 @@ export const wallets = sqliteTable(
     // Addresses are searched by their beginning, as people write them.
     index('wallets_lower').on(sql`lower(${t.address})`),
   ],
+)
+
+/** What makes or unmakes an owner, while it waits. The row ends with the change or with whoever takes it back; events keep the story. */
+export const memberChanges = sqliteTable(
+  'member_changes',
+  {
+    /** of the wallet it is about: one change at a time */
+    address: text('address').primaryKey(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** MemberRole it will have; null: it will be removed */
+    role: text('role'),
+    /** wallet that asked for it */
+    requestedBy: text('requested_by').notNull(),
+    /** ms */
+    requestedAt: integer('requested_at').notNull(),
+    /** ms from which it holds */
+    effectiveAt: integer('effective_at').notNull(),
+  },
+  (t) => [index('member_changes_account').on(t.accountId), index('member_changes_due').on(t.effectiveAt)],
+)
+
+/** A wallet that is to become a member. The row ends with its use, with whoever takes it back, or behind the next one when it has run out. */
+export const invitations = sqliteTable(
+  'invitations',
+  {
+    /** inv_… */
+    id: text('id').primaryKey(),
+    /** sha256 hex of the code; shown once when made */
+    codeHash: text('code_hash').notNull(),
+    /** AccountId */
+    accountId: text('account_id').notNull(),
+    /** MemberRole */
+    role: text('role').notNull(),
+    note: text('note').notNull(),
+    /** wallet that invites */
+    createdBy: text('created_by').notNull(),
+    /** ms */
+    createdAt: integer('created_at').notNull(),
+    /** ms */
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (t) => [uniqueIndex('invitations_code').on(t.codeHash), index('invitations_account').on(t.accountId)],
 )
 
 /** One row lives from `POST /auth/nonce` to its single use or its expiry. */

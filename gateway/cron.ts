@@ -1,5 +1,7 @@
 // What happens every minute: the rooms' own sweeps, side by side, none stopping another. Every trigger of wrangler.toml is an invocation of its
 // own with its own 1,000 subrequests, so the work is divided among three spellings of "every minute": the accounts' sweep alone may take 770.
+import { drizzle } from 'drizzle-orm/d1'
+import { carryOutDue } from './auth/members.ts'
 import { logError } from './core/errors.ts'
 import { writeStatements } from './ledger/statement-flow.ts'
 import { purgeDatabases } from './ledger/purge-book.ts'
@@ -20,6 +22,7 @@ export const CRONS: Readonly<Record<string, readonly Sweep[]>> = {
     writeStatements,
     (services) => createHealthCron(services)(),
     (services) => createAuditCron(services)(),
+    (services) => carryOutDue(drizzle(services.db), services.clock()),
   ],
 }
 

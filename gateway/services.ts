@@ -1,4 +1,5 @@
 // The composition root: bindings -> what the rooms need, once per isolate. The only place that builds things from bindings.
+import { createContractWallets } from './auth/contract-wallets.ts'
 import { issueTicket, newTicketIds, pseudonymOf } from './market/admission/ticket-order.ts'
 import { sealRef } from './market/admission/ticket-ref.ts'
 import { createBookOf } from './ledger/account-book.ts'
@@ -56,6 +57,9 @@ export async function createServices(bindings: Bindings) {
     books,
     ...(bindings.ASSETS ? { assets: bindings.ASSETS } : {}),
     bookOf: createBookOf(bindings.DB, books),
+    ...(config.rpcUrl === null
+      ? {}
+      : { contractWallets: createContractWallets({ url: config.rpcUrl, chainId: config.chainId }) }),
     clock: systemClock,
     random: systemRandom,
     parameters: createParameters({ db: bindings.DB, clock: systemClock, defaults: defaultsOf(config) }),

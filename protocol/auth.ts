@@ -25,6 +25,10 @@ export type VerifyRequest = z.infer<typeof VerifyRequest>
 export const Role = z.enum(['consumer', 'operator', 'author', 'admin'])
 export type Role = z.infer<typeof Role>
 
+/** Of a wallet in its account (members.ts). */
+export const MemberRole = z.enum(['owner', 'admin', 'member', 'billing'])
+export type MemberRole = z.infer<typeof MemberRole>
+
 export const VerifyReply = z.object({
   token: z.string(),
   accountId: z.string(),
@@ -89,6 +93,8 @@ export const AccountView = z.object({
   frozen: z.object({ reason: z.string(), at: Timestamp }).nullable(),
   /** absent: a gateway of before */
   payoutAddress: PayoutAddressView.optional(),
+  /** who asks; absent: a key does, or a gateway of before answers */
+  me: z.object({ address: Address, role: MemberRole }).optional(),
   createdAt: Timestamp,
 })
 export type AccountView = z.infer<typeof AccountView>

@@ -1,10 +1,9 @@
 // Who may act for an account. Each wallet of an account is a member with one role; a wallet is in one account. Roles, from most to least:
-// owner (everything), admin (everything but owners and where money goes), member (uses and makes keys, sees calls), billing (sees and moves money, no keys).
+// owner (everything), admin (everything but owners and where money goes), member (uses and makes keys, sees calls), billing (sees money and tops up, no keys).
 import { z } from 'zod'
-import { Address, Timestamp } from './auth.ts'
+import { Address, MemberRole, Timestamp } from './auth.ts'
 
-export const MemberRole = z.enum(['owner', 'admin', 'member', 'billing'])
-export type MemberRole = z.infer<typeof MemberRole>
+export { MemberRole } from './auth.ts'
 
 /** In `GET /api/account/members`, and who the session is (`me` is its wallet). */
 export const MemberView = z.object({
@@ -31,6 +30,7 @@ export type MembersReply = z.infer<typeof MembersReply>
 export const InvitationRequest = z.strictObject({ role: MemberRole, note: z.string().trim().max(80).default('') })
 /** 201: the only time the code is shown. The link is `/join#<code>`: what stands behind `#` reaches no server's log. */
 export const InvitationReply = z.object({ id: z.string(), code: z.string(), role: MemberRole, expiresAt: Timestamp })
+export type InvitationReply = z.infer<typeof InvitationReply>
 export const InvitationView = z.object({
   id: z.string(),
   role: MemberRole,
@@ -38,6 +38,7 @@ export const InvitationView = z.object({
   createdAt: Timestamp,
   expiresAt: Timestamp,
 })
+export type InvitationView = z.infer<typeof InvitationView>
 export const InvitationList = z.object({ data: z.array(InvitationView) })
 /** `POST /auth/join { code, message, signature }`: a wallet that has no account signs in and is a member from then on. The answer is VerifyReply. */
 export const JoinRequest = z.strictObject({
@@ -60,4 +61,5 @@ export const SessionView = z.object({
   expiresAt: Timestamp,
   isThis: z.boolean(),
 })
+export type SessionView = z.infer<typeof SessionView>
 export const SessionList = z.object({ data: z.array(SessionView) })

@@ -18,7 +18,12 @@ export const GuardEventKind = z.enum([
 export type GuardEventKind = z.infer<typeof GuardEventKind>
 
 /** What a webhook can be made for. */
-export const EventKind = z.enum([...GuardEventKind.options, 'statement.ready', 'payout_address.changed'])
+export const EventKind = z.enum([
+  ...GuardEventKind.options,
+  'statement.ready',
+  'payout_address.changed',
+  'member.changing',
+])
 export type EventKind = z.infer<typeof EventKind>
 
 /** Amounts in decimal dollars, ids as text, times as ISO 8601. */

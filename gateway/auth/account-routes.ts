@@ -2,13 +2,11 @@
 // removing one ask for a fresh sign-in: a stolen session alone can neither move in nor lock the owner out.
 import { drizzle } from 'drizzle-orm/d1'
 import { Hono } from 'hono'
-import { getAddress, isAddress } from 'viem'
 import { AccountLimitsRequest, VerifyRequest, type AccountView, type RevokedAll } from '../../protocol/auth.ts'
-import { toUsd, type Instant } from '../../protocol/units.ts'
+import { toUsd } from '../../protocol/units.ts'
 import { assert, GatewayError } from '../core/errors.ts'
-import { SIGN_IN } from '../core/limits.ts'
 import { requireManager } from '../core/management.ts'
-import { requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
+import { requireFreshSession, requireSession, type AppEnv } from '../core/principal.ts'
 import { jsonBody } from '../core/validate.ts'
 import { signedIn } from './authenticate.ts'
 import { toLimits } from './limit-request.ts'
@@ -16,11 +14,13 @@ import { granted, type AuthNeeds } from './needs.ts'
 import { proveWallet } from './prove.ts'
 import { rolesOf } from './roles.ts'
 import { revokeSessions } from './session-book.ts'
-import { siteOf } from './site.ts'
-import { addWallet, readAccount, removeWallet, type WalletRow } from './wallet-book.ts'
+import { addressOf } from './member-routes.ts'
+import { requestChange } from './members.ts'
+import { addWallet, readAccount, type WalletRow } from './wallet-book.ts'
 
 export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthNeeds) {
   const db = drizzle(needs.db)
+  const prove = proveWallet({ ...needs, config })
 
   return (
     new Hono<AppEnv>()
@@ -35,16 +35,18 @@ export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthN
           needs.payoutAddress(accountId),
         ])
         assert(account, 'a session belongs to an account')
+        const me = c.var.principal?.kind === 'session' ? c.var.principal : null
         const view: AccountView = {
           accountId,
           wallets: account.standing.wallets.map(walletView),
-          roles: rolesOf(account.standing, config.admins),
+          roles: rolesOf(account.standing, config.admins, me?.address ?? null),
           balance: toUsd(balance.availableNanos),
           held: toUsd(balance.heldNanos),
           vesting: toUsd(balance.vestingNanos),
           limits,
           frozen: frozen && { reason: frozen.reason, at: new Date(frozen.at).toISOString() },
           payoutAddress,
+          ...(me ? { me: { address: me.address, role: me.member } } : {}),
           createdAt: new Date(account.createdAt).toISOString(),
         }
         return c.json(view)
@@ -66,30 +68,28 @@ export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthN
         const revokedAll: RevokedAll = { keys: revoked, sessions: await revokeSessions(db, accountId, clock()) }
         return c.json(revokedAll)
       })
+      // As what it comes in says member-change.ts: an owner's further wallet is an owner after the delay only.
       .post('/wallets', signedIn, jsonBody(VerifyRequest), async (c) => {
         const now = clock()
-        const { accountId } = requireFresh(requireSession(c), now)
-        const site = siteOf(config, c.req.url)
-        const { address } = await proveWallet({ db, site, chainId: config.chainId, now }, c.req.valid('json'))
-        const added = await addWallet(db, accountId, address, now)
+        const { accountId, address: by, member } = requireFreshSession(c, now)
+        const proof = await prove(c.req.url, c.req.valid('json'), now)
+        const wallet = { accountId, address: proof.address, chainId: proof.chainId, now }
+        const added = await addWallet(db, { ...wallet, by: { address: by, role: member } })
         if (!added.ok) throw new GatewayError(added.code, added.detail ? { detail: added.detail } : {})
         return c.json(walletView(added.value), 201)
       })
+      // 202: it is an owner's, and goes after the delay.
       .delete('/wallets/:address', async (c) => {
         const now = clock()
-        const { accountId } = requireFresh(requireSession(c), now)
-        const address = c.req.param('address')
-        if (!isAddress(address, { strict: false })) throw new GatewayError('not_found')
-        const removed = await removeWallet(db, accountId, getAddress(address), now)
-        if (!removed.ok) throw new GatewayError(removed.code)
-        return c.json(walletView(removed.value))
+        const { accountId, address: by } = requireFreshSession(c, now)
+        const address = addressOf(c.req.param('address'))
+        const account = await readAccount(db, accountId)
+        const wallet = account?.standing.wallets.find((owned) => owned.address === address)
+        if (!wallet) throw new GatewayError('not_found')
+        const outcome = await requestChange(db, { accountId, by, address, role: null, version: null, now })
+        return c.json(walletView(wallet), outcome === 'waiting' ? 202 : 200)
       })
   )
-}
-
-function requireFresh(principal: SessionPrincipal, now: Instant): SessionPrincipal {
-  if (now - principal.signedInAt > SIGN_IN.freshMs) throw new GatewayError('fresh_sign_in_required')
-  return principal
 }
 
 function walletView({ address, addedAt }: WalletRow): AccountView['wallets'][number] {

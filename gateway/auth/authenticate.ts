@@ -3,11 +3,14 @@
 import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
 import type { Context, MiddlewareHandler } from 'hono'
 import { getCookie } from 'hono/cookie'
+import { matchedRoutes } from 'hono/route'
+import type { MemberRole } from '../../protocol/auth.ts'
 import { GatewayError } from '../core/errors.ts'
 import { requireSession, type AppEnv, type NodePrincipal, type Principal } from '../core/principal.ts'
 import { Secret } from '../core/sealed.ts'
 import { readApiKey } from './api-key.ts'
 import { credentialOf, type Credential } from './credential.ts'
+import { mayAsk } from './member-rights.ts'
 import type { AuthNeeds } from './needs.ts'
 import { readNodeRequest } from './node-request.ts'
 import { rolesOf } from './roles.ts'
@@ -18,7 +21,7 @@ export type AuthenticateNeeds = Pick<AuthNeeds, 'db' | 'config' | 'clock'>
 
 /**
  * Sets `c.var.principal`.
- * @throws GatewayError invalid_api_key, not_signed_in (a session bearer that is none), forbidden (foreign Origin); not_found, authorization_refused and
+ * @throws GatewayError invalid_api_key, not_signed_in (a session bearer that is none), forbidden (foreign Origin, or not a member's right); not_found, authorization_refused and
  * body_too_large for what a node's key signs
  */
 export function createAuthenticate(needs: AuthenticateNeeds): MiddlewareHandler<AppEnv> {
@@ -36,10 +39,27 @@ export function createAuthenticate(needs: AuthenticateNeeds): MiddlewareHandler<
       site,
     )
     const isNode = credential.kind === 'node'
-    c.set('principal', await (isNode ? nodeOf(c, credential, needs, db) : principalOf(credential, needs, db)))
+    const principal = await (isNode ? nodeOf(c, credential, needs, db) : principalOf(credential, needs, db))
+    if (principal?.kind === 'session') requireRight(c, principal.member)
+    c.set('principal', principal)
     await next()
   }
 }
+
+/**
+ * The one place where a member's role counts: the route that the router found must be one that this role may ask. Whether the thing it is about is there
+ * nobody has looked yet, so that "not yours" and "not there" are refused alike. @throws GatewayError forbidden
+ */
+function requireRight(c: Context<AppEnv>, member: MemberRole): void {
+  for (const { method, path } of matchedRoutes(c)) {
+    if (method === 'ALL' || path.includes('*') || !GATED.test(path) || mayAsk(member, `${method} ${path}`)) continue
+    throw new GatewayError('forbidden', {
+      detail: `As ${member} of this account your wallet may not: ask an owner.`,
+    })
+  }
+}
+
+const GATED = /^\/(api|auth)(\/|$)/
 
 /** Before the body is read, so that a stranger learns nothing from it. @throws GatewayError as `requireSession` does */
 export const signedIn: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -92,7 +112,7 @@ async function sessionPrincipal(
 ): Promise<Principal | null> {
   const found = await findSession(db, credential.token, clock())
   if (found) {
-    const roles = rolesOf(found.standing, config.admins)
+    const roles = rolesOf(found.standing, config.admins, found.session.address)
     const secret = new Secret(credential.token)
     return { kind: 'session', ...found.session, roles, viaCookie: credential.kind === 'cookie', secret }
   }

@@ -32,7 +32,7 @@ const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 const INFERENCE = /^\/v[12]\//
 /** Signing in is how one gets past a stale credential, so it looks at none. */
-const SIGNING_IN = new Set(['/auth/nonce', '/auth/verify'])
+const SIGNING_IN = new Set(['/auth/nonce', '/auth/verify', '/auth/join'])
 
 /** What a node may ask about itself, `/api/nodes/{id}/…`: what concerns its operator needs the wallet. */
 export const BY_NODE: Readonly<Record<string, readonly string[]>> = {

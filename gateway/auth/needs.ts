@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { refusal } from '../core/refusal.ts'
 import type { Accounts, Reply } from '../ledger/account-port.ts'
 import type { PayoutAddressView } from '../../protocol/auth.ts'
+import type { ContractWallets } from './contract-wallets.ts'
 import type { AccountId, RandomBytes } from '../../protocol/units.ts'
 
 export interface AuthNeeds {
@@ -15,6 +16,8 @@ export interface AuthNeeds {
   readonly config: Pick<Config, 'domain' | 'chainId' | 'admins' | 'keySecret' | 'isLocal'>
   /** where the account's withdrawals go */
   readonly payoutAddress: (accountId: AccountId) => Promise<PayoutAddressView>
+  /** absent: no chain is asked, and only wallets with a key pair sign in */
+  readonly contractWallets?: ContractWallets
   readonly clock: Clock
   readonly random: RandomBytes
 }

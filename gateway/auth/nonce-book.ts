@@ -20,6 +20,12 @@ export async function keepNonce(db: DrizzleD1Database, nonce: NewNonce, now: Ins
   await db.batch([db.delete(nonces).where(inArray(nonces.nonce, expired)), db.insert(nonces).values(nonce)])
 }
 
+/** Whether it was given, and is neither used nor expired. */
+export async function isNonceAlive(db: DrizzleD1Database, nonce: string, now: Instant): Promise<boolean> {
+  const isIt = and(eq(nonces.nonce, nonce), gt(nonces.expiresAt, now))
+  return (await db.select({ nonce: nonces.nonce }).from(nonces).where(isIt)).length > 0
+}
+
 /** Uses the nonce up. Null when it was never given, is used or has expired; else who asked for it. */
 export async function burnNonce(
   db: DrizzleD1Database,

@@ -1,19 +1,37 @@
-// Which roles an account has: a rule over what it owns. Roles are never stored, so losing the last node, or leaving the
-// configured list of admins, holds from the next request.
-import type { Role } from '../../protocol/auth.ts'
+// Which roles a session has: a rule over what its account owns and which wallet signed in. Roles are never stored, so losing the last node, or
+// leaving the configured list of admins, holds from the next request.
+import type { MemberRole, Role } from '../../protocol/auth.ts'
+
+/** A wallet of an account. */
+export interface Member {
+  /** EIP-55 */
+  readonly address: string
+  /** EIP-155 id of its contract's chain; null: a key pair */
+  readonly chainId: number | null
+  readonly role: MemberRole
+  /** ms */
+  readonly addedAt: number
+}
 
 /** What the registry knows of an account that gives it roles. */
 export interface Standing {
-  readonly wallets: readonly { readonly address: string; readonly addedAt: number }[]
+  readonly wallets: readonly Member[]
   readonly ownsNode: boolean
   readonly ownsHandle: boolean
 }
 
-/** @param admins addresses in lower case, from configuration */
-export function rolesOf(standing: Standing, admins: ReadonlySet<string>): Role[] {
+/**
+ * The house trusts a wallet, not whoever shares an account with it: only the admin's own wallet is one.
+ * @param admins addresses in lower case, from configuration @param address that signed in; null: no wallet did, a key asks
+ */
+export function rolesOf(
+  standing: Pick<Standing, 'ownsNode' | 'ownsHandle'>,
+  admins: ReadonlySet<string>,
+  address: string | null,
+): Role[] {
   const roles: Role[] = ['consumer']
   if (standing.ownsNode) roles.push('operator')
   if (standing.ownsHandle) roles.push('author')
-  if (standing.wallets.some(({ address }) => admins.has(address.toLowerCase()))) roles.push('admin')
+  if (address !== null && admins.has(address.toLowerCase())) roles.push('admin')
   return roles
 }

@@ -1,21 +1,26 @@
-// `/auth/*`: nonce, verify, sign-out. A program gets a bearer token; a browser gets a cookie too, but only the browser that asked for
+// `/auth/*`: nonce, verify, join, sign-out. A program gets a bearer token; a browser gets a cookie too, but only the browser that asked for
 // the nonce, so that nobody can be signed in to somebody else's account by a link.
 import { drizzle } from 'drizzle-orm/d1'
 import { Hono, type Context } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { VerifyRequest, type NonceReply, type VerifyReply } from '../../protocol/auth.ts'
 import { sha256Hex } from '../../protocol/canonical.ts'
-import { base32, instant, newAccountId } from '../../protocol/units.ts'
+import { JoinRequest } from '../../protocol/members.ts'
+import { base32, instant, newAccountId, type Instant } from '../../protocol/units.ts'
+import { GatewayError } from '../core/errors.ts'
 import { SIGN_IN } from '../core/limits.ts'
 import { requireSession, type AppEnv } from '../core/principal.ts'
 import { jsonBody } from '../core/validate.ts'
+import { joinByInvitation } from './invitation-book.ts'
 import { granted, type AuthNeeds } from './needs.ts'
 import { keepNonce } from './nonce-book.ts'
-import { proveWallet } from './prove.ts'
+import { isSameWallet, proveWallet, type Proof } from './prove.ts'
 import { rolesOf } from './roles.ts'
 import { newToken, revokeSession, startSession } from './session-book.ts'
 import { siteOf, type Site } from './site.ts'
-import { accountOf, readAccount } from './wallet-book.ts'
+import { accountOf, readAccount, type OwnedAccount } from './wallet-book.ts'
+
+type OwnedBy = Pick<OwnedAccount, 'accountId' | 'book'>
 
 const STATEMENT = 'Sign in to Souk. This costs nothing and moves no money.'
 /** 120 bits */
@@ -24,67 +29,88 @@ const NONCE_BYTES = 15
 export function createSignInRoutes(needs: AuthNeeds) {
   const { accounts, books, config, clock, random } = needs
   const db = drizzle(needs.db)
+  const prove = proveWallet(needs)
 
-  return new Hono<AppEnv>()
-    .post('/nonce', async (c) => {
-      const site = siteOf(config, c.req.url)
-      const now = clock()
-      const expiresAt = instant(now + SIGN_IN.nonceMs)
-      const nonce = base32(random(NONCE_BYTES))
-      const presession = newToken(random)
-      await keepNonce(db, { nonce, presessionHash: sha256Hex(presession), expiresAt }, now)
-      putCookie(c, site, site.presessionCookie, presession, SIGN_IN.nonceMs)
-      const reply: NonceReply = {
-        nonce,
-        domain: site.domain,
-        uri: site.origin,
-        chainId: config.chainId,
-        statement: STATEMENT,
-        issuedAt: new Date(now).toISOString(),
-        expirationTime: new Date(expiresAt).toISOString(),
-      }
-      c.header('cache-control', 'no-store')
-      return c.json(reply)
-    })
-    .post('/verify', jsonBody(VerifyRequest), async (c) => {
-      const site = siteOf(config, c.req.url)
-      const now = clock()
-      const proof = await proveWallet({ db, site, chainId: config.chainId, now }, c.req.valid('json'))
-      const { accountId, book } = await accountOf(db, proof.address, newAccountId(random), now, books.length)
-      // Harmless when the guard is open already; what repairs an account whose first sign-in broke off here.
-      granted(await accounts(accountId).open(accountId, book))
-      const token = newToken(random)
-      const { expiresAt } = await startSession(db, token, { accountId, address: proof.address, signedInAt: now })
-      const account = await readAccount(db, accountId)
-      if (isAskingBrowser(c, site, proof.presessionHash)) {
-        putCookie(c, site, site.sessionCookie, token, SIGN_IN.sessionMs)
-        dropCookie(c, site, site.presessionCookie)
-      }
-      const reply: VerifyReply = {
-        token,
-        accountId,
-        address: proof.address,
-        roles: account ? rolesOf(account.standing, config.admins) : ['consumer'],
-        expiresAt: new Date(expiresAt).toISOString(),
-      }
-      c.header('cache-control', 'no-store')
-      return c.json(reply)
-    })
-    .post('/sign-out', async (c) => {
-      const { viaCookie } = requireSession(c)
-      const site = siteOf(config, c.req.url)
-      const cookie = getCookie(c, site.sessionCookie)
-      const token = viaCookie
-        ? cookie
-        : c.req
-            .header('authorization')
-            ?.replace(/^Bearer +/i, '')
-            .trim()
-      if (token) await revokeSession(db, token, clock())
-      if (cookie) dropCookie(c, site, site.sessionCookie)
-      return c.body(null, 204)
-    })
+  /** A session from here on: its token for whoever asked, its cookie only for the browser that asked for the nonce. */
+  const begin = async (c: Context<AppEnv>, owned: OwnedBy, proof: Proof, now: Instant): Promise<VerifyReply> => {
+    const { accountId, book } = owned
+    const { address, presessionHash } = proof
+    const site = siteOf(config, c.req.url)
+    // Harmless when the guard is open already; what repairs an account whose first sign-in broke off here.
+    granted(await accounts(accountId).open(accountId, book))
+    const token = newToken(random)
+    const { expiresAt } = await startSession(db, token, { accountId, address, signedInAt: now })
+    const account = await readAccount(db, accountId)
+    if (isAskingBrowser(c, site, presessionHash)) {
+      putCookie(c, site, site.sessionCookie, token, SIGN_IN.sessionMs)
+      dropCookie(c, site, site.presessionCookie)
+    }
+    c.header('cache-control', 'no-store')
+    const roles = account ? rolesOf(account.standing, config.admins, address) : (['consumer'] as const)
+    return { token, accountId, address, roles: [...roles], expiresAt: new Date(expiresAt).toISOString() }
+  }
+
+  return (
+    new Hono<AppEnv>()
+      .post('/nonce', async (c) => {
+        const site = siteOf(config, c.req.url)
+        const now = clock()
+        const expiresAt = instant(now + SIGN_IN.nonceMs)
+        const nonce = base32(random(NONCE_BYTES))
+        const presession = newToken(random)
+        await keepNonce(db, { nonce, presessionHash: sha256Hex(presession), expiresAt }, now)
+        putCookie(c, site, site.presessionCookie, presession, SIGN_IN.nonceMs)
+        const reply: NonceReply = {
+          nonce,
+          domain: site.domain,
+          uri: site.origin,
+          chainId: config.chainId,
+          statement: STATEMENT,
+          issuedAt: new Date(now).toISOString(),
+          expirationTime: new Date(expiresAt).toISOString(),
+        }
+        c.header('cache-control', 'no-store')
+        return c.json(reply)
+      })
+      .post('/verify', jsonBody(VerifyRequest), async (c) => {
+        const now = clock()
+        const proof = await prove(c.req.url, c.req.valid('json'), now)
+        const owned = await accountOf(db, proof, newAccountId(random), now, books.length)
+        if (!isSameWallet(owned, proof)) throw new GatewayError('sign_in_refused', { cause: 'another kind of wallet' })
+        return c.json(await begin(c, owned, proof, now))
+      })
+      // The code is what lets in, and only a wallet that has no account: its own account would have to be given up.
+      .post('/join', jsonBody(JoinRequest), async (c) => {
+        const now = clock()
+        const { code, ...signed } = c.req.valid('json')
+        const proof = await prove(c.req.url, signed, now)
+        const { address, chainId } = proof
+        const joined = await joinByInvitation(db, { address, chainId, codeHash: sha256Hex(code), now })
+        if (!joined.ok) throw new GatewayError(joined.code, { detail: WHY_NOT_JOINED[joined.code] })
+        return c.json(await begin(c, joined.value, proof, now))
+      })
+      .post('/sign-out', async (c) => {
+        const { viaCookie } = requireSession(c)
+        const site = siteOf(config, c.req.url)
+        const cookie = getCookie(c, site.sessionCookie)
+        const token = viaCookie
+          ? cookie
+          : c.req
+              .header('authorization')
+              ?.replace(/^Bearer +/i, '')
+              .trim()
+        if (token) await revokeSession(db, token, clock())
+        if (cookie) dropCookie(c, site, site.sessionCookie)
+        return c.body(null, 204)
+      })
+  )
 }
+
+const WHY_NOT_JOINED = {
+  not_found: 'This invitation was used, taken back or has run out.',
+  wallet_taken: 'It would have to leave that account first.',
+  conflict: 'This account has as many wallets as it may have.',
+} as const
 
 /** A page of ours posts with our Origin; a program with a cookie jar sends none. */
 function isAskingBrowser(c: Context<AppEnv>, site: Site, presessionHash: string | null): boolean {

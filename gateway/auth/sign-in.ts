@@ -23,7 +23,17 @@ export interface SignIn {
   /** EIP-55 */
   readonly address: string
   readonly nonce: string
+  /** a chain said so: the address is a contract's there */
+  readonly byContract: boolean
 }
+
+/** What a chain is asked when no key pair signed: did the contract at this address sign this text (EIP-1271), or will it have (EIP-6492)? */
+export type AskChain = (claim: {
+  readonly address: string
+  readonly text: string
+  readonly signature: string
+  readonly nonce: string
+}) => Promise<boolean>
 
 /** For the log and the tests. Outside they all look the same: `sign_in_refused`. */
 export type SignInRefusal =
@@ -31,13 +41,15 @@ export type SignInRefusal =
 
 /**
  * @param text the message as the wallet signed it, at most 4096 characters
- * @param signature 65 bytes as 0x-hex
+ * @param signature as 0x-hex: 65 bytes of a key pair, or whatever a contract understands
+ * @param askChain null: only key pairs sign
  * @see https://eips.ethereum.org/EIPS/eip-4361
  */
 export async function checkSignIn(
   text: string,
   signature: string,
   expected: ExpectedSignIn,
+  askChain: AskChain | null = null,
 ): Promise<Result<SignIn, SignInRefusal>> {
   const message = parseSignIn(text)
   if (!message) return { ok: false, code: 'message' }
@@ -46,8 +58,11 @@ export async function checkSignIn(
   const { domain, now } = expected
   const time = new Date(now).toISOString()
   const verified = await message.verify({ signature, domain, time }, { suppressExceptions: true })
-  if (!verified.success) return { ok: false, code: 'signature' }
-  return { ok: true, value: { address: message.address, nonce: message.nonce } }
+  const { address, nonce } = message
+  if (verified.success) return { ok: true, value: { address, nonce, byContract: false } }
+  if (askChain && (await askChain({ address, text, signature, nonce })))
+    return { ok: true, value: { address, nonce, byContract: true } }
+  return { ok: false, code: 'signature' }
 }
 
 /** Null for what EIP-4361's grammar does not allow, or what it allows but would not write back the same way. */

@@ -2,15 +2,18 @@
 import { inArray, type SQLWrapper } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import { authors, nodes, wallets } from '../../db/schema.ts'
-import type { Standing } from './roles.ts'
+import { MemberRole } from '../../protocol/auth.ts'
+import type { Member, Standing } from './roles.ts'
 
-type Owned = readonly [Standing['wallets'], readonly unknown[], readonly unknown[]]
+type WalletRow = Omit<Member, 'role'> & { readonly role: string }
+type Owned = readonly [readonly WalletRow[], readonly unknown[], readonly unknown[]]
 
 /** @param whose a query of one column with the account's id */
 export function standingQueries(db: DrizzleD1Database, whose: SQLWrapper) {
+  const { address, chainId, role, addedAt } = wallets
   return [
     db
-      .select({ address: wallets.address, addedAt: wallets.addedAt })
+      .select({ address, chainId, role, addedAt })
       .from(wallets)
       .where(inArray(wallets.accountId, whose))
       .orderBy(wallets.addedAt, wallets.address),
@@ -20,6 +23,14 @@ export function standingQueries(db: DrizzleD1Database, whose: SQLWrapper) {
 }
 
 /** The rows of {@link standingQueries}, in the same order. */
-export function standingOf([addresses, operated, handles]: Owned): Standing {
-  return { wallets: addresses, ownsNode: operated.length > 0, ownsHandle: handles.length > 0 }
+export function standingOf([rows, operated, handles]: Owned): Standing {
+  return { wallets: rows.map(memberOf), ownsNode: operated.length > 0, ownsHandle: handles.length > 0 }
 }
+
+/** @throws ZodError for a role that this gateway does not know: who may what is never guessed */
+export const memberOf = ({ address, chainId, role, addedAt }: WalletRow): Member => ({
+  address,
+  chainId,
+  role: MemberRole.parse(role),
+  addedAt,
+})

@@ -1,15 +1,17 @@
 // Accounts and their wallets in the registry. One address belongs to one account for good reasons of money, so every change here is
-// one batch whose conditions stand in the statements themselves: two first sign-ins of one wallet end in one account, and of
-// two removals at once the last wallet survives.
-import { and, count, eq, isNull, notExists, sql } from 'drizzle-orm'
+// one batch whose conditions stand in the statements themselves: two first sign-ins of one wallet end in one account. How members change: member-book.ts.
+import { and, count, eq, exists, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import { accounts, sessions, wallets } from '../../db/schema.ts'
+import { events } from '../../db/money-schema.ts'
+import { accounts, memberChanges, wallets } from '../../db/schema.ts'
 import type { Result } from '../../protocol/errors.ts'
 import { isAccountId, type AccountId, type Instant } from '../../protocol/units.ts'
+import type { EventKind } from '../../protocol/webhook.ts'
 import { bookIndexOf } from '../core/book-index.ts'
 import { assert } from '../core/errors.ts'
-import { LIMITS } from '../core/limits.ts'
-import type { Standing } from './roles.ts'
+import { LIMITS, MEMBERS } from '../core/limits.ts'
+import { roleAtFirst } from './member-change.ts'
+import type { Member, Standing } from './roles.ts'
 import { standingOf, standingQueries } from './standing-book.ts'
 
 export interface WalletRow {
@@ -21,21 +23,23 @@ export interface OwnedAccount {
   readonly accountId: AccountId
   /** index of its book */
   readonly book: number
+  /** of the wallet as it came in: EIP-155; null: a key pair */
+  readonly chainId: number | null
 }
 
 /**
- * The account of a wallet; made with the given id when the wallet has none yet, in one of the books there are now.
- * @param address EIP-55 @param books how many databases the book is split into
+ * The account of a wallet; made with the given id when the wallet has none yet, in one of the books there are now, and the wallet is its owner.
+ * @param books how many databases the book is split into
  */
 export async function accountOf(
   db: DrizzleD1Database,
-  address: string,
+  { address, chainId }: { readonly address: string; readonly chainId: number | null },
   newId: AccountId,
   now: Instant,
   books: number,
 ): Promise<OwnedAccount> {
   const owner = db
-    .select({ accountId: accounts.id, book: accounts.book })
+    .select({ accountId: accounts.id, book: accounts.book, chainId: wallets.chainId })
     .from(wallets)
     .innerJoin(accounts, eq(accounts.id, wallets.accountId))
     .where(eq(wallets.address, address))
@@ -47,11 +51,12 @@ export async function accountOf(
       id: wallets.accountId,
       createdAt: wallets.addedAt,
       book: sql<number>`${bookIndexOf(newId, books)}`.as('book'),
+      membersVersion: sql<number>`0`.as('members_version'),
     })
     .from(wallets)
     .where(eq(wallets.address, address))
   const [, , [row]] = await db.batch([
-    db.insert(wallets).values({ address, accountId: newId, addedAt: now }).onConflictDoNothing(),
+    db.insert(wallets).values({ address, accountId: newId, chainId, addedAt: now }).onConflictDoNothing(),
     db.insert(accounts).select(made).onConflictDoNothing(),
     owner,
   ])
@@ -59,62 +64,64 @@ export async function accountOf(
   return { ...row, accountId: asAccountId(row.accountId) }
 }
 
+export interface NewWallet {
+  readonly accountId: AccountId
+  /** EIP-55 */
+  readonly address: string
+  /** EIP-155; null: a key pair */
+  readonly chainId: number | null
+  readonly now: Instant
+  /** the member who adds it, and so what it will be: an owner only after the delay, an admin until then */
+  readonly by: Pick<Member, 'address' | 'role'>
+}
+
 /** Idempotent. Refuses a wallet of another account, and more wallets than an account may have. */
 export async function addWallet(
   db: DrizzleD1Database,
-  accountId: AccountId,
-  address: string,
-  now: Instant,
+  { accountId, address, chainId, now, by }: NewWallet,
 ): Promise<Result<WalletRow, 'wallet_taken' | 'conflict'>> {
   const owned = db.select({ n: count() }).from(wallets).where(eq(wallets.accountId, accountId))
-  const [, [row]] = await db.batch([
+  const isIt = and(eq(wallets.address, address), eq(wallets.accountId, accountId), eq(wallets.addedAt, now))
+  const isNew = exists(
+    db
+      .select({ one: sql`1` })
+      .from(wallets)
+      .where(isIt),
+  )
+  const kind: EventKind = 'member.changing'
+  const data = JSON.stringify({ state: 'added', address, role: by.role, by: by.address, effectiveAt: toIso(now) })
+  const pending = sql`select ${address}, ${accountId}, ${by.role}, ${by.address}, ${now}, ${now + MEMBERS.ownerDelayMs}`
+  const event = sql`select ${`${accountId}:member:${address}:added:${now}`}, ${accountId}, ${kind}, ${data}, ${now}, null`
+  const results = await db.batch([
+    // Every `select` here is in the order of its table's columns.
     db
       .insert(wallets)
-      .select(sql`select ${address}, ${accountId}, ${now} where (${owned}) < ${LIMITS.walletsPerAccount}`)
+      .select(
+        sql`select ${address}, ${accountId}, ${roleAtFirst(by.role)}, ${chainId}, ${now} where (${owned}) < ${LIMITS.walletsPerAccount}`,
+      )
       .onConflictDoNothing(),
+    db
+      .insert(memberChanges)
+      .select(sql`${pending} where ${by.role} = 'owner' and ${isNew}`)
+      .onConflictDoNothing(),
+    db
+      .insert(events)
+      .select(sql`${event} where ${isNew}`)
+      .onConflictDoNothing(),
+    db
+      .update(accounts)
+      .set({ membersVersion: sql`${accounts.membersVersion} + 1` })
+      .where(and(eq(accounts.id, accountId), isNew)),
     db.select().from(wallets).where(eq(wallets.address, address)),
   ])
+  const [row] = results[4]
   if (!row)
     return { ok: false, code: 'conflict', detail: `An account has at most ${LIMITS.walletsPerAccount} wallets.` }
   if (row.accountId !== accountId) return { ok: false, code: 'wallet_taken' }
   return { ok: true, value: { address: row.address, addedAt: row.addedAt } }
 }
 
-/** Takes the wallet away and ends every session that it signed for. */
-export async function removeWallet(
-  db: DrizzleD1Database,
-  accountId: AccountId,
-  address: string,
-  now: Instant,
-): Promise<Result<WalletRow, 'last_wallet' | 'not_found'>> {
-  const owned = db.select({ n: count() }).from(wallets).where(eq(wallets.accountId, accountId))
-  const isOurs = and(eq(wallets.address, address), eq(wallets.accountId, accountId))
-  const [[removed], , [kept]] = await db.batch([
-    db
-      .delete(wallets)
-      .where(and(isOurs, sql`(${owned}) > 1`))
-      .returning(),
-    db
-      .update(sessions)
-      .set({ revokedAt: now })
-      .where(
-        and(
-          eq(sessions.accountId, accountId),
-          eq(sessions.address, address),
-          isNull(sessions.revokedAt),
-          notExists(
-            db
-              .select({ one: sql`1` })
-              .from(wallets)
-              .where(isOurs),
-          ),
-        ),
-      ),
-    db.select().from(wallets).where(isOurs),
-  ])
-  if (removed) return { ok: true, value: { address: removed.address, addedAt: removed.addedAt } }
-  return { ok: false, code: kept ? 'last_wallet' : 'not_found' }
-}
+const toIso = (at: Instant): string => new Date(at).toISOString()
 
 /** Null when there is no such account. */
 export async function readAccount(

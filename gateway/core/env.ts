@@ -27,6 +27,8 @@ export interface Bindings {
   readonly SOUK_AUDIT_BPS?: string
   /** DNS over HTTPS in its JSON form; absent: Cloudflare's, under the local switch none */
   readonly SOUK_RESOLVER?: string
+  /** JSON-RPC node of the chain SOUK_CHAIN_ID, asked about contract wallets; absent: only wallets with a key pair sign in */
+  readonly SOUK_RPC_URL?: string
   /** ms a hold lives; absent: limits.ts */
   readonly SOUK_HOLD_DEADLINE_MS?: string
   /** JSON of partial CallTimeouts in ms; absent: limits.ts */
@@ -81,6 +83,7 @@ const Variables = z.object({
   SOUK_SIGNING_KEY: z.string().min(1),
   SOUK_LOCAL: z.enum(['0', '1']).default('0'),
   SOUK_RESOLVER: z.url({ protocol: /^https?$/ }).optional(),
+  SOUK_RPC_URL: z.url({ protocol: /^https?$/ }).optional(),
   SOUK_HOLD_DEADLINE_MS: Digits.pipe(z.number().int().min(1_000).max(3_600_000)).optional(),
   SOUK_TIMEOUTS: z.string().default('{}').transform(parseOr(null)).pipe(Timeouts),
   SOUK_STRIPE_WEBHOOK_SECRET: z
@@ -105,6 +108,8 @@ export interface Config {
   readonly isLocal: boolean
   /** null: the one that is always there, or none */
   readonly resolverUrl: string | null
+  /** null: no chain is asked. Its path may be a secret: it stands in no error */
+  readonly rpcUrl: string | null
   readonly holdDeadlineMs: number | null
   readonly timeouts: Readonly<Record<string, number>>
   /** null: no payments through Stripe */
@@ -148,6 +153,7 @@ export function parseConfig(bindings: Partial<Bindings>): Config {
     signingKey: v.SOUK_SIGNING_KEY,
     isLocal: v.SOUK_LOCAL === '1',
     resolverUrl: v.SOUK_RESOLVER ?? null,
+    rpcUrl: v.SOUK_RPC_URL ?? null,
     holdDeadlineMs: v.SOUK_HOLD_DEADLINE_MS ?? null,
     timeouts: v.SOUK_TIMEOUTS,
     stripe: v.SOUK_STRIPE_WEBHOOK_SECRET

@@ -98,6 +98,28 @@ export const SNAPSHOT = { freshMs: 5_000, staleMs: 30_000 } as const
 /** Sign-in: life of a nonce, of a session, and how old a "fresh sign-in" may be. ms */
 export const SIGN_IN = { nonceMs: 600_000, sessionMs: 43_200_000, freshMs: 600_000 } as const
 
+/** Who acts for an account besides its first wallet. */
+export const MEMBERS = {
+  /** ms until what makes or unmakes an owner holds: two days, so that a weekend away is no weekend too late */
+  ownerDelayMs: 172_800_000,
+  /** ms an invitation is good for */
+  invitationMs: 7 * 86_400_000,
+  /** invitations of an account that wait at the same time */
+  invitationsMax: 20,
+  /** changes that one run of the cron carries out */
+  dueRows: 50,
+  /** sessions shown of an account: the newest */
+  sessionRows: 100,
+} as const
+
+/** Asking a chain about a contract's signature. */
+export const CHAIN = {
+  /** ms of one check, all its requests together: somebody waits for it */
+  askMs: 5_000,
+  /** checks of an isolate at the same time: each costs the operator's node a call with a stranger's code */
+  asksAtOnce: 16,
+} as const
+
 /** A request that a node's own key signs. */
 export const NODE_REQUEST = {
   /** bytes of its body: a hundred offers are 60 kB */

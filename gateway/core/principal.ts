@@ -1,7 +1,7 @@
 // Who is asking. A key's MAC was checked before a KeyPrincipal exists; whether the key is still valid is the guard's to say, inside `hold`.
 // A NodePrincipal exists only on the few routes of auth/credential.ts, and even there a route has to ask for it by name.
 import type { Context } from 'hono'
-import type { Role } from '../../protocol/auth.ts'
+import type { MemberRole, Role } from '../../protocol/auth.ts'
 import type { AccountId, Instant, KeyId, NodeId } from '../../protocol/units.ts'
 import { GatewayError } from './errors.ts'
 import { SIGN_IN } from './limits.ts'
@@ -22,6 +22,8 @@ export interface SessionPrincipal {
   readonly accountId: AccountId
   readonly address: string
   readonly roles: readonly Role[]
+  /** what this wallet is in its account: which routes it may ask, auth/member-rights.ts says */
+  readonly member: MemberRole
   /** when the wallet last signed */
   readonly signedInAt: Instant
   /** by cookie: state-changing requests must then come from our own origin */
@@ -60,6 +62,13 @@ export function requireSession(c: Context<AppEnv>): SessionPrincipal {
   if (!principal || principal.kind === 'node') throw new GatewayError('not_signed_in')
   if (principal.kind !== 'session')
     throw new GatewayError('forbidden', { detail: 'An API key cannot manage an account; sign in with the wallet.' })
+  return principal
+}
+
+/** For what a stolen session alone must not do. @throws GatewayError as {@link requireSession}, and fresh_sign_in_required unless the wallet signed lately */
+export function requireFreshSession(c: Context<AppEnv>, now: Instant): SessionPrincipal {
+  const principal = requireSession(c)
+  if (now - principal.signedInAt > SIGN_IN.freshMs) throw new GatewayError('fresh_sign_in_required')
   return principal
 }
 

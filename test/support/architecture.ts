@@ -135,6 +135,8 @@ function insideRoom(from: string, place: string, to: string, target: string): st
 export const RULES: readonly string[] = [
   'gateway/auth/api-key.ts',
   'gateway/auth/delegate.ts',
+  'gateway/auth/member-change.ts',
+  'gateway/auth/member-rights.ts',
   'gateway/auth/roles.ts',
   'gateway/inference/count.ts',
   'gateway/inference/drift.ts',

@@ -144,7 +144,6 @@ describe('several wallets', () => {
 
 describe('roles', () => {
   const standing = {
-    wallets: [{ address: '0xAb00000000000000000000000000000000000001', addedAt: 0 }],
     ownsNode: false,
     ownsHandle: false,
   }
@@ -159,7 +158,7 @@ describe('roles', () => {
       ['consumer', 'operator', 'author', 'admin'],
     ],
   ])('of %j with admins %j are %j', (owned, admins, roles) => {
-    expect(rolesOf(owned, new Set(admins))).toEqual(roles)
+    expect(rolesOf(owned, new Set(admins), '0xAb00000000000000000000000000000000000001')).toEqual(roles)
   })
 
   it('follow what an account owns now, and the configuration', async () => {

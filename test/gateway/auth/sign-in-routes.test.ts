@@ -16,6 +16,7 @@ describe('signing in', () => {
     expect(Date.parse(expiresAt) - house.now).toBe(12 * HOUR)
     expect(await (await house.whoami({ token })).json()).toEqual({
       kind: 'session',
+      member: 'owner',
       accountId,
       address,
       roles: ['consumer'],

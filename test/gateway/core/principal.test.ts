@@ -22,6 +22,7 @@ const secret = new Secret('canary')
 const key: KeyPrincipal = { kind: 'key', accountId, keyId: newKeyId(systemRandom), secretHash: 'a'.repeat(64), secret }
 const session = (over: Partial<SessionPrincipal> = {}): SessionPrincipal => ({
   kind: 'session',
+  member: 'owner',
   accountId,
   address: `0x${'1'.repeat(40)}`,
   roles: ['consumer'],

@@ -61,6 +61,7 @@ describe('who manages an account', () => {
   })
   const session: Principal = {
     kind: 'session',
+    member: 'owner',
     accountId,
     address: '0x0000000000000000000000000000000000000001',
     roles: ['consumer'],

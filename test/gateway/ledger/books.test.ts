@@ -80,7 +80,7 @@ describe('the book of an account', () => {
     const chosen = new Set<number>()
     for (let i = 0; i < 12; i++) {
       const id = newAccountId(systemRandom)
-      const { accountId, book } = await accountOf(db, aWallet(), id, START, 2)
+      const { accountId, book } = await accountOf(db, { address: aWallet(), chainId: null }, id, START, 2)
       expect([accountId, book]).toEqual([id, bookIndexOf(id, 2)])
       chosen.add(book)
     }
@@ -89,12 +89,12 @@ describe('the book of an account', () => {
 
   it('stays when a database is added, and for whoever loses the race of two first sign-ins', async () => {
     for (let i = 0; i < 6; i++) {
-      const wallet = aWallet()
+      const wallet = { address: aWallet(), chainId: null }
       const made = await accountOf(db, wallet, newAccountId(systemRandom), START, 1)
       expect(made.book).toBe(0)
       expect(await accountOf(db, wallet, newAccountId(systemRandom), START, 5)).toEqual(made)
     }
-    const wallet = aWallet()
+    const wallet = { address: aWallet(), chainId: null }
     const both = await Promise.all([1, 2].map(() => accountOf(db, wallet, newAccountId(systemRandom), START, 7)))
     expect(both[0]).toEqual(both[1])
     expect(both[0]?.book).toBe(bookIndexOf(both[0]?.accountId ?? ('' as AccountId), 7))

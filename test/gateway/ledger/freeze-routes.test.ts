@@ -18,6 +18,7 @@ import { accounts, aClock, aHold, aPayer, START } from './ledger-house.ts'
 const ADMIN = newAccountId(systemRandom)
 const session = (roles: Role[], signedInAt = START): Principal => ({
   kind: 'session',
+  member: 'owner',
   accountId: ADMIN,
   address: '0x0000000000000000000000000000000000000001',
   roles,

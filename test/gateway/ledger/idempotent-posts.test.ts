@@ -25,6 +25,7 @@ const errorOf = (text: string) => (JSON.parse(text) as { error: { code: string; 
 
 const signedIn = (accountId: AccountId, token = 'token'): Principal => ({
   kind: 'session',
+  member: 'owner',
   accountId,
   address: '0x0000000000000000000000000000000000000001',
   roles: ['consumer'],
@@ -296,6 +297,7 @@ async function aWithdrawal({ user, account, post }: Story): Promise<string> {
 const OTHERS: Readonly<Record<string, string>> = {
   '/api/account/revoke-all': 'revokes',
   '/api/account/wallets': 'adds a wallet',
+  '/api/account/invitations': 'invites',
   '/api/keys': 'makes a key',
   '/api/keys/:id/reroll': 'makes a secret',
   '/api/receipts': 'records what nodes sign; idempotent by call',

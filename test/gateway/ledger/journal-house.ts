@@ -138,6 +138,7 @@ async function proofsOf(payer: Payer, callId: CallId, units: Units) {
 export function journalApi(accountId: AccountId, clock: TestClock, guards: Accounts = accounts) {
   const who: Principal = {
     kind: 'session',
+    member: 'owner',
     accountId,
     address: '0x0000000000000000000000000000000000000001',
     roles: ['consumer'],

@@ -14,6 +14,7 @@ export const WALLET = '0x0000000000000000000000000000000000000001'
 
 export const signedIn = (accountId: AccountId, roles: Role[] = ['consumer'], signedInAt = START): SessionPrincipal => ({
   kind: 'session',
+  member: 'owner',
   accountId,
   address: WALLET,
   roles,

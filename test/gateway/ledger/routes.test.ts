@@ -47,6 +47,7 @@ function anApi(isLocal = true, clock = aClock()) {
 
 const signedIn = (accountId: AccountId, roles: Role[] = ['consumer'], signedInAt = START): Principal => ({
   kind: 'session',
+  member: 'owner',
   accountId,
   address: '0x0000000000000000000000000000000000000001',
   roles,

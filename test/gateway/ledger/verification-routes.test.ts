@@ -24,6 +24,7 @@ const needs = { db: env.DB, books: BOOKS, accounts, clock }
 
 const signedIn = (roles: Role[], signedInAt = clock()): Principal => ({
   kind: 'session',
+  member: 'owner',
   accountId: ADMIN,
   address: '0x0000000000000000000000000000000000000001',
   roles,

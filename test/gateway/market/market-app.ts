@@ -87,7 +87,7 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
       const accountId = c.req.header('x-account') as AccountId | undefined // the test names it
       const roles = c.req.header('x-admin') ? (['consumer', 'admin'] as const) : (['consumer'] as const)
       const signedInAt = instant(time - Number(c.req.header('x-signed-in-ago') ?? 0))
-      const session = { kind: 'session', address: '', roles, signedInAt, viaCookie: false } as const
+      const session = { kind: 'session', member: 'owner', address: '', roles, signedInAt, viaCookie: false } as const
       c.set('principal', accountId ? { ...session, accountId, secret: new Secret('token') } : null)
       await next()
     })

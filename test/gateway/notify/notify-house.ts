@@ -105,6 +105,7 @@ export function aHouse({ isLocal = false, ...options }: HouseOptions = {}) {
 
 export const signedIn = (accountId: AccountId): Principal => ({
   kind: 'session',
+  member: 'owner',
   accountId,
   address: '0x0000000000000000000000000000000000000001',
   roles: ['consumer'],

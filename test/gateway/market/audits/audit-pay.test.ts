@@ -101,6 +101,7 @@ describe('what an operator is told of audits', () => {
           const principal: Principal = {
             ...{
               kind: 'session',
+              member: 'owner',
               accountId,
               address: '',
               roles: ['consumer'],

@@ -369,7 +369,7 @@ it('a link is closed when its key is exchanged and when its node is revoked, and
     const at = { signedInAt: instant(app.now()), viaCookie: false, secret, address: '', roles: ['consumer'] as const }
     const house = new Hono<AppEnv>()
       .use(async (c, next) => {
-        c.set('principal', { kind: 'session', accountId: OPERATOR, ...at })
+        c.set('principal', { kind: 'session', member: 'owner', accountId: OPERATOR, ...at })
         await next()
       })
       .route('/', routes)
