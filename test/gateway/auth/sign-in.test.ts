@@ -43,7 +43,7 @@ describe('a sign-in message', () => {
     const signature = await wallet.signMessage({ message })
     expect(await checkSignIn(message, signature, expected)).toEqual({
       ok: true,
-      value: { address: wallet.address, nonce: 'abcdefgh1234' },
+      value: { address: wallet.address, nonce: 'abcdefgh1234', byContract: false },
     })
   })
 

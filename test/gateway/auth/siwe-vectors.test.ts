@@ -86,7 +86,7 @@ describeBoundVectors('siwe', env.TEST_SIWE_VECTORS, (text) => {
     it.each(Object.entries(files.verification_positive))('accepts: %s', async (_, vector) => {
       expect(await checkSignIn(messageOf(vector), vector.signature, expectedBy(vector))).toEqual({
         ok: true,
-        value: { address: vector.address, nonce: vector.nonce },
+        value: { address: vector.address, nonce: vector.nonce, byContract: false },
       })
     })
 

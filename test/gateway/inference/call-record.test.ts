@@ -30,6 +30,7 @@ async function ask(who: Principal | null, id: string) {
 
 const signedIn = (accountId: AccountId): Principal => ({
   kind: 'session',
+  member: 'owner',
   accountId,
   address: '0x0000000000000000000000000000000000000001',
   roles: ['consumer'],
