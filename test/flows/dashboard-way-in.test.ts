@@ -3,7 +3,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { browserPath, complaintsOf, giveWallet, openBrowser } from '../support/browser.ts'
+import { browserPath, complaintsOf, givePasskeys, giveWallet, openBrowser } from '../support/browser.ts'
 import { startMarket, type Market } from '../support/market.ts'
 
 describe.skipIf(browserPath === null)('the way in', () => {
@@ -121,5 +121,67 @@ describe.skipIf(browserPath === null)('the way in', () => {
     await heading(page, 'Sign in')
     await signIn(page)
     await heading(page, 'Settings')
+  })
+
+  it('says what a lost device means, seals a wallet with a passkey, signs in with it, and shows its key when asked', async () => {
+    const context = await browser.newContext()
+    contexts.push(context)
+    const page = await context.newPage()
+    const complaints = complaintsOf(page)
+    await givePasskeys(page)
+    await page.goto(`${url}/sign-in`)
+    await page.getByRole('button', { name: 'I have no wallet' }).click()
+    await page.getByText('If you lose this device').waitFor()
+    await page.getByRole('button', { name: 'Make a passkey wallet and sign in' }).click()
+    await heading(page, 'Overview')
+    const address = await signedInAs(page)
+    const kept = String(await page.evaluate(`localStorage.getItem('souk-passkey-wallets')`))
+    expect(JSON.parse(kept)).toMatchObject([{ version: 1, address }])
+
+    await context.clearCookies()
+    await page.goto(`${url}/keys`)
+    await page.getByRole('button', { name: /^Sign in with the passkey wallet 0x/ }).click()
+    await heading(page, 'API keys')
+    expect(await signedInAs(page)).toBe(address)
+    expect(complaints).toEqual([])
+  })
+
+  it('makes no wallet with a passkey that cannot seal, and says so', async () => {
+    const context = await browser.newContext()
+    contexts.push(context)
+    const page = await context.newPage()
+    await givePasskeys(page, { hasPrf: false })
+    await page.goto(`${url}/sign-in`)
+    await page.getByRole('button', { name: 'I have no wallet' }).click()
+    await page.getByRole('button', { name: 'Make a passkey wallet and sign in' }).click()
+    await page.getByText(/lacks the PRF extension/).waitFor()
+    expect(await page.evaluate(`localStorage.getItem('souk-passkey-wallets')`)).toBeNull()
+    expect(await signedInAs(page)).toBeNull()
+  })
+
+  it('opens nothing that was changed where it is kept', async () => {
+    const context = await browser.newContext()
+    contexts.push(context)
+    const page = await context.newPage()
+    await givePasskeys(page)
+    await page.goto(`${url}/sign-in`)
+    await page.getByRole('button', { name: 'I have no wallet' }).click()
+    await page.getByRole('button', { name: 'Make a passkey wallet and sign in' }).click()
+    await heading(page, 'Overview')
+    await context.clearCookies()
+    // As if somebody had put their own address in the place of the one that was sealed.
+    await page.evaluate(`localStorage.setItem('souk-passkey-wallets', localStorage.getItem('souk-passkey-wallets')
+      .replace(/0x[0-9a-fA-F]{40}/, '0x1111111111111111111111111111111111111111'))`)
+    await page.goto(`${url}/sign-in`)
+    await page.getByRole('button', { name: 'Sign in with the passkey wallet 0x1111…1111' }).click()
+    await page.getByText('This passkey does not open the key that is kept here.').waitFor()
+    expect(await signedInAs(page)).toBeNull()
+  })
+
+  it('opens a page by a number without passkeys, and says where they work', async () => {
+    const { page } = await aVisitor()
+    await page.goto(`${market.url}/sign-in`)
+    await page.getByRole('button', { name: 'I have no wallet' }).click()
+    await page.getByText(/Passkeys belong to a name/).waitFor()
   })
 })

@@ -81,6 +81,24 @@ export async function giveWallet(context: BrowserContext, privateKey: Hex, name 
   }
 }
 
+/** A device of its own for passkeys, whose owner is there and says yes (Chromium's virtual authenticator). */
+export async function givePasskeys(page: Page, { hasPrf = true }: { hasPrf?: boolean } = {}): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('WebAuthn.enable')
+  await session.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      ctap2Version: 'ctap2_1',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+      hasPrf,
+    },
+  })
+}
+
 /** What a page wrote to its console as errors or threw: a story ends with none of it. */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = []

@@ -1,14 +1,24 @@
 // The pages of `public` and their addresses; each is fetched when it is first opened.
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 import { root } from '../root-route.tsx'
+import type { ModelSearch } from './model.tsx'
 
 const getParentRoute = () => root
 
 export const publicRoutes = [
-  createRoute({ getParentRoute, path: '/', component: lazyRouteComponent(() => import('./market.tsx'), 'MarketPage') }),
+  createRoute({
+    getParentRoute,
+    path: '/',
+    validateSearch: (search: Record<string, unknown>) => texts(search, ['q', 'task', 'code']),
+    component: lazyRouteComponent(() => import('./market.tsx'), 'MarketPage'),
+  }),
   createRoute({
     getParentRoute,
     path: '/models/$author/$name',
+    validateSearch: ({ window, ...search }: Record<string, unknown>): ModelSearch => ({
+      ...(window === 'm5' || window === 'm30' ? { window } : {}),
+      ...texts(search, ['code']),
+    }),
     component: lazyRouteComponent(() => import('./model.tsx'), 'ModelPage'),
   }),
   createRoute({
@@ -26,3 +36,17 @@ export const publicRoutes = [
   }),
   createRoute({ getParentRoute, path: '/join', component: lazyRouteComponent(() => import('./join.tsx'), 'JoinPage') }),
 ] as const
+
+/** Those of an address's search parameters that are texts. */
+function texts<Name extends string>(
+  search: Record<string, unknown>,
+  names: readonly Name[],
+): { [name in Name]?: string } {
+  const found: { [name in Name]?: string } = {}
+  for (const name of names) {
+    const value = search[name]
+    // The router reads `q=7` as a number.
+    if (typeof value === 'string' || typeof value === 'number') found[name] = String(value)
+  }
+  return found
+}

@@ -52,16 +52,12 @@ export function WalletChoice({ verb, onChosen, mayCreate = true }: Choice) {
       {wallets.map((wallet) => (
         <Button
           key={wallet.uuid}
-          leftSection={
-            wallet.icon === null ? (
-              <IconWallet size={20} aria-hidden />
-            ) : (
-              <Image src={wallet.icon} alt="" w={20} h={20} />
-            )
-          }
+          leftSection={<Icon icon={wallet.icon} />}
           {...button(wallet.uuid, () => browserSigner(wallet))}
         >
-          {verb} with <bdi>{wallet.name}</bdi>
+          <span>
+            {verb} with <bdi>{wallet.name}</bdi>
+          </span>
         </Button>
       ))}
       {passkeys.map((key) => (
@@ -89,6 +85,13 @@ export function WalletChoice({ verb, onChosen, mayCreate = true }: Choice) {
       )}
     </Stack>
   )
+}
+
+/** The wallet's own, if it is an image at all. */
+function Icon({ icon }: { icon: string | null }) {
+  const [isBroken, setIsBroken] = useState(false)
+  if (icon === null || isBroken) return <IconWallet size={20} aria-hidden />
+  return <Image src={icon} alt="" w={20} h={20} onError={() => setIsBroken(true)} />
 }
 
 interface ButtonState {

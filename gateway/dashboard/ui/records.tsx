@@ -50,7 +50,11 @@ export function Records<Row>({
           {rows.map((row) => (
             <Table.Tr key={keyOf(row)}>
               {columns.map(({ title, cell, isNumber }) => (
-                <Table.Td key={title} ta={isNumber === true ? 'right' : 'left'} style={{ overflowWrap: 'anywhere' }}>
+                <Table.Td
+                  key={title}
+                  ta={isNumber === true ? 'right' : 'left'}
+                  style={{ overflowWrap: 'anywhere', minWidth: isNumber === true ? undefined : 120 }}
+                >
                   {cell(row)}
                 </Table.Td>
               ))}
