@@ -1,4 +1,4 @@
-// `npm run link-load -- calls [n] [--seed s] [--fault swap|lose|end|credit]`: ten thousand calls over one real link, 64 at once, with cancels, slow readers, and a wire that is cut
+// `npm run link-load -- calls [n] [--seed s] [--fault swap|lose|end|credit] [--resident]`: ten thousand calls over one real link, 64 at once, with cancels, slow readers, and a wire that is cut
 // again and again. Every call must be whole, cancelled by us or failed with a lost link, nothing may be left on either side, and memory must not go on growing; a breach ends with 1.
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -7,14 +7,18 @@ import { z } from 'zod'
 import { createIdentity } from '../../provider-node/identity.ts'
 import { callOf, type Ending, type Outcome } from './caller.ts'
 import { startHouse } from './house.ts'
-import { openHeap } from './heap.ts'
+import { openHeap, type Heap } from './heap.ts'
 import { watchMemory, type MemoryWatch } from './memory.ts'
 import { spawnLoadNode } from './node-process.ts'
 import { startWire, type Cut } from './wire.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seed: { type: 'string', default: '1' }, fault: { type: 'string' } },
+  options: {
+    seed: { type: 'string', default: '1' },
+    fault: { type: 'string' },
+    resident: { type: 'boolean', default: false },
+  },
 })
 const CALLS = Number(positionals[0] ?? 10_000)
 const SEED = Number(values.seed)
@@ -44,7 +48,7 @@ const GuardState = z.object({
   watches: z.number(),
 })
 
-const house = await startHouse()
+const house = await startHouse(!values.resident)
 const { directUrl } = house.gateway
 const wire = await startWire(directUrl)
 const home = join(house.stateDir, 'node')
@@ -65,7 +69,7 @@ const outcomes: Outcome[] = []
 let begun = 0
 const startedAt = Date.now()
 const memory = { workerd: watchMemory(house.pid), node: watchMemory(node.pid) }
-const heap = await openHeap(await house.gateway.mf.getInspectorURL())
+const heap = values.resident ? null : await openHeap(await house.gateway.mf.getInspectorURL())
 /** KiB after each leg, with no call under way */
 const heaps: number[] = []
 const cutting = cutAgainAndAgain()
@@ -73,12 +77,12 @@ let pausedMs = 0
 for (let leg = 1; leg <= LEGS; leg++) {
   await Promise.all(Array.from({ length: AT_ONCE }, () => caller((CALLS * leg) / LEGS)))
   const since = Date.now()
-  heaps.push(await quietHeap())
+  if (heap) heaps.push(await quietHeap(heap))
   pausedMs += Date.now() - since
 }
 const seconds = (Date.now() - startedAt - pausedMs) / 1_000
 await cutting
-heap.close()
+heap?.close()
 const problems = [...faults(), ...(await leftBehind()), ...growth()]
 report()
 await node.stop()
@@ -149,7 +153,7 @@ async function leftBehind(): Promise<string[]> {
   return Object.entries(left).flatMap(([what, held]) => (held > 0 ? [`left behind: ${held} ${what}`] : []))
 }
 
-async function quietHeap(): Promise<number> {
+async function quietHeap(heap: Heap): Promise<number> {
   await leftBehind()
   await wait(STALLS_MS)
   return heap.collected()
@@ -167,7 +171,7 @@ function residentGrowth(): string[] {
     watch.stop()
     const [, , third = 0, last = 0] = watch.quarters()
     const most = Math.max(third * GROWTH_MAX, third + GROWTH_MEBIBYTES)
-    const isGrown = CALLS >= TELLING_CALLS && last > most
+    const isGrown = values.resident && CALLS >= TELLING_CALLS && last > most
     return isGrown ? [`the memory of ${name} grew from ${third} to ${last} MiB`] : []
   })
 }

@@ -25,11 +25,11 @@ export interface House {
 /** rows in one batch of statements */
 const BATCH = 100
 
-export async function startHouse(): Promise<House> {
+export async function startHouse(hasInspector = false): Promise<House> {
   const stateDir = await mkdtemp(join(tmpdir(), 'souk-link-load-'))
   const configPath = fileURLToPath(new URL('wrangler.link-load.toml', import.meta.url))
   await writeFile(configPath, await configWithEntry('worker.ts'))
-  let gateway = await startGateway({ stateDir, port: 0, configPath, hasInspector: true })
+  let gateway = await startGateway({ stateDir, port: 0, configPath, hasInspector })
   return {
     get gateway() {
       return gateway
@@ -54,7 +54,7 @@ export async function startHouse(): Promise<House> {
     async restart() {
       const port = Number(new URL(gateway.url).port)
       await gateway.stop()
-      gateway = await startGateway({ stateDir, port, configPath, hasInspector: true })
+      gateway = await startGateway({ stateDir, port, configPath, hasInspector })
     },
     async stop() {
       await gateway.stop()

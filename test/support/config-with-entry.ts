@@ -10,4 +10,5 @@ export async function configWithEntry(entry: string): Promise<string> {
     .replace('main = "gateway/index.ts"', `main = "${entry}"`)
     .replaceAll('migrations_dir = "', 'migrations_dir = "../../')
     .replaceAll('= "./gateway/', '= "../../gateway/')
+    .replace('directory = "dist/', 'directory = "../../dist/')
 }
