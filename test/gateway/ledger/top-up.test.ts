@@ -22,6 +22,7 @@ async function topUp(vars: object, isSignedIn = true) {
         isSignedIn
           ? {
               kind: 'session',
+              member: 'owner',
               accountId: ACCOUNT,
               address: '0x',
               roles: [],
