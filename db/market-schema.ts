@@ -71,12 +71,23 @@ export const audits = sqliteTable(
     costNanos: integer('cost_nanos').notNull(),
     /** nanos the operator got of it: null while it is not paid */
     paidNanos: integer('paid_nanos'),
+    /** what a caller would have been charged, and for what; 0 where nothing is owed */
+    chargedNanos: integer('charged_nanos').notNull().default(0),
+    inputTokens: integer('input_tokens').notNull().default(0),
+    outputTokens: integer('output_tokens').notNull().default(0),
+    tensorBytes: integer('tensor_bytes').notNull().default(0),
+    /** ms when its answer was read; null without one */
+    endedAt: integer('ended_at'),
     /** the node's suspicion after it, thousandths of a nat (rule: market/audits) */
     suspicion: integer('suspicion').notNull(),
     /** ms */
     at: integer('at').notNull(),
   },
-  (t) => [index('audits_node').on(t.nodeId, t.modelId, t.at), index('audits_at').on(t.at)],
+  (t) => [
+    index('audits_node').on(t.nodeId, t.modelId, t.at),
+    index('audits_at').on(t.at),
+    index('audits_ended').on(t.nodeId, t.endedAt, t.id),
+  ],
 )
 
 /** Answers on which nodes agreed, to be asked again of others: each of one node once. Made up by the house, no caller's words. */

@@ -12,6 +12,7 @@ import { createTraffic, createTrafficOf, sumTraffic } from './ledger/node-traffi
 import { createOperatorMoney } from './ledger/operator-money.ts'
 import { createPayoutAddressBook } from './ledger/payout-address-book.ts'
 import { createStripeAdapter } from './ledger/stripe-events.ts'
+import { createAuditEarnings } from './market/audits/audit-earnings-book.ts'
 import { createHealthProbes } from './market/health/health-probe.ts'
 import { createMarket } from './market/market.ts'
 import { createMarketSize } from './market/market-size-book.ts'
@@ -74,6 +75,7 @@ export async function createServices(bindings: Bindings) {
     trafficOf: createTrafficOf(books),
     sumTraffic,
     nodeOwner: createNodeOwners(bindings.DB).ownerOf,
+    auditEarnings: createAuditEarnings(bindings.DB),
     marketSize: createMarketSize(bindings.DB).size,
     modelsOf: createMarketSize(bindings.DB).modelsOf,
     operatorMoney: createOperatorMoney({ db: bindings.DB, accounts: createAccounts(bindings.ACCOUNT) }),

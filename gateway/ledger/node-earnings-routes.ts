@@ -11,14 +11,16 @@ import { PageQuery } from '../core/page.ts'
 import type { AppEnv } from '../core/principal.ts'
 import { queryString } from '../core/validate.ts'
 import type { Accounts } from './account-port.ts'
-import { earningsPage, placeOfCursor } from './node-earnings.ts'
-import { createNodeEarnings, type NodeOwner } from './node-earnings-book.ts'
+import { earningsPage, placeOfCursor, type Reading } from './node-earnings.ts'
+import { createNodeEarnings, type EarningsQuestion, type NodeOwner } from './node-earnings-book.ts'
 
 export interface EarningsNeeds {
   readonly books: readonly D1Database[]
   readonly accounts: Accounts
   /** null: there is no such node */
   readonly nodeOwner: (nodeId: NodeId) => Promise<NodeOwner | null>
+  /** what the house's own calls brought: its node cannot tell them from others */
+  readonly auditEarnings: (question: EarningsQuestion) => Promise<Reading>
 }
 
 /** A time, or a day: its first moment in UTC. */
@@ -32,7 +34,7 @@ const EarningsQuery = PageQuery.extend({
   to: Moment.optional(),
 })
 
-export function createNodeEarningsRoutes({ books, accounts, nodeOwner }: EarningsNeeds) {
+export function createNodeEarningsRoutes({ books, accounts, nodeOwner, auditEarnings }: EarningsNeeds) {
   const read = createNodeEarnings(books)
 
   return new Hono<AppEnv>().get('/nodes/:id/earnings', queryString(EarningsQuery), async (c) => {
@@ -46,7 +48,9 @@ export function createNodeEarningsRoutes({ books, accounts, nodeOwner }: Earning
     const after = cursor === undefined ? null : placeOfCursor(cursor)
     if (cursor !== undefined && after === null)
       throw new GatewayError('invalid_request', { param: 'cursor', detail: 'cursor: what a list gave' })
-    const page = earningsPage(await read({ nodeId, owner, from, to, after, rows }), rows)
+    const question = { nodeId, owner, from, to, after, rows }
+    const [readings, audits] = await Promise.all([read(question), auditEarnings(question)])
+    const page = earningsPage([...readings, audits], rows)
     return c.json(page satisfies EarningsPage)
   })
 }

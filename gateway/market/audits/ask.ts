@@ -39,6 +39,8 @@ export type Asked = { readonly id: CallId; readonly at: Instant } & (
   | {
       readonly answer: AuditAnswer
       readonly units: Units
+      /** when the last of it was read */
+      readonly endedAt: Instant
       /** its receipt is not one for this answer; none at all is no lie */
       readonly isReceiptWrong: boolean
     }
@@ -95,9 +97,10 @@ export async function ask(needs: AskNeeds, offer: Offer, model: Model, question:
     }
     const read = await question.read(response, { signal, noteFirst, isEnough })
     const units = unitsOf(read, question, model)
+    const endedAt = clock()
     await report(left ? 'cancelled' : 'served', left ? 'caller' : 'none', Number(units.outputTokens))
     const isReceiptWrong = await isWrongReceipt(read, ticket, question)
-    return { id, at: startedAt, answer: read.answer, units, isReceiptWrong }
+    return { id, at: startedAt, answer: read.answer, units, endedAt, isReceiptWrong }
   } catch (error) {
     const isAway = error instanceof LinkGone && !error.isLinked
     await report(isAway ? 'no_provider' : 'provider_failed', isAway ? 'none' : 'node', 0)

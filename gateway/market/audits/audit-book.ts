@@ -20,6 +20,15 @@ import { afterFinding, carried, trustOf, type Finding } from './suspicion.ts'
 
 export type AuditOutcome = 'right' | 'wrong' | 'unanswered' | 'undecided'
 
+/** What an answer would have cost a caller, and for what: a node's earnings name it like any other call. */
+export interface Billed {
+  readonly chargedNanos: Nanos
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly tensorBytes: number
+  readonly endedAt: Instant
+}
+
 export interface AuditRow {
   readonly id: CallId
   /** null: compared with an answer that was agreed on before */
@@ -29,6 +38,7 @@ export interface AuditRow {
   readonly outcome: AuditOutcome
   readonly detail: string | null
   readonly costNanos: Nanos
+  readonly billed: Billed | null
   /** what it says of the node; null: nothing */
   readonly finding: Finding | null
   readonly at: Instant
@@ -90,20 +100,23 @@ export function createAuditBook(database: D1Database) {
       return row ? toModel(row) : null
     },
 
-    /** @returns the offer's suspicion after it, nats */
+    /**
+     * Without a finding, as soon as an answer is there: its node sees it among its earnings as it sees any call, long before somebody else's answer says what it was worth.
+     * With what came of it, in the end.
+     * @returns the offer's suspicion after it, nats
+     */
     async record(row: AuditRow): Promise<number> {
       const { id, pairId, nodeId, modelId, outcome, detail, at } = row
       const before = await suspicionOf(nodeId, modelId)
       const suspicion = row.finding ? afterFinding(before, row.finding) : carried(before)
       const kind = pairId === null ? 'canary' : 'cross'
-      const costNanos = toSqlInteger(row.costNanos)
+      const told = { outcome, detail, costNanos: toSqlInteger(row.costNanos), ...billed(row.billed) }
+      const concluded = { ...told, suspicion: Math.round(suspicion * NATS) }
       const insert = db
         .insert(audits)
-        .values({
-          ...{ id, pairId, nodeId, modelId, kind, outcome, detail, costNanos, at },
-          suspicion: Math.round(suspicion * NATS),
-        })
-        .onConflictDoNothing()
+        .values({ ...{ id, pairId, nodeId, modelId, kind, at }, ...concluded })
+        // What was concluded once stands.
+        .onConflictDoUpdate({ target: audits.id, set: concluded, setWhere: eq(audits.outcome, 'undecided') })
       const trust = db
         .update(offers)
         .set({ trustPpm: Math.round(trustOf(suspicion) * MILLION) })
@@ -112,6 +125,11 @@ export function createAuditBook(database: D1Database) {
       return suspicion
     },
   }
+}
+
+function billed(bill: Billed | null) {
+  if (!bill) return { chargedNanos: 0, inputTokens: 0, outputTokens: 0, tensorBytes: 0, endedAt: null }
+  return { ...bill, chargedNanos: toSqlInteger(bill.chargedNanos) }
 }
 
 export type AuditBook = ReturnType<typeof createAuditBook>

@@ -5,7 +5,8 @@ import { costOf } from '../../../protocol/price.ts'
 import { BPS_WHOLE, mulDown, nanos, type Nanos } from '../../../protocol/units.ts'
 import type { Sanctions } from '../nodes/sanction-port.ts'
 import type { CallShape, Model } from '../market-port.ts'
-import type { AuditBook, AuditOutcome, Target } from './audit-book.ts'
+import type { AuditBook, AuditOutcome, AuditRow, Target } from './audit-book.ts'
+import type { AuditAnswer } from './compare.ts'
 import { suspensionReason, wrongSentence } from './audit-sentence.ts'
 import { toleranceOf } from './audit-tensors.ts'
 import { ask, type Asked, type AskNeeds } from './ask.ts'
@@ -60,10 +61,13 @@ export async function examine(needs: ExamineNeeds, examination: Examination): Pr
   const audit = known?.audit ?? makeAudit(model, examination.shapes, due.offer, random)
   const others = audit ? examination.others.filter(({ offer }) => canCompare(audit, [due.offer, offer])) : []
   if (!audit || (!known && others.length === 0)) return NOTHING
+  const pairId = known ? null : `pair_${base64url(needs.random(12))}`
   const askOne = async (target: Target): Promise<Heard> => {
     await needs.turnOf(target)
     if (known) await needs.canaries.use(known.id, target.offer.nodeId, needs.clock())
-    return { target, asked: await ask(needs, target.offer, model, questionFor(audit, model, target.offer)) }
+    const asked = await ask(needs, target.offer, model, questionFor(audit, model, target.offer))
+    if (asked.answer !== null) await needs.book.record(rowOf(needs, { target, asked }, model, pairId, UNDECIDED))
+    return { target, asked }
   }
   const partner = known ? [] : others.slice(0, 1)
   const heard = await Promise.all([due, ...partner].map(askOne))
@@ -72,7 +76,7 @@ export async function examine(needs: ExamineNeeds, examination: Examination): Pr
     if (heard[0]?.asked.answer === null || !isOpen(verdicts(heard, known, model))) break
     heard.push(await askOne(witness))
   }
-  return conclude(needs, examination, { audit, known, heard })
+  return conclude(needs, examination, { audit, known, pairId, heard })
 }
 
 const NOTHING: Examined = { costNanos: nanos(0n), suspicion: null, isSuspended: false }
@@ -107,27 +111,24 @@ const isOpen = (judged: readonly (Judged | null)[]): boolean => judged.some((one
 interface Evidence {
   readonly audit: Audit
   readonly known: Canary | null
+  readonly pairId: string | null
   readonly heard: readonly Heard[]
 }
 
 async function conclude(
   needs: ExamineNeeds,
   { due, model }: Examination,
-  { audit, known, heard }: Evidence,
+  { audit, known, pairId, heard }: Evidence,
 ): Promise<Examined> {
   const judged = verdicts(heard, known, model)
-  const pairId = known ? null : `pair_${base64url(needs.random(12))}`
   let costNanos = 0n
   let suspicion: number | null = null
   let isSuspended = false
   for (const [at, { target, asked }] of heard.entries()) {
     const found = findingOf(target, asked, judged[at] ?? null)
-    const cost =
-      found.outcome === 'right' || found.outcome === 'undecided' ? owed(needs, target, asked, model) : nanos(0n)
-    const { nodeId } = target.offer
-    const row = { id: asked.id, pairId, nodeId, modelId: model.id, costNanos: cost, at: asked.at, ...found }
+    const row = rowOf(needs, { target, asked }, model, pairId, found)
     const after = await needs.book.record(row)
-    costNanos += cost
+    costNanos += row.costNanos
     const isOut =
       found.finding?.outcome === 'wrong' && mustSuspend(after) && (await suspend(needs, target, found.finding, after))
     if (target === due && asked.answer !== null) suspicion = after
@@ -135,6 +136,20 @@ async function conclude(
   }
   if (!known) await keep(needs, model, audit, heard, judged)
   return { costNanos: nanos(costNanos), suspicion, isSuspended }
+}
+
+/** What stands in the book: what is owed for a right answer, and for one that nobody could judge. */
+function rowOf(
+  needs: ExamineNeeds,
+  { target, asked }: Heard,
+  model: Model,
+  pairId: string | null,
+  found: Found,
+): AuditRow {
+  const { id, at } = asked
+  const isOwed = asked.answer !== null && (found.outcome === 'right' || found.outcome === 'undecided')
+  const bill = isOwed ? billOf(needs, target, asked, model) : { costNanos: nanos(0n), billed: null }
+  return { id, pairId, nodeId: target.offer.nodeId, modelId: model.id, at, ...bill, ...found }
 }
 
 interface Found {
@@ -148,22 +163,30 @@ function findingOf({ offer }: Target, asked: Asked, judged: Judged | null): Foun
   const { assurance } = offer
   // A lie about itself needs no second voice.
   if (asked.isReceiptWrong) return wrong({ outcome: 'wrong', what: 'receipt', assurance, weight: 1 })
-  if (!judged || judged.outcome === 'undecided') return { outcome: 'undecided', detail: null, finding: null }
+  if (!judged || judged.outcome === 'undecided') return UNDECIDED
   const { what, weight } = judged.likeness
   if (judged.outcome === 'wrong') return wrong({ outcome: 'wrong', what, assurance, weight })
   return { outcome: 'right', detail: null, finding: { outcome: 'right', what, assurance, weight } }
 }
 
+const UNDECIDED: Found = { outcome: 'undecided', detail: null, finding: null }
+
 const wrong = (finding: Finding): Found => ({ outcome: 'wrong', detail: wrongSentence(finding.what), finding })
 
 /** The operator's share of what a caller would have paid: the house pays no fee to itself, and no royalty for a question of its own. */
-function owed(needs: ExamineNeeds, { offer }: Target, asked: Asked, model: Model): Nanos {
-  if (asked.answer === null) return nanos(0n)
-  const cost = costOf(asked.units, offer.price)
-  const fee = mulDown(cost, BigInt(needs.feeBps), BPS_WHOLE)
-  const royalty = mulDown(cost, BigInt(model.royaltyBps), BPS_WHOLE)
-  return nanos(cost - fee - royalty)
+function billOf(needs: ExamineNeeds, { offer }: Target, { units, endedAt }: Answered, model: Model) {
+  const chargedNanos = costOf(units, offer.price)
+  const fee = mulDown(chargedNanos, BigInt(needs.feeBps), BPS_WHOLE)
+  const royalty = mulDown(chargedNanos, BigInt(model.royaltyBps), BPS_WHOLE)
+  const { inputTokens, outputTokens, tensorBytes = 0 } = units
+  const counts = {
+    inputTokens: Number(inputTokens),
+    outputTokens: Number(outputTokens),
+    tensorBytes: Number(tensorBytes),
+  }
+  return { costNanos: nanos(chargedNanos - fee - royalty), billed: { chargedNanos, ...counts, endedAt } }
 }
+type Answered = Extract<Asked, { readonly answer: AuditAnswer }>
 
 async function suspend(needs: ExamineNeeds, { offer }: Target, finding: Finding, suspicion: number): Promise<boolean> {
   return needs.sanctions.suspend(offer.nodeId, {

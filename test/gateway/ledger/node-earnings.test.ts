@@ -11,6 +11,7 @@ import { byPlace } from '../../../gateway/ledger/node-earnings.ts'
 import { createTraffic, createTrafficOf, sumTraffic } from '../../../gateway/ledger/node-traffic-book.ts'
 import { refundCall } from '../../../gateway/ledger/refund-flow.ts'
 import { chargeLegs } from '../../../gateway/ledger/split.ts'
+import { createAuditEarnings } from '../../../gateway/market/audits/audit-earnings-book.ts'
 import { createNodeOwners } from '../../../gateway/market/nodes/node-owner-book.ts'
 import { EarningsPage } from '../../../protocol/operator.ts'
 import type { Leg } from '../../../protocol/journal.ts'
@@ -35,7 +36,7 @@ plannedFailures()
 const BOOKS = bookDatabases(env)
 const HOUR_MS = 3_600_000
 const owners = createNodeOwners(env.DB)
-const { ask } = anApi(createNodeEarningsRoutes({ books: BOOKS, accounts, nodeOwner: owners.ownerOf }))
+const { ask } = anApi(createNodeEarningsRoutes({ books: BOOKS, accounts, nodeOwner: owners.ownerOf, auditEarnings: createAuditEarnings(env.DB) }))
 
 type Payer = Awaited<ReturnType<typeof aPayer>>
 

@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
+import { createAuditEarnings } from '../../../../gateway/market/audits/audit-earnings-book.ts'
 import { nanos } from '../../../../protocol/units.ts'
 import { aTensorManifest, aVectorManifest } from '../builders.ts'
 import { createAuditHouse, type AuditHouse, type Cheat } from './audit-house.ts'
@@ -79,6 +80,37 @@ describe('a node that cheats on every call', LONG, () => {
   })
 })
 
+describe('a node that is audited', LONG, () => {
+  it('finds every audit it is owed for among its earnings, under the id and at the time of the call it knows, with the parts of a call', async () => {
+    const house = await createAuditHouse({ nodes: HONEST })
+    for (let minute = 0; minute < 4; minute++) await house.minute(40)
+    const read = createAuditEarnings(env.DB)
+    let told = 0
+    for (const { id } of house.nodes) {
+      const rows = await house.rows(id)
+      const all = { nodeId: id, from: 0, to: Number.MAX_SAFE_INTEGER, after: null }
+      const { earnings, readTo } = await read({ ...all, rows: 100 })
+      expect(readTo).toBeNull()
+      expect(new Set(earnings.map(({ id: call }) => call))).toEqual(new Set(rows.map((row) => row['id'])))
+      for (const earning of earnings) {
+        const row = rows.find((one) => one['id'] === earning.id)
+        expect([earning.earnedNanos, earning.at]).toEqual([BigInt(Number(row?.['cost_nanos'])), row?.['ended_at']])
+        expect(earning.at).toBeGreaterThanOrEqual(Number(row?.['at']))
+        const cut = (bps: bigint) => (earning.chargedNanos * bps) / 10_000n
+        expect(earning.earnedNanos).toBeLessThanOrEqual(earning.chargedNanos - cut(500n))
+        expect(earning.inputTokens + earning.outputTokens + earning.tensorBytes).toBeGreaterThan(0)
+      }
+      told += earnings.length
+      const [first, second] = earnings
+      if (!first || !second) continue
+      const page = await read({ ...all, rows: 1 })
+      expect([page.earnings[0], page.readTo?.id]).toEqual([first, second.id])
+      expect((await read({ ...all, rows: 1, after: first })).earnings[0]).toEqual(second)
+    }
+    expect(told).toBeGreaterThan(4)
+  })
+})
+
 describe('what audits make of a market', LONG, () => {
   it('of two operators only, who differ: nobody knows who is right, and nobody is blamed', async () => {
     const house = await createAuditHouse({ nodes: [{ operator: 1 }, { operator: 2, cheat: { model: 'other' } }] })
@@ -126,7 +158,7 @@ describe('what audits make of a market', LONG, () => {
   it('spends what callers paid a share of, or the small allowance of a market that has just begun, and then no more', async () => {
     const house = await createAuditHouse({ nodes: HONEST })
     house.earns(nanos(0n))
-    const spend = 'INSERT INTO audits VALUES (?, NULL, ?, ?, ?, ?, NULL, ?, NULL, 0, ?)'
+    const spend = `INSERT INTO audits (id, node_id, model_id, kind, outcome, cost_nanos, suspicion, at) VALUES (?, ?, ?, ?, ?, ?, 0, ?)`
     const [node] = house.nodes
     const spent = env.DB.prepare(spend).bind(
       'call_spent',
