@@ -36,7 +36,14 @@ plannedFailures()
 const BOOKS = bookDatabases(env)
 const HOUR_MS = 3_600_000
 const owners = createNodeOwners(env.DB)
-const { ask } = anApi(createNodeEarningsRoutes({ books: BOOKS, accounts, nodeOwner: owners.ownerOf, auditEarnings: createAuditEarnings(env.DB) }))
+const { ask } = anApi(
+  createNodeEarningsRoutes({
+    books: BOOKS,
+    accounts,
+    nodeOwner: owners.ownerOf,
+    auditEarnings: createAuditEarnings(env.DB),
+  }),
+)
 
 type Payer = Awaited<ReturnType<typeof aPayer>>
 

@@ -27,7 +27,9 @@ const insert = (
   outcome = 'right',
   detail: string | null = null,
 ) =>
-  env.DB.prepare(`INSERT INTO audits VALUES (?, 'pair', ?, ?, 'cross', ?, ?, ?, NULL, 0, ?)`)
+  env.DB.prepare(
+    `INSERT INTO audits (id, pair_id, node_id, model_id, kind, outcome, detail, cost_nanos, suspicion, at) VALUES (?, 'pair', ?, ?, 'cross', ?, ?, ?, 0, ?)`,
+  )
     .bind(`call_${Math.random()}`, house.nodes[node]?.id, house.modelId, outcome, detail, costNanos, at)
     .run()
 
