@@ -7,6 +7,7 @@ import { REFRESH_MS } from '../data/query-client.ts'
 import { Empty, Failed, Loaded, Loading, Page } from '../ui/state.tsx'
 import { ModelFacts } from './model-facts.tsx'
 import { Offers, PriceRanges, WINDOWS, type WindowName } from './offers.tsx'
+import { ReportButton } from './report.tsx'
 import { StartHere } from './start-here.tsx'
 
 export interface ModelSearch {
@@ -49,7 +50,7 @@ export function ModelPage() {
   const { manifest, state, reason, replacedBy } = model.data
   const window = search.window ?? 'd1'
   return (
-    <Page title={id} intro={manifest.description}>
+    <Page title={id} intro={manifest.description} actions={<ReportButton about="model" id={id} name={id} />}>
       {state !== 'active' && (
         <Alert color="yellow" variant="outline" title={STATES[state]}>
           <Stack gap={4}>

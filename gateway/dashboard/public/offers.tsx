@@ -2,10 +2,12 @@
 import { Badge, Stack, Text } from '@mantine/core'
 import type { EndpointView, HealthWindow } from '../../../protocol/endpoints.ts'
 import type { PriceRange } from '../../../protocol/operator.ts'
+import { useAccount } from '../session/session.ts'
 import { usd } from '../ui/money.tsx'
 import { quantity } from '../ui/quantity.ts'
 import { Records, type Column } from '../ui/records.tsx'
 import { Empty } from '../ui/state.tsx'
+import { ReportButton } from './report.tsx'
 import { isOfTensors } from './prices.ts'
 
 export type WindowName = 'm5' | 'm30' | 'd1'
@@ -63,6 +65,7 @@ interface OffersShown {
 }
 
 export function Offers({ offers, task, window }: OffersShown) {
+  const account = useAccount()
   if (offers.length === 0)
     return (
       <Empty title="No node serves it now">
@@ -93,8 +96,14 @@ export function Offers({ offers, task, window }: OffersShown) {
     },
     { title: 'Busy', isNumber: true, cell: ({ inFlight, concurrencyMax }) => `${inFlight} of ${concurrencyMax}` },
     { title: 'Promises', cell: (offer) => <Promises offer={offer} /> },
+    ...(account ? [REPORT] : []),
   ]
   return <Records caption="Nodes that serve this model" rows={offers} keyOf={({ node }) => node} columns={columns} />
+}
+
+const REPORT: Column<EndpointView> = {
+  title: 'Wrong?',
+  cell: ({ node, name }) => <ReportButton about="node" id={node} name={name} />,
 }
 
 function Node({ offer }: { offer: EndpointView }) {

@@ -17,8 +17,8 @@ export function SignInPage() {
       {account && (
         <Alert color="blue" variant="outline" title="You are signed in">
           <Text size="sm">
-            As {shortAddress(account.wallets[0]?.address ?? account.accountId)}. Sign in below to change to another
-            account; what is open here then belongs to that one.
+            As {shortAddress(account.me?.address ?? account.accountId)}. Sign in below to change to another account;
+            what is open here then belongs to that one.
           </Text>
           <Group mt="xs">
             <Button size="xs" variant="default" onClick={goOn}>

@@ -1,4 +1,4 @@
-// Which wallet signed in last in this browser: no secret, only so that a change of account in it is noticed. The session is the gateway's cookie.
+// Which wallet signed in last in this browser: no secret, only so that a change of account in that wallet is noticed. As whom, the gateway says.
 
 export interface KeptWallet {
   readonly address: string

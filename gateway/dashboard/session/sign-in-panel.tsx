@@ -2,7 +2,7 @@
 import { Alert, Code, Stack, Text } from '@mantine/core'
 import { useState } from 'react'
 import { shortAddress } from '../ui/short.ts'
-import { keepWallet, keptWallet } from './kept-wallet.ts'
+import { keepWallet } from './kept-wallet.ts'
 import { sessionChanged, useAccount } from './session.ts'
 import { signIn } from './sign-in.ts'
 import { isSameAddress, type Signer } from './signer.ts'
@@ -21,7 +21,8 @@ export function SignInPanel({ onSignedIn, isFresh = false }: Panel) {
 
   const enter = async (signer: Signer) => {
     try {
-      if (isFresh && account) requireOneOf(signer, addressesOf(account.wallets))
+      if (isFresh && account)
+        requireOneOf(signer, account.me ? [account.me.address] : account.wallets.map((wallet) => wallet.address))
       const { address } = await signIn(signer, (message) => setAsked({ signer, message }))
       keepWallet({ address, kind: signer.kind })
       if (!isFresh) await sessionChanged()
@@ -58,13 +59,6 @@ function Asked({ signer, message }: { signer: Signer; message: string }) {
       </Stack>
     </Alert>
   )
-}
-
-/** That of the session, where it is known; else all of the account. */
-function addressesOf(wallets: readonly { readonly address: string }[]): readonly string[] {
-  const addresses = wallets.map(({ address }) => address)
-  const kept = keptWallet()?.address
-  return kept !== undefined && addresses.some((address) => isSameAddress(address, kept)) ? [kept] : addresses
 }
 
 /** @throws WalletRefused */

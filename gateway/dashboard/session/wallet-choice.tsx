@@ -81,7 +81,7 @@ export function WalletChoice({ verb, onChosen, mayCreate = true }: Choice) {
         </Alert>
       )}
       {mayCreate && passkeys.length === 0 && (
-        <CreateWallet {...button('create', async () => passkeySigner(await createPasskeyWallet()))} />
+        <CreateWallet verb={verb} {...button('create', async () => passkeySigner(await createPasskeyWallet()))} />
       )}
     </Stack>
   )
@@ -101,7 +101,7 @@ interface ButtonState {
 }
 
 /** What a passkey wallet is, and what becomes of it, before it is made. */
-function CreateWallet(state: ButtonState) {
+function CreateWallet({ verb, ...state }: ButtonState & { verb: string }) {
   const [isOpen, setIsOpen] = useState(false)
   const [whyNot, setWhyNot] = useState<string | null | undefined>(undefined)
   useEffect(() => {
@@ -130,7 +130,7 @@ function CreateWallet(state: ButtonState) {
       {typeof whyNot === 'string' && <Alert color="gray">{whyNot}</Alert>}
       {whyNot === null && (
         <Button variant="default" leftSection={<IconFingerprint size={20} aria-hidden />} {...state}>
-          Make a passkey wallet and sign in
+          Make a passkey wallet and {verb.toLowerCase()}
         </Button>
       )}
     </Stack>

@@ -11,8 +11,8 @@ import { isSameAddress } from './signer.ts'
 
 export function WalletWatch() {
   const account = useAccount()
-  const kept = account ? keptWallet() : null
-  const wallet = useWallets().find(({ rdns }) => rdns === kept?.kind)
+  const kind = account ? keptWallet()?.kind : undefined
+  const wallet = useWallets().find(({ rdns }) => rdns === kind)
   const [now, setNow] = useState<string | null>(null)
   const [stays, setStays] = useState<string | null>(null)
   const { href } = useLocation()
@@ -27,19 +27,20 @@ export function WalletWatch() {
     return () => provider.removeListener?.('accountsChanged', changed)
   }, [wallet])
 
-  if (kept === null || now === null || now === stays || isSameAddress(now, kept.address)) return null
+  const signedInAs = account?.me?.address
+  if (signedInAs === undefined || now === null || now === stays || isSameAddress(now, signedInAs)) return null
   return (
     <Alert color="yellow" variant="outline" role="alert" mb="md" title="Your wallet is on another account">
       <Text size="sm">
-        You are signed in as {shortAddress(kept.address)}, and the wallet is on {shortAddress(now)}. What you do here is
-        still done as {shortAddress(kept.address)}.
+        You are signed in as {shortAddress(signedInAs)}, and the wallet is on {shortAddress(now)}. What you do here is
+        still done as {shortAddress(signedInAs)}.
       </Text>
       <Group mt="xs" gap="xs">
         <Button size="xs" renderRoot={(props) => <Link to="/sign-in" search={{ from: href }} {...props} />}>
           Sign in as {shortAddress(now)}
         </Button>
         <Button size="xs" variant="default" onClick={() => setStays(now)}>
-          Stay as {shortAddress(kept.address)}
+          Stay as {shortAddress(signedInAs)}
         </Button>
       </Group>
     </Alert>

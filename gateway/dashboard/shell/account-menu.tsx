@@ -32,7 +32,7 @@ export function AccountMenu() {
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Label>{shortAddress(account.wallets[0]?.address ?? account.accountId)}</Menu.Label>
+        <Menu.Label>{shortAddress(account.me?.address ?? account.accountId)}</Menu.Label>
         <Menu.Item component={Link} to="/settings">
           Settings
         </Menu.Item>

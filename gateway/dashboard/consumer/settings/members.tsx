@@ -1,0 +1,260 @@
+// The members of an account: each wallet with its role, what waits, and changes. What makes or unmakes an owner takes effect later, and says when.
+import { Badge, Button, Code, Group, Modal, Select, Stack, Text } from '@mantine/core'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import type { MemberRole } from '../../../../protocol/auth.ts'
+import type { MemberView } from '../../../../protocol/members.ts'
+import { api, ApiError, read } from '../../data/api.ts'
+import { useAction } from '../../data/use-action.ts'
+import { askSigner } from '../../session/ask-signer.tsx'
+import { isSameAddress } from '../../session/signer.ts'
+import { Confirm } from '../../ui/confirm.tsx'
+import { Records } from '../../ui/records.tsx'
+import { shortAddress } from '../../ui/short.ts'
+import { Loaded } from '../../ui/state.tsx'
+import { When } from '../../ui/when.tsx'
+import { roleChoices } from './roles.ts'
+
+const KEY = ['members'] as const
+/** What else a change of members changes. */
+const CHANGES = [KEY, ['account'], ['sessions']]
+
+interface Change {
+  readonly member: MemberView
+  readonly role: MemberRole | null
+}
+
+export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: boolean }) {
+  const client = useQueryClient()
+  const [changing, setChanging] = useState<MemberView | null>(null)
+  const [removing, setRemoving] = useState<MemberView | null>(null)
+  const members = useQuery({ queryKey: KEY, queryFn: () => read(api.api.account.members.$get()) })
+  const me = members.data?.me ?? ''
+  const change = useAction({
+    run: async ({ member, role }: Change) => {
+      const json = { role, version: members.data?.version ?? 0 }
+      try {
+        return await read(api.api.account.members[':address'].$put({ param: { address: member.address }, json }))
+      } catch (error) {
+        // Somebody else was here first: what is shown is old.
+        if (error instanceof ApiError && error.code === 'changed_meanwhile')
+          await client.invalidateQueries({ queryKey: KEY })
+        throw error
+      }
+    },
+    changes: CHANGES,
+    say: ({ data }, { member, role }) => {
+      const waits = data.find(({ address }) => isSameAddress(address, member.address))?.pending
+      if (waits) return 'It takes effect in two days. Any owner may take it back until then.'
+      return role === null
+        ? `${shortAddress(member.address)} is removed.`
+        : `${shortAddress(member.address)} is ${role} now.`
+    },
+    then: () => {
+      setChanging(null)
+      setRemoving(null)
+    },
+  })
+  const takeBack = useAction({
+    run: ({ address }: MemberView) => read(api.api.account.members[':address'].pending.$delete({ param: { address } })),
+    changes: CHANGES,
+    say: () => 'Taken back. Everything stays as it was.',
+  })
+  const addOwn = useAction({
+    run: async () => {
+      const signer = await askSigner(
+        'The wallet you choose signs that it is yours, and becomes a wallet of this account. If it is in the same extension, change the account there first.',
+      )
+      const { proveWallet } = await import('../../session/sign-in.ts')
+      return read(api.api.account.wallets.$post({ json: await proveWallet(signer, () => undefined) }))
+    },
+    changes: CHANGES,
+    say: ({ address }) => `${shortAddress(address)} is a wallet of this account now.`,
+  })
+
+  const columns = [
+    {
+      title: 'Wallet',
+      cell: (member: MemberView) => <Wallet member={member} isMe={isSameAddress(member.address, me)} />,
+    },
+    { title: 'Role', cell: ({ role }: MemberView) => role },
+    {
+      title: 'Waits',
+      cell: (member: MemberView) => (
+        <Waits member={member} mayTakeBack={isManager} onTakeBack={() => takeBack.mutate(member)} />
+      ),
+    },
+    { title: 'Since', cell: ({ addedAt }: MemberView) => <When at={addedAt} /> },
+    {
+      title: 'Change',
+      cell: (member: MemberView) => (
+        <Buttons
+          member={member}
+          isMe={isSameAddress(member.address, me)}
+          mayChange={isOwner || (isManager && member.role !== 'owner')}
+          onChange={() => setChanging(member)}
+          onRemove={() => setRemoving(member)}
+        />
+      ),
+    },
+  ]
+  return (
+    <Loaded query={members} rows={3}>
+      {({ data }) => (
+        <Stack gap="sm" align="stretch">
+          <Records caption="Members" rows={data} keyOf={({ address }) => address} columns={columns} />
+          {isManager && (
+            <Button
+              variant="default"
+              style={{ alignSelf: 'flex-start' }}
+              loading={addOwn.isPending}
+              onClick={() => addOwn.mutate()}
+            >
+              Add a wallet of your own
+            </Button>
+          )}
+          <ChangeRole
+            key={changing?.address}
+            member={changing}
+            isOwner={isOwner}
+            isBusy={change.isPending}
+            onClose={() => setChanging(null)}
+            onChange={(member, role) => change.mutate({ member, role })}
+          />
+          <Confirm
+            isOpen={removing !== null}
+            onClose={() => setRemoving(null)}
+            title="Remove this wallet?"
+            action="Remove"
+            isBusy={change.isPending}
+            onConfirm={() => removing && change.mutate({ member: removing, role: null })}
+          >
+            <Code>{removing?.address}</Code> may do nothing here any more, and its sessions end.
+            {removing?.role === 'owner' &&
+              ' It is an owner, so this takes two days, and any owner may take it back until then.'}
+          </Confirm>
+        </Stack>
+      )}
+    </Loaded>
+  )
+}
+
+function Wallet({ member: { address, chainId }, isMe }: { member: MemberView; isMe: boolean }) {
+  return (
+    <Stack gap={2}>
+      <Text size="sm" ff="monospace" title={address}>
+        {shortAddress(address)}
+      </Text>
+      {chainId !== null && (
+        <Text size="xs" c="dimmed">
+          contract on chain {chainId}
+        </Text>
+      )}
+      {isMe && (
+        <Badge variant="outline" color="gray" tt="none" style={{ color: 'inherit' }}>
+          you
+        </Badge>
+      )}
+    </Stack>
+  )
+}
+
+interface ButtonsShown {
+  readonly member: MemberView
+  readonly isMe: boolean
+  readonly mayChange: boolean
+  readonly onChange: () => void
+  readonly onRemove: () => void
+}
+
+/** Everybody may leave. */
+function Buttons({ member: { address }, isMe, mayChange, onChange, onRemove }: ButtonsShown) {
+  return (
+    <Group gap="xs">
+      {mayChange && (
+        <Button size="compact-sm" variant="default" aria-label={`Change the role of ${address}`} onClick={onChange}>
+          Role
+        </Button>
+      )}
+      {(mayChange || isMe) && (
+        <Button
+          size="compact-sm"
+          variant="default"
+          aria-label={isMe ? 'Leave this account' : `Remove ${address}`}
+          onClick={onRemove}
+        >
+          {isMe ? 'Leave' : 'Remove'}
+        </Button>
+      )}
+    </Group>
+  )
+}
+
+interface Waiting {
+  readonly member: MemberView
+  readonly mayTakeBack: boolean
+  readonly onTakeBack: () => void
+}
+
+function Waits({ member: { address, pending }, mayTakeBack, onTakeBack }: Waiting) {
+  if (pending === null) return <>–</>
+  return (
+    <Stack gap={4} align="flex-start">
+      <Text size="sm">
+        {pending.role === null ? 'is removed' : `becomes ${pending.role}`} on <When at={pending.effectiveAt} />, asked
+        by {shortAddress(pending.requestedBy)}
+      </Text>
+      {mayTakeBack && (
+        <Button
+          size="compact-sm"
+          variant="default"
+          aria-label={`Take back the change of ${address}`}
+          onClick={onTakeBack}
+        >
+          Take back
+        </Button>
+      )}
+    </Stack>
+  )
+}
+
+interface RoleChange {
+  readonly member: MemberView | null
+  readonly isOwner: boolean
+  readonly isBusy: boolean
+  readonly onClose: () => void
+  readonly onChange: (member: MemberView, role: MemberRole) => void
+}
+
+function ChangeRole({ member, isOwner, isBusy, onClose, onChange }: RoleChange) {
+  const [role, setRole] = useState<MemberRole>(member?.role ?? 'member')
+  if (member === null) return null
+  const isOfOwner = member.role !== role && (member.role === 'owner' || role === 'owner')
+  return (
+    <Modal opened onClose={onClose} title={`The role of ${shortAddress(member.address)}`} centered>
+      <Stack>
+        <Select
+          label="Role"
+          data={roleChoices(isOwner)}
+          value={role}
+          allowDeselect={false}
+          onChange={(value) => value !== null && setRole(value)}
+        />
+        {isOfOwner && (
+          <Text size="sm">
+            This {role === 'owner' ? 'makes' : 'unmakes'} an owner: it takes effect in two days, everybody with a
+            webhook is told, and any owner may take it back until then.
+          </Text>
+        )}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button loading={isBusy} disabled={role === member.role} onClick={() => onChange(member, role)}>
+            Change the role
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  )
+}
