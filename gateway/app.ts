@@ -24,6 +24,7 @@ import { createOwnMeteringRoutes } from './ledger/metering/own-metering-routes.t
 import { createNodeEarningsRoutes } from './ledger/node-earnings-routes.ts'
 import { createPaymentRoutes } from './ledger/payment-routes.ts'
 import { createPayoutAddressRoutes } from './ledger/payout-address-routes.ts'
+import { createPolicyRoutes } from './ledger/policy-routes.ts'
 import { createRefundRoutes } from './ledger/refund-routes.ts'
 import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
@@ -31,6 +32,7 @@ import { createAuditRoutes } from './market/audits/audit-routes.ts'
 import { createLinkRoutes } from './market/guard/link-routes.ts'
 import { createRegisterPage } from './market/nodes/register-page.ts'
 import { createOperatorSummaryRoutes } from './market/nodes/operator-summary-routes.ts'
+import { createModelRuleRoutes } from './market/offers/model-rule-routes.ts'
 import { createOperatorRoutes } from './market/nodes/operator-routes.ts'
 import { createSanctionRoutes } from './market/nodes/sanction-routes.ts'
 import { createMarketRoutes } from './market/routes.ts'
@@ -58,7 +60,7 @@ export function createApp(services: Services) {
     app.use(surface, cors({ origin: '*', exposeHeaders: EXPOSED_HEADERS, maxAge: 86_400 }))
   app.use(createAuthenticate(services))
   app.use('/api/*', createAdminLog(services))
-  const inference = { ...services, feeBps: config.feeBps, holdDeadlineMs: config.holdDeadlineMs }
+  const inference = { ...services, holdDeadlineMs: config.holdDeadlineMs }
   return app
     .get('/healthz', (c) => c.json({ ok: true }))
     .get('/.well-known/jwks.json', (c) => c.json(services.key.jwks, 200, { 'cache-control': 'public, max-age=300' }))
@@ -68,6 +70,7 @@ export function createApp(services: Services) {
     .route('/api', createLedgerRoutes(services))
     .route('/api', createVerificationRoutes(services))
     .route('/api', createRefundRoutes(services))
+    .route('/api', createPolicyRoutes(services))
     .route('/api', createWithdrawalRoutes(services))
     .route('/api', createPayoutAddressRoutes(services))
     .route('/api', createNodeEarningsRoutes(services))
@@ -79,6 +82,7 @@ export function createApp(services: Services) {
     .route('/api', createStatementRoutes(services))
     .route('/api', createFreezeRoutes(services))
     .route('/api', createOperatorRoutes(services))
+    .route('/api', createModelRuleRoutes(services))
     .route('/api', createAuditRoutes(services))
     .route('/api', createSanctionRoutes(services))
     .route('/api', createMarketRoutes(services))

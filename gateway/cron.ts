@@ -5,6 +5,7 @@ import { carryOutDue } from './auth/members.ts'
 import { logError } from './core/errors.ts'
 import { writeStatements } from './ledger/statement-flow.ts'
 import { purgeDatabases } from './ledger/purge-book.ts'
+import { unawaited } from './core/parameters.ts'
 import { sweepAccounts } from './ledger/sweep.ts'
 import { createAuditCron } from './market/audits/audit-cron.ts'
 import { createMarketCron } from './market/cron.ts'
@@ -21,9 +22,15 @@ export const CRONS: Readonly<Record<string, readonly Sweep[]>> = {
   '0-59 * * * *': [
     writeStatements,
     (services) => createHealthCron(services)(),
-    (services) => createAuditCron(services)(),
+    audit,
     (services) => carryOutDue(drizzle(services.db), services.clock()),
   ],
+}
+
+/** At the fee and the budget that hold now. */
+async function audit(services: Services): Promise<void> {
+  const { feeBps, auditBps } = await services.parameters.now(unawaited)
+  await createAuditCron({ ...services, config: { ...services.config, feeBps, auditBps } })()
 }
 
 /** @param cron as wrangler.toml spells it */

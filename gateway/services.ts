@@ -28,10 +28,11 @@ import { createSocketLink } from './link/socket-link.ts'
 import { systemClock, systemRandom } from './core/clock.ts'
 import { bookDatabases, parseConfig, type Bindings, type Config } from './core/env.ts'
 import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
-import { createParameters, defaultsOf } from './core/parameters.ts'
+import { createParameters, defaultsOf, unawaited } from './core/parameters.ts'
 import { CALL_TIMEOUTS, type CallTimeouts } from './core/limits.ts'
 import type { AccountId } from '../protocol/units.ts'
 import type { Candidate, Order } from './inference/order.ts'
+import { createDeniers } from './inference/deniers.ts'
 import { createPriceLocks } from './inference/price-lock.ts'
 import { createRetries } from './inference/retry-budget.ts'
 
@@ -49,6 +50,8 @@ export async function createServices(bindings: Bindings) {
     direct: createDirectLink({ allowLocal: config.isLocal, ...(judgeName ? { judgeName } : {}) }),
     socket: createSocketLink({ guards: nodeGuards, random: systemRandom }),
   })
+  const parameters = createParameters({ db: bindings.DB, clock: systemClock, defaults: defaultsOf(config) })
+  const probationShare = async () => (await parameters.now(unawaited)).probationShareBps / 10_000
   const clocked = { clock: systemClock, random: systemRandom }
   const probes = createHealthProbes({ db: bindings.DB, nodeGuards, link, key, config, ...clocked })
   return {
@@ -63,7 +66,7 @@ export async function createServices(bindings: Bindings) {
       : { contractWallets: createContractWallets({ url: config.rpcUrl, chainId: config.chainId }) }),
     clock: systemClock,
     random: systemRandom,
-    parameters: createParameters({ db: bindings.DB, clock: systemClock, defaults: defaultsOf(config) }),
+    parameters,
     accounts: createAccounts(bindings.ACCOUNT),
     parameterDefaults: defaultsOf(config),
     callOf: createCallOf(createAccounts(bindings.ACCOUNT)),
@@ -82,8 +85,9 @@ export async function createServices(bindings: Bindings) {
     payments: config.stripe ? [createStripeAdapter(config.stripe)] : [],
     nodeGuards,
     sanctions: createSanctions({ db: bindings.DB, nodeGuards, clock: systemClock, random: systemRandom }),
+    deniers: createDeniers(),
     retries: createRetries(systemClock),
-    market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock, probe: probes.run }),
+    market: createMarket({ db: bindings.DB, nodeGuards, clock: systemClock, probe: probes.run, probationShare }),
     link,
     ...(resolve ? { resolve } : {}),
     timeouts: { ...CALL_TIMEOUTS, ...config.timeouts } satisfies CallTimeouts,

@@ -55,7 +55,7 @@ export type PublishRequest = z.infer<typeof PublishRequest>
 export const ModelState = z.enum(['active', 'deprecated', 'withdrawn', 'blocked'])
 export type ModelState = z.infer<typeof ModelState>
 
-/** `PUT /api/models/{author}/{name}/state`: active, deprecated and withdrawn by its author with a fresh sign-in; blocked, and out of it, by an admin. */
+/** `PUT /api/models/{author}/{name}/state`: active, deprecated and withdrawn by its author with a fresh sign-in; blocked, and out of it, by an admin, who also has `POST /api/admin/models/{author}/{name}/state`. 409 `changed_meanwhile` when somebody else was first. */
 export const ModelStateRequest = z.strictObject({
   state: ModelState,
   /** for callers and operators, in words: one line, since it is shown on terminals */

@@ -29,6 +29,8 @@ export const LIMITS = {
   manifestCharacters: 512 * 1024,
   /** models of an author: each one is a row every list reads */
   modelsPerAuthor: 200,
+  /** models of which an operator says whether their nodes may serve them */
+  modelRulesPerOperator: 500,
   /** nodes of an operator, revoked ones left out */
   nodesPerOperator: 50,
 } as const

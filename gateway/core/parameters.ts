@@ -11,6 +11,9 @@ import { PARAMETER_DEFAULTS, PARAMETERS_FRESH } from './limits.ts'
 
 export type ParameterValues = Readonly<Record<ParameterName, number>>
 
+/** For who has nothing that outlives it to give the reading to: it logs its own failure, and one that is cut off is begun again by the next. */
+export const unawaited = (work: Promise<unknown>): void => void work
+
 export interface Parameters {
   /** Fresh for half a minute; then the caller who finds them old has them read behind itself. Waited for only when nothing was read yet, or minutes ago. */
   now(background: (work: Promise<unknown>) => void): Promise<ParameterValues>

@@ -94,7 +94,7 @@ class JointAnswer {
 
   meterFor(needs: CallNeeds, candidate: Candidate, attempt: number, how: How | null): Meter {
     const account = needs.accounts(this.order.principal.accountId)
-    const bounds = { account, feeBps: needs.feeBps, progressMs: needs.timeouts.progressMs }
+    const bounds = { account, ...this.order.house, progressMs: needs.timeouts.progressMs }
     const before = this.parts.map((meter) => meter.part())
     const joined = { delivered: this.#delivered, resumed: how && this.#resumed(how), before }
     return new Meter(this.order, candidate, attempt, { ...bounds, ...joined }, needs.clock())

@@ -4,6 +4,7 @@ import { tokens, type Instant, type Tokens } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
 import { HOLD_GRACE_MS } from '../core/limits.ts'
 import type { Accounts, Held, HoldRequest, Reply } from '../ledger/account-port.ts'
+import type { Deniers } from './deniers.ts'
 import type { AttemptNeeds, Serve } from './attempt.ts'
 import { attemptInTurn } from './attempts.ts'
 import { CallerGone, timedOut } from './failure.ts'
@@ -19,7 +20,8 @@ export interface CallNeeds extends AttemptNeeds {
   readonly accounts: Accounts
   /** what this isolate has left for further attempts */
   readonly retries: RetriesOf
-  readonly feeBps: number
+  /** accounts that this isolate knows to deny data collection; absent: each call asks its guard anew */
+  readonly deniers?: Deniers
   /** configured life of a hold; null: the longest call and a grace */
   readonly holdDeadlineMs: number | null
 }
@@ -34,6 +36,7 @@ export async function askHold(needs: CallNeeds, order: Order, background: Backgr
     modelId: order.model.id,
     fallbackModelIds: [...new Set(order.candidates.map(({ model }) => model.id))].filter((id) => id !== order.model.id),
     nodeIds: order.candidates.map(({ offer }) => offer.nodeId),
+    collectsData: order.candidates.some(({ offer }) => offer.collectsData),
     amountNanos: order.holdNanos,
     tokensMax: mostTokens(order),
     deadline: (order.startedAt + holdMs(needs)) as Instant, // a sum of an instant and milliseconds is an instant

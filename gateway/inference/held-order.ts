@@ -1,6 +1,6 @@
-// From a request to a held order: prepared, held, and prepared once more when the key may use only some of the nodes. Which nodes those are
-// the guard alone knows, so it says so when it refuses; nothing is held then, and the second order is made for these nodes only, under the
-// same call id. Never more than one second hold.
+// From a request to a held order: prepared, held, and prepared once more when the key may use only some of the nodes, or the account wants nobody who
+// keeps what it sends. Both the guard alone knows, so it says so when it refuses; nothing is held then, and the second order is made as it says, under
+// the same call id. Never more than one second hold; and of an account that denies data collection an isolate remembers it for a while.
 import type { KeyPrincipal } from '../core/principal.ts'
 import { refusal } from '../core/refusal.ts'
 import type { CallId } from '../../protocol/units.ts'
@@ -31,15 +31,21 @@ export async function holdOrder(
   background: Background,
   note: (callId: CallId) => void,
 ): Promise<HeldOrder | EarlierCall> {
-  const first = await prepareOrder(needs, principal, modelId, draft, background).catch((error: unknown) =>
+  const isDenier = needs.deniers?.has(principal.accountId, needs.clock()) ?? false
+  const asked = isDenier ? denying(draft) : draft
+  const first = await prepareOrder(needs, principal, modelId, asked, background).catch((error: unknown) =>
     earlierOr(error, needs.accounts, principal, draft.once ?? null),
   )
   if ('earlier' in first) return first
   note(first.callId)
   const reply = await askHold(needs, first, background)
-  if (reply.ok || reply.code !== 'node_not_allowed' || !reply.nodes) return begun(first, reply, note)
-  const only = { callId: first.callId, nodes: new Set(reply.nodes) }
-  const second = await prepareOrder(needs, principal, modelId, draft, background, only)
+  if (reply.ok || reply.code !== 'node_not_allowed') return begun(first, reply, note)
+  const { nodes, deniesCollection } = reply
+  if (!nodes && !deniesCollection) return begun(first, reply, note)
+  if (deniesCollection) needs.deniers?.note(principal.accountId, needs.clock())
+  const only = { callId: first.callId, nodes: nodes ? new Set(nodes) : null }
+  const again = deniesCollection ? denying(asked) : asked
+  const second = await prepareOrder(needs, principal, modelId, again, background, only)
   return begun(second, await askHold(needs, second, background), note)
 }
 
@@ -48,3 +54,9 @@ function begun(order: Order, reply: Reply<Held>, note: (callId: CallId) => void)
   if (reply.callId) note(reply.callId)
   throw refusal(reply)
 }
+
+/** As if the call itself had asked for it. */
+export const denying = (draft: OrderDraft): OrderDraft => ({
+  ...draft,
+  preferences: { ...draft.preferences, data_collection: 'deny' },
+})

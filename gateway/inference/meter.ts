@@ -17,6 +17,8 @@ import type { Resumed } from './resume.ts'
 interface MeterNeeds {
   readonly account: AccountPort
   readonly feeBps: number
+  /** of the operator's share, while its node is in probation */
+  readonly vestingShareBps: number
   readonly progressMs: number
   /** remembers what reaches the caller; absent: nobody could go on with it */
   readonly delivered?: Delivered | null
@@ -57,8 +59,9 @@ export class Meter {
     this.#reportedAt = now
     const { resumed } = needs
     this.#before = resumed ? { ...resumed, isInput: resumed.how === 'continue' } : null
-    const { offer } = candidate
-    this.#vesting = vestingOf(offer.nodeState, offer.operatorAccountId, order.principal.accountId, now)
+    const { nodeState, operatorAccountId } = candidate.offer
+    const { accountId } = order.principal
+    this.#vesting = vestingOf(nodeState, operatorAccountId, accountId, now, needs.vestingShareBps)
   }
 
   get offer(): Offer {

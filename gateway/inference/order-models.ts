@@ -88,7 +88,7 @@ export function rankModel(snapshot: Snapshot, draft: OrderDraft, { seed, now, on
     now,
     estimate: most,
     local,
-    ...(only && { permitted: only.nodes }),
+    ...(only?.nodes && { permitted: only.nodes }),
     wishes: bench ? wishesOfBench(wishes) : wishes,
     needsTokens: draft.leastTokens ?? 0,
     depth: bench ? depthFor(bench) : (draft.breadth ?? LIMITS.attemptsMax),

@@ -15,6 +15,7 @@ import {
 } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { Parameters } from '../core/parameters.ts'
 import type { KeyPrincipal } from '../core/principal.ts'
 import { base64url } from '../../protocol/canonical.ts'
 import type { CallShape, Market, Model, Offer } from '../market/market-port.ts'
@@ -70,8 +71,16 @@ export interface Order {
   readonly stream: boolean
   readonly holdNanos: Nanos
   readonly startedAt: Instant
+  /** what the house takes and keeps back, as it held when the order was made */
+  readonly house: HouseTerms
   /** null without an Idempotency-Key */
   readonly once: Once | null
+}
+
+export interface HouseTerms {
+  readonly feeBps: number
+  /** of the operator's share, while its node is in probation */
+  readonly vestingShareBps: number
 }
 
 /** What differs between tasks: which units at most, which path, which body. */
@@ -112,6 +121,7 @@ export interface OrderDraft {
 export interface OrderNeeds {
   readonly market: Market
   readonly priceLocks: PriceLocks
+  readonly parameters: Pick<Parameters, 'now'>
   readonly clock: Clock
   readonly random: RandomBytes
 }
@@ -130,7 +140,8 @@ export interface Caller {
 /** An order made again for what a key may use. */
 export interface Restriction {
   readonly callId: CallId
-  readonly nodes: ReadonlySet<NodeId>
+  /** null: all */
+  readonly nodes: ReadonlySet<NodeId> | null
 }
 
 /**
@@ -149,12 +160,15 @@ export async function prepareOrder(
   const now = needs.clock()
   const draft = await withPriceLock(needs.priceLocks, principal, given, now)
   const bench = benchOf(draft.preferences)
-  const { asked, served } = await findModels(needs.market, modelId, draft, background)
+  const [{ asked, served }, { feeBps, probationVestingBps }] = await Promise.all([
+    findModels(needs.market, modelId, draft, background),
+    needs.parameters.now(background),
+  ])
   for (const { model } of served) draft.check?.(model)
   const seed = base64url(needs.random(12))
   const ranked = served.map((snapshot) => rankModel(snapshot, draft, { seed, now, only, bench }))
-  const isOffered = ({ nodeId }: Offer) => only === null || only.nodes.has(nodeId)
-  if (only && !served.some(({ offers }) => offers.some(isOffered))) throw new GatewayError('node_not_allowed')
+  const isOffered = ({ nodeId }: Offer) => !only?.nodes || only.nodes.has(nodeId)
+  if (only?.nodes && !served.some(({ offers }) => offers.some(isOffered))) throw new GatewayError('node_not_allowed')
   const taken = bench ? ranked.flatMap(({ candidates }) => candidates) : takeCandidates(ranked, draft.breadth ?? null)
   if (taken.length === 0) throw refusalOfRanked(ranked, now, draft.repriced !== undefined)
   const candidates = bench ? seated(taken, bench, draft) : taken
@@ -175,6 +189,7 @@ export async function prepareOrder(
     stream: draft.stream,
     holdNanos: nanos(quote(candidates) * BigInt(bench?.n ?? 1)),
     startedAt: now,
+    house: { feeBps, vestingShareBps: probationVestingBps },
     once: draft.once ?? null,
   }
 }

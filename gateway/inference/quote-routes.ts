@@ -17,6 +17,7 @@ import { backgroundOf, readAsked, type InferenceNeeds } from './call-route.ts'
 import { chatDraft } from './chat.ts'
 import { completionDraft } from './completions.ts'
 import { embeddingDraft } from './embeddings.ts'
+import { denying } from './held-order.ts'
 import { prepareOrder, type Order, type OrderDraft, type Restriction } from './order.ts'
 import { PRICE_LOCK } from './price-lock.ts'
 import { specsOf } from './tensors.ts'
@@ -36,8 +37,8 @@ export function createQuoteRoutes(needs: InferenceNeeds) {
     const { model, draft } = askedOf(await readAsked(c, QuoteRequest))
     if (draft.preferences?.price_lock !== undefined) throw lockInQuote()
     const background = backgroundOf(c)
-    const only = await permitted(needs, principal, draft, model)
-    const wide = { ...draft, breadth: BREADTH, callerRegion: regionOf(c.req.raw) }
+    const { only, deniesCollection } = await permitted(needs, principal, draft, model)
+    const wide = { ...(deniesCollection ? denying(draft) : draft), breadth: BREADTH, callerRegion: regionOf(c.req.raw) }
     return c.json(await replyOf(needs, await prepareOrder(needs, principal, model, wide, background, only)))
   })
 }
@@ -114,22 +115,24 @@ function tensorQuote(inputBytes: number, preferences: ProviderPreferences | unde
 
 /**
  * What this key may ask for, as its guard knows it: a quote for a call that the key could not make would be wrong.
- * @returns the nodes it is good for; null: all
+ * @returns the nodes it is good for, null: all; and whether its account wants nobody who keeps what it sends
  */
 async function permitted(
   needs: InferenceNeeds,
   { accountId, keyId, secretHash }: KeyPrincipal,
   draft: OrderDraft,
   model: string,
-): Promise<Restriction | null> {
+): Promise<{ readonly only: Restriction | null; readonly deniesCollection: boolean }> {
   const inspected = await needs.accounts(accountId).inspectKey(keyId, secretHash)
   if (!inspected.ok) throw refusal(inspected)
   const { scopes, models, nodes } = inspected.key
+  const { deniesCollection = false } = inspected
   if (!scopes.includes('inference')) throw new GatewayError('scope_missing')
   const asked = [model, ...(draft.fallbackModels ?? [])]
   if (models && asked.some((id) => !models.includes(id))) throw new GatewayError('model_not_allowed')
-  if (!nodes) return null
-  return { callId: newCallId(needs.clock(), needs.random), nodes: new Set(nodes as NodeId[]) } // the guard's own list of ids
+  if (!nodes) return { only: null, deniesCollection }
+  const only = { callId: newCallId(needs.clock(), needs.random), nodes: new Set(nodes as NodeId[]) } // the guard's own list of ids
+  return { only, deniesCollection }
 }
 
 const lockInQuote = () =>

@@ -129,6 +129,12 @@ export class AccountGuard extends DurableObject<Bindings> implements AccountPort
   setAlerts(...args: Parameters<AccountPort['setAlerts']>) {
     return this.account.setAlerts(...args)
   }
+  policy(...args: Parameters<AccountPort['policy']>) {
+    return this.account.policy(...args)
+  }
+  setPolicy(...args: Parameters<AccountPort['setPolicy']>) {
+    return this.account.setPolicy(...args)
+  }
   call(...args: Parameters<AccountPort['call']>) {
     return this.account.call(...args)
   }

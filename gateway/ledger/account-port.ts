@@ -24,6 +24,8 @@ export type Refused = {
   readonly limit?: LimitRefusal
   /** of `node_not_allowed`: the nodes this key may use */
   readonly nodes?: readonly NodeId[]
+  /** of `node_not_allowed`: the account wants nobody who keeps what it sends, and some of those that would be asked do */
+  readonly deniesCollection?: true
   /** of an Idempotency-Key that was used before: the call it began */
   readonly callId?: CallId
 }
@@ -40,6 +42,8 @@ export interface HoldRequest {
   readonly fallbackModelIds?: readonly ModelId[]
   /** every node that may be asked */
   readonly nodeIds: readonly NodeId[]
+  /** some of them keep prompts or answers, or do not say that they keep none; absent: not known, which an account that denies it takes for yes */
+  readonly collectsData?: boolean
   /** the highest possible cost */
   readonly amountNanos: Nanos
   /** input bound + output maximum: what a tokens-a-minute limit counts */
@@ -190,6 +194,14 @@ export interface Alerts {
   readonly balanceLowNanos: Nanos
 }
 
+/** What may be done with what the account sends (protocol/disputes.ts). */
+export interface DataPolicy {
+  readonly dataCollection: 'allow' | 'deny'
+  readonly auditsAllowed: boolean
+  /** counts up with every change */
+  readonly version: number
+}
+
 export interface AccountPort extends LimitPort, IdempotencyPort, TransferPort {
   /** Makes the guard know whose it is, and in which book it is written. Called when the account is made; harmless afterwards. */
   open(accountId: AccountId, book?: number): Promise<Reply<object>>
@@ -201,6 +213,9 @@ export interface AccountPort extends LimitPort, IdempotencyPort, TransferPort {
   balance(): Promise<Balance>
   alerts(): Promise<Alerts>
   setAlerts(alerts: Alerts): Promise<Reply<Alerts>>
+  policy(): Promise<DataPolicy>
+  /** Refused with `changed_meanwhile` when `version` is not the present one. */
+  setPolicy(policy: DataPolicy): Promise<Reply<{ readonly policy: DataPolicy }>>
   /** A call's end as the guard wrote it, before or after the book has it; null when this account has no such ended call. */
   call(callId: CallId): Promise<RecordedCall | null>
   lateReceipt(receipt: LateReceipt): Promise<{ readonly outcome: LateReceiptOutcome }>

@@ -5,7 +5,7 @@ import { AccountIdText, InstantNumber } from '../../protocol/fields.ts'
 import { z } from 'zod'
 import type { AbortCount } from './aborts.ts'
 import type { BalanceAlert } from './account-events.ts'
-import type { Balance } from './account-port.ts'
+import type { Balance, DataPolicy } from './account-port.ts'
 import type { Frozen } from './transfer-port.ts'
 import type { GuardSql, SqlRow } from './guard-storage.ts'
 
@@ -27,6 +27,7 @@ export interface AccountState {
   readonly earnedNanos: Nanos
   readonly alert: BalanceAlert
   readonly aborts: AbortCount
+  readonly policy: DataPolicy
 }
 
 /** What a line changes. */
@@ -61,6 +62,9 @@ interface Row extends SqlRow {
   recent_aborts: number
   aborts_at: Instant
   paced_at: Instant
+  denies_collection: number
+  audits_allowed: number
+  policy_version: number
 }
 
 export type AccountStore = ReturnType<typeof createAccountStore>
@@ -123,6 +127,11 @@ export function createAccountStore(sql: GuardSql) {
       sql.exec('UPDATE account SET recent_calls = ?, recent_aborts = ?, aborts_at = ?, paced_at = ?', ...counts)
     },
 
+    setPolicy({ dataCollection, auditsAllowed, version }: DataPolicy): void {
+      const said = [dataCollection === 'deny' ? 1 : 0, auditsAllowed ? 1 : 0, version]
+      sql.exec('UPDATE account SET denies_collection = ?, audits_allowed = ?, policy_version = ?', ...said)
+    },
+
     projection(): Projection | null {
       const found = row()
       if (!found) return null
@@ -175,4 +184,9 @@ const stateOf = ({ id, balance_nanos, held_nanos, seq, last_hash, book, ...row }
   earnedNanos: nanos(fromSqlInteger(row.earned_nanos)),
   alert: { thresholdNanos: nanos(fromSqlInteger(row.alert_nanos)), lowSince: row.low_since },
   aborts: { calls: row.recent_calls, aborts: row.recent_aborts, at: row.aborts_at, passedAt: row.paced_at },
+  policy: {
+    dataCollection: row.denies_collection === 1 ? 'deny' : 'allow',
+    auditsAllowed: row.audits_allowed === 1,
+    version: row.policy_version,
+  },
 })

@@ -1,9 +1,9 @@
 // The ledger of one account: every method is one transaction over the guard's storage, decided by rules, and may be repeated with the same
 // id. What leaves the account (credits, the projection, events) leaves in `tick`, the alarm's work, which every method re-arms: alarms can be
 // lost, money cannot. It knows storage only by its port, so that the Durable Object and the simulator run the same.
-import { instant, nanos, type AccountId, type CallId, type Instant, type KeyId } from '../../protocol/units.ts'
+import { instant, type AccountId, type CallId, type Instant, type KeyId } from '../../protocol/units.ts'
 import { logError } from '../core/errors.ts'
-import type { AccountPort, Alerts, Balance, CallEnd, HoldRequest, LateReceipt, Progress } from './account-port.ts'
+import type { AccountPort, Alerts, CallEnd, DataPolicy, HoldRequest, LateReceipt, Progress } from './account-port.ts'
 import { refused } from './admit.ts'
 import { capture, expire, hold, progress, recordedCall } from './call-flow.ts'
 import { readAlerts, setAlerts } from './event-flow.ts'
@@ -26,11 +26,12 @@ import {
 import type { CreateKey, Limits, Reroll } from './limit-port.ts'
 import { LEDGER } from './limits.ts'
 import { moneyView, payAudit, refund, reinstate, returnWithdrawal, takeBack, withdraw } from './money-flow.ts'
+import { readPolicy, setPolicy } from './policy-flow.ts'
 import { projectLines, sendCredits, sendEvents, type OutboxNeeds } from './outbox.ts'
 import { journalHead, recordReceipt } from './record-flow.ts'
 import { selfCheck } from './self-check.ts'
 import type { BookStand } from './self-check-port.ts'
-import { balanceAt, openStores, type Stores } from './stores.ts'
+import { balanceNow, openStores, type Stores } from './stores.ts'
 import { credit, grant } from './transfer-flow.ts'
 import type {
   AuditPay,
@@ -175,10 +176,7 @@ export class Account implements AccountPort {
   }
 
   balance() {
-    return this.#do((stores, now) => {
-      const account = stores.account.read()
-      return account ? balanceAt(stores, account, now) : NOTHING
-    })
+    return this.#do(balanceNow)
   }
 
   alerts() {
@@ -187,6 +185,14 @@ export class Account implements AccountPort {
 
   setAlerts(alerts: Alerts) {
     return this.#do((stores, now) => setAlerts(stores, alerts, now))
+  }
+
+  policy() {
+    return this.#do(readPolicy)
+  }
+
+  setPolicy(policy: DataPolicy) {
+    return this.#do((stores) => setPolicy(stores, policy))
   }
 
   call(callId: CallId) {
@@ -289,6 +295,3 @@ export class Account implements AccountPort {
     }
   }
 }
-
-/** Of a guard that was never opened. */
-const NOTHING: Balance = { availableNanos: nanos(0n), heldNanos: nanos(0n), vestingNanos: nanos(0n) }

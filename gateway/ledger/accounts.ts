@@ -44,6 +44,8 @@ export function createAccounts(namespace: DurableObjectNamespace<AccountGuard>):
       balance: (...args) => guard().balance(...args),
       alerts: (...args) => guard().alerts(...args),
       setAlerts: (...args) => guard().setAlerts(...args),
+      policy: (...args) => guard().policy(...args),
+      setPolicy: (...args) => guard().setPolicy(...args),
       call: (...args) => guard().call(...args),
       lateReceipt: (...args) => guard().lateReceipt(...args),
       head: (...args) => guard().head(...args),

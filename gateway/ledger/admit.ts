@@ -24,6 +24,8 @@ export interface Standing {
   readonly balance: Balance
   readonly frozen: Frozen | null
   readonly aborts: AbortCount
+  /** the account wants nobody who keeps what it sends */
+  readonly deniesCollection: boolean
 }
 
 /** What a granted hold leaves of the limits. */
@@ -40,7 +42,7 @@ export function admit(standing: Standing, request: HoldRequest, now: Instant): R
   const { key, keyUse, accountUse, balance, frozen } = standing
   const stranger = checkKey(key, request.secretHash, now)
   if (stranger || !key || !keyUse) return stranger ?? refused('invalid_api_key')
-  const barred = checkAllowed(key, request) ?? checkFrozen(frozen)
+  const barred = checkAllowed(standing, key, request) ?? checkFrozen(frozen)
   if (barred) return barred
   const paced = pace(standing.aborts, now)
   if (!paced.ok) return paced
@@ -66,13 +68,15 @@ export function checkFrozen(frozen: Frozen | null): Refused | null {
   return frozen ? refused('account_frozen', frozen.reason) : null
 }
 
-function checkAllowed(key: KeyState, request: HoldRequest): Refused | null {
+function checkAllowed({ deniesCollection }: Standing, key: KeyState, request: HoldRequest): Refused | null {
   if (!key.scopes.includes(INFERENCE)) return refused('scope_missing')
   const wanted = [request.modelId, ...(request.fallbackModelIds ?? [])]
   if (key.models && !wanted.every((modelId) => key.models?.includes(modelId))) return refused('model_not_allowed')
   const { nodes } = key
-  if (nodes && request.nodeIds.some((id) => !nodes.includes(id))) return { ...refused('node_not_allowed'), nodes }
-  return null
+  const isForeign = nodes !== null && request.nodeIds.some((id) => !nodes.includes(id))
+  if (!isForeign && !(deniesCollection && request.collectsData !== false)) return null
+  // Both at once, so that the call made ready anew is held at the second try.
+  return { ...refused('node_not_allowed'), ...(nodes && { nodes }), ...(deniesCollection && { deniesCollection }) }
 }
 
 function checkBalance({ amountNanos }: HoldRequest, { availableNanos, heldNanos }: Balance): Refused | null {

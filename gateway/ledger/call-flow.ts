@@ -125,6 +125,7 @@ function standingOf(stores: Stores, account: AccountState, keyId: KeyId, now: In
     balance: balanceAt(stores, account, now),
     frozen: account.frozen,
     aborts: account.aborts,
+    deniesCollection: account.policy.dataCollection === 'deny',
   }
 }
 

@@ -238,6 +238,12 @@ const VERSIONS: readonly string[] = [
     tries INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   `,
+  `
+  -- What may be done with what the account sends: 1 where nobody who keeps it is asked; 1 where audits may use it; counts up with every change.
+  ALTER TABLE account ADD COLUMN denies_collection INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN audits_allowed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN policy_version INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /** Brings this guard's SQLite to the newest version; harmless when it is there. @param to an older one: tests build guards as they were */

@@ -3,7 +3,7 @@ import type { AccountLimitsView, KeyView } from '../../protocol/auth.ts'
 import { toUsd, type Instant, type KeyId } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
-import type { Balance, Reply } from './account-port.ts'
+import type { AccountPort, Reply } from './account-port.ts'
 import { checkKey, refused, type KeyState } from './admit.ts'
 import { currentSpending, periodEnd } from './budget-period.ts'
 import { oldUntil, rerolled } from './key-secret.ts'
@@ -51,7 +51,7 @@ export function inspectKey(
   keyId: KeyId,
   secretHash: string,
   now: Instant,
-): Reply<{ readonly key: KeyView; readonly account: AccountLimitsView; readonly balance: Balance }> {
+): Awaited<ReturnType<AccountPort['inspectKey']>> {
   const account = stores.account.read()
   const key = stores.keys.find(keyId)
   const stranger = checkKey(key, secretHash, now)
@@ -61,6 +61,7 @@ export function inspectKey(
     key: keyView(key, useOf(stores, keyId), now),
     account: accountLimits(stores, now),
     balance: balanceAt(stores, account, now),
+    deniesCollection: account.policy.dataCollection === 'deny',
   }
 }
 

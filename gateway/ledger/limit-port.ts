@@ -84,7 +84,15 @@ export interface LimitPort {
   inspectKey(
     keyId: KeyId,
     secretHash: string,
-  ): Promise<Reply<{ readonly key: KeyView; readonly account: AccountLimitsView; readonly balance: Balance }>>
+  ): Promise<
+    Reply<{
+      readonly key: KeyView
+      readonly account: AccountLimitsView
+      readonly balance: Balance
+      /** its account wants nobody who keeps what it sends; absent: no */
+      readonly deniesCollection?: boolean
+    }>
+  >
   /** The whole account's limits; null budget and rates: none. */
   setLimits(limits: Limits): Promise<Reply<{ readonly limits: AccountLimitsView }>>
   limits(): Promise<AccountLimitsView>

@@ -44,6 +44,13 @@ export const openStores = (sql: GuardSql) => ({
 export const balanceAt = (stores: Stores, account: AccountState, now: Instant): Balance =>
   balanceOf(account, stores.vesting.sum(now))
 
+/** The same; of a guard that was never opened, nothing. */
+export function balanceNow(stores: Stores, now: Instant): Balance {
+  const account = stores.account.read()
+  const none = nanos(0n)
+  return account ? balanceAt(stores, account, now) : { availableNanos: none, heldNanos: none, vestingNanos: none }
+}
+
 /** The same after a line: as it stands in storage now. */
 export function currentBalance(stores: Stores, now: Instant): Balance {
   const account = stores.account.read()

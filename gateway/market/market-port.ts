@@ -32,6 +32,8 @@ export interface Offer {
   /** Ed25519 public key, base64url */
   readonly nodeKey: string
   readonly nodeState: NodeState
+  /** of a node on probation: what it weighs, of what it would weigh without, 0…1; absent: policy.ts */
+  readonly probationShare?: number
   readonly operatorAccountId: AccountId
   /** an address, or LINK_ENDPOINT */
   readonly endpoint: string

@@ -20,13 +20,15 @@ export interface MarketNeeds {
   readonly db: D1Database
   readonly nodeGuards: NodeGuards
   readonly clock: Clock
+  /** as createSnapshots takes it */
+  readonly probationShare?: () => Promise<number>
   /** of a broken offer, behind a call; absent: it waits for its trial by a caller and for the cron */
   readonly probe?: HealthProbes['run']
 }
 
 /** One per isolate: it holds the isolate's caches. */
-export function createMarket({ db, nodeGuards, clock, probe }: MarketNeeds): Market {
-  const snapshots = createSnapshots({ db, clock })
+export function createMarket({ db, nodeGuards, clock, probe, probationShare }: MarketNeeds): Market {
+  const snapshots = createSnapshots({ db, clock, ...(probationShare && { probationShare }) })
   const seen = createLocalView(clock)
   const withFault = createBlame(snapshots, clock)
   const probeBroken = probe ? createBrokenProbes(snapshots, probe) : null

@@ -35,7 +35,14 @@ export interface Snapshots {
   all(): Promise<readonly ModelOffers[]>
 }
 
-export function createSnapshots(needs: { db: D1Database; clock: Clock }): Snapshots {
+interface SnapshotNeeds {
+  readonly db: D1Database
+  readonly clock: Clock
+  /** what a node on probation weighs, of what it would weigh without, as the house has set it; absent: policy.ts */
+  readonly probationShare?: () => Promise<number>
+}
+
+export function createSnapshots(needs: SnapshotNeeds): Snapshots {
   const { clock } = needs
   const read = createReader(needs)
   const known = new Map<ModelId, ModelOffers>()
@@ -103,7 +110,7 @@ const PRICE = sql`${offers.inputPriceNanos} + ${offers.outputPriceNanos} + ${off
 /** Nobody is asked over a link that is not there. */
 const isReachable = or(ne(nodes.endpoint, LINK_ENDPOINT), isNotNull(nodes.linkUpAt))
 
-function createReader(needs: { db: D1Database; clock: Clock }) {
+function createReader(needs: SnapshotNeeds) {
   const db = drizzle(needs.db)
   // Left joins: a model without offers still is a model.
   const joined = () =>
@@ -118,28 +125,31 @@ function createReader(needs: { db: D1Database; clock: Clock }) {
       .where(inArray(models.state, ['active', 'deprecated']))
       .orderBy(asc(models.id))
   type Row = Awaited<ReturnType<typeof joined>>[number]
-  const toSnapshot = (rows: readonly Row[]): ModelOffers | null => {
+  const toSnapshot = (rows: readonly Row[], share: number | undefined): ModelOffers | null => {
     const first = rows[0]
     if (!first) return null
     const now = needs.clock()
-    const seen = rows.flatMap((row) => (row.offers && row.nodes ? [toOffer(row.offers, row.nodes, now)] : []))
+    const seen = rows.flatMap((row) => {
+      if (!row.offers || !row.nodes) return []
+      const offer = toOffer(row.offers, row.nodes, now)
+      return [offer.nodeState === 'probation' && share !== undefined ? { ...offer, probationShare: share } : offer]
+    })
     return { model: toUnprobedModel(first.models), offers: seen, takenAt: now }
   }
   return {
-    one: async (modelId: ModelId): Promise<ModelOffers | null> =>
-      toSnapshot(
-        await orUnavailable(
-          joined()
-            .where(eq(models.id, modelId))
-            .orderBy(isNull(nodes.id), asc(PRICE), asc(offers.nodeId))
-            .limit(OFFERS_MAX),
-        ),
-      ),
+    one: async (modelId: ModelId): Promise<ModelOffers | null> => {
+      const found = joined()
+        .where(eq(models.id, modelId))
+        .orderBy(isNull(nodes.id), asc(PRICE), asc(offers.nodeId))
+        .limit(OFFERS_MAX)
+      const [rows, share] = await Promise.all([orUnavailable(found), needs.probationShare?.()])
+      return toSnapshot(rows, share)
+    },
     all: async (): Promise<ModelOffers[]> => {
       const byModel = new Map<string, Row[]>()
-      for (const row of await orUnavailable(listed().limit(LIST_ROWS_MAX)))
-        byModel.set(row.models.id, [...(byModel.get(row.models.id) ?? []), row])
-      return [...byModel.values()].flatMap((rows) => toSnapshot(rows) ?? [])
+      const [all, share] = await Promise.all([orUnavailable(listed().limit(LIST_ROWS_MAX)), needs.probationShare?.()])
+      for (const row of all) byModel.set(row.models.id, [...(byModel.get(row.models.id) ?? []), row])
+      return [...byModel.values()].flatMap((rows) => toSnapshot(rows, share) ?? [])
     },
   }
 }

@@ -29,7 +29,7 @@ export async function askTogether<Answer extends Answered>(
   caller: Caller,
 ): Promise<CallRun<Answer>> {
   const account = needs.accounts(order.principal.accountId)
-  const bounds = { account, feeBps: needs.feeBps, progressMs: needs.timeouts.progressMs }
+  const bounds = { account, ...order.house, progressMs: needs.timeouts.progressMs }
   const atWork = new Set<Place>()
   const jury = new Jury<Answer>(bench, isAlike, () => atWork.forEach((place) => place.dismiss()))
   const asked: Asked<Answer>[] = []

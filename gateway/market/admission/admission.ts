@@ -13,6 +13,7 @@ export const REASON = {
   noOffer: 'None of its offers has passed its probe calls yet.',
   withdrawn: 'It was not in the last registration.',
   takenOut: 'Its operator took it out of the offers.',
+  blockedByOperator: 'Its operator has blocked this model for all their nodes.',
   draining: 'It is draining: its operator wants no new calls.',
   revoked: 'Its operator took its authorisation back: register it again with the wallet.',
 } as const
@@ -34,24 +35,25 @@ export interface Admission {
 
 /**
  * Decides after a proof. A node that served its probation before, and has moved or come back since, is active as it was.
- * @param served attempts its guard has counted
+ * @param served attempts its guard has counted @param enough of them end a probation
  * @example a pending node with one passed and one failed offer -> node in probation, first offer live, second pending with its reason
  */
 export function admit(
   node: { readonly state: NodeState; readonly reason: string | null },
   reviewed: readonly ReviewedOffer[],
   served: number,
+  enough: number = PROBATION.attempts,
 ): Admission {
   const offers = reviewed.map(afterProbe)
   if (node.state !== 'pending') return { node, offers, isAdmitted: false }
   if (!offers.some(({ state }) => state === 'live'))
     return { node: { state: 'pending', reason: REASON.noOffer }, offers, isAdmitted: false }
-  return { node: { state: earnedState(served), reason: null }, offers, isAdmitted: true }
+  return { node: { state: earnedState(served, enough), reason: null }, offers, isAdmitted: true }
 }
 
 /** What a node that may serve has earned by serving. */
-export const earnedState = (served: number): 'probation' | 'active' =>
-  served >= PROBATION.attempts ? 'active' : 'probation'
+export const earnedState = (served: number, enough: number = PROBATION.attempts): 'probation' | 'active' =>
+  served >= enough ? 'active' : 'probation'
 
 function afterProbe({ modelId, state, reason, probe }: ReviewedOffer): Omit<ReviewedOffer, 'probe'> {
   if (state !== 'pending' || probe === null) return { modelId, state, reason }

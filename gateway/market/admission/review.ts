@@ -1,6 +1,8 @@
 // Review of a node (flow): prove its endpoint, probe its pending offers, let the rule decide, write it down. Runs after a registration, on a node's
 // hello and from the cron; running it twice does no harm. Bounded in time and in offers; what is left over is the next run's.
 import { NodeState } from '../../../protocol/node.ts'
+import { PARAMETER_DEFAULTS } from '../../core/limits.ts'
+import { unawaited, type Parameters } from '../../core/parameters.ts'
 import type { NodeId } from '../../../protocol/units.ts'
 import { admit, type ReviewedOffer } from './admission.ts'
 import type { NodeBook, NodeRecord } from '../nodes/node-book.ts'
@@ -12,6 +14,8 @@ import { asModelId, asNodeId, toModel, toOffer, type NodeRow } from '../rows.ts'
 export interface ReviewNeeds extends ProbeNeeds {
   readonly book: NodeBook
   readonly nodeGuards: NodeGuards
+  /** what the house has set; absent: nothing */
+  readonly parameters?: Pick<Parameters, 'now'>
   /** ms of the endpoint proof; absent: 5 s */
   readonly proofMs?: number
 }
@@ -41,7 +45,8 @@ export async function reviewNode(needs: ReviewNeeds, nodeId: NodeId, options: { 
   const guard = needs.nodeGuards(nodeId)
   const { state, reason } = record.node
   const served = state === 'pending' ? await guard.servedAttempts() : 0
-  const admission = admit({ state: NodeState.parse(state), reason }, reviewed, served)
+  const { probationCalls } = (await needs.parameters?.now(unawaited)) ?? PARAMETER_DEFAULTS
+  const admission = admit({ state: NodeState.parse(state), reason }, reviewed, served, probationCalls)
   // First the guard: a node that is live in the registry must not carry yesterday's open breaker.
   if (admission.isAdmitted) await guard.admitted(nodeId)
   await needs.book.admitted(record.node, admission, needs.clock())

@@ -19,6 +19,7 @@ export const CHOOSE = {
   unknownSpeed: 0.5,
   /** the slowest counts no less than this against the fastest */
   speedFloor: 0.25,
+  /** where the house has set no other share */
   probationWeight: 0.2,
   /** an offer on trial counts as one that never failed: its breaker lets one call in at a time and waits twice as long after each that fails */
   trialSuccess: 1,

@@ -128,10 +128,10 @@ function brokenUntil({ breaker, breakerUntil, inFlight }: Offer): number {
   return breaker === 'half_open' ? -Infinity : (breakerUntil ?? Infinity)
 }
 
-function standingOf({ breaker, success, busyShare, nodeState, trust }: Offer): number {
+function standingOf({ breaker, success, busyShare, nodeState, probationShare, trust }: Offer): number {
   const past = breaker === 'closed' ? (success ?? CHOOSE.unknownSuccess) : CHOOSE.trialSuccess
   const free = 1 - (1 - CHOOSE.busyFloor) * (busyShare ?? 0)
-  const probation = nodeState === 'probation' ? CHOOSE.probationWeight : 1
+  const probation = nodeState === 'probation' ? (probationShare ?? CHOOSE.probationWeight) : 1
   return past ** CHOOSE.successPower * free * probation * trust
 }
 

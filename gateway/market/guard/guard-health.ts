@@ -19,7 +19,7 @@ import { windowsOf, writeWindows } from '../health/windows.ts'
 import type { GuardStore, OfferChange, OfferState } from './guard-store.ts'
 import type { SlotStore } from './slot-store.ts'
 
-/** Served attempts after which a node leaves probation. */
+/** Served attempts after which a node leaves probation, where the house has not set another number. */
 export const PROBATION_ATTEMPTS = PROBATION.attempts
 /** ms between two copies to D1 */
 export const PROJECT_MS = 5_000
@@ -44,9 +44,12 @@ export interface GuardCopy extends HealthCopy {
 export class GuardHealth {
   readonly #store: GuardStore
   readonly #slots: SlotStore
+  readonly #enough: () => number
 
-  constructor(store: GuardStore, slots: SlotStore) {
+  /** @param enough served attempts that end a probation now */
+  constructor(store: GuardStore, slots: SlotStore, enough: () => number = () => PROBATION_ATTEMPTS) {
     this.#store = store
+    this.#enough = enough
     this.#slots = slots
   }
 
@@ -121,7 +124,7 @@ export class GuardHealth {
   }
 
   #due(before: Breaker, after: Breaker, now: Instant): Instant {
-    const isUrgent = after.until !== before.until || this.#store.served() === PROBATION_ATTEMPTS
+    const isUrgent = after.until !== before.until || this.#store.served() === this.#enough()
     return isUrgent ? now : instant(now + PROJECT_MS)
   }
 

@@ -6,6 +6,7 @@ import { instant, isNodeId, type CallId, type Instant, type ModelId, type NodeId
 import type { Bindings } from '../../core/env.ts'
 import { systemClock, systemRandom } from '../../core/clock.ts'
 import { logError } from '../../core/errors.ts'
+import { createParameters, defaultsOf, type Parameters } from '../../core/parameters.ts'
 import { toGuardCall, type LinkGuard } from '../../link/link-request.ts'
 import type { AttemptReport } from '../market-port.ts'
 import { GuardLink } from './guard-link.ts'
@@ -14,11 +15,14 @@ import { LinkOffer, LINK_URL, OFFER_HEADER } from './link-offer.ts'
 import { LinkStore } from './link-store.ts'
 import { createHealthBook } from '../health/health-book.ts'
 import { ATTEMPT_MS } from '../health/health.ts'
-import { GuardHealth, PROBATION_ATTEMPTS, PROJECT_MS, type ProbeReport } from './guard-health.ts'
+import { GuardHealth, PROJECT_MS, type ProbeReport } from './guard-health.ts'
 import { GuardStore } from './guard-store.ts'
 import { SlotStore } from './slot-store.ts'
 import { createShapeBook } from '../audits/shape-book.ts'
 import { ShapeStore } from '../audits/shape-store.ts'
+
+/** Of all that the house sets a node's guard asks for the length of a probation alone. */
+const DEFAULTS = defaultsOf({ feeBps: 0, auditBps: 0 })
 
 export type Paced = 'selftest' | 'offers' | 'resume' | 'registration'
 
@@ -54,11 +58,17 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
   readonly #health: GuardHealth
   readonly #link: GuardLink
   readonly #shapes: ShapeStore
+  readonly #parameters: Parameters
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
     this.#store = new GuardStore(ctx.storage.sql)
-    this.#health = new GuardHealth(this.#store, new SlotStore(ctx.storage.sql))
+    this.#parameters = createParameters({ db: env.DB, clock: systemClock, defaults: DEFAULTS })
+    this.#health = new GuardHealth(
+      this.#store,
+      new SlotStore(ctx.storage.sql),
+      () => this.#parameters.last().probationCalls,
+    )
     this.#shapes = new ShapeStore(ctx.storage.sql)
     this.#link = new GuardLink({
       context: ctx,
@@ -158,7 +168,8 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
     if (!isNodeId(nodeId)) return
     const copy = this.#health.copy(now)
     try {
-      await createHealthBook(this.env.DB).write(nodeId, copy, this.#store.served() >= PROBATION_ATTEMPTS, now)
+      const { probationCalls } = await this.#parameters.now((work) => this.ctx.waitUntil(work))
+      await createHealthBook(this.env.DB).write(nodeId, copy, this.#store.served() >= probationCalls, now)
       this.#health.copied(copy)
       await createShapeBook(this.env.DB).write(this.#shapes.take(now), systemRandom, now)
     } catch (error) {

@@ -1,13 +1,14 @@
 // Models as their authors and everybody else see them: publish, look, and say that one is not to be used any more. A manifest is signed by its
 // author's wallet; a state asks for a fresh sign-in, because it stops other people's traffic.
-import { Hono } from 'hono'
+import { Hono, type MiddlewareHandler } from 'hono'
 import { ModelStateRequest, PublishRequest, type ModelView } from '../../../protocol/publish.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Config } from '../../core/env.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { parseWith, readJson, readJsonValue } from '../../core/json-body.ts'
 import { SIGN_IN } from '../../core/limits.ts'
-import { requireSession, type AppEnv } from '../../core/principal.ts'
+import { requireAdmin, requireSession, type AppEnv } from '../../core/principal.ts'
+import { jsonBody } from '../../core/validate.ts'
 import type { Model } from '../market-port.ts'
 import { saveModelState } from './model-state-book.ts'
 import { changeState } from './model-state.ts'
@@ -23,36 +24,62 @@ export interface ModelRoutesNeeds {
 export function createModelRoutes(needs: ModelRoutesNeeds) {
   const { clock, config } = needs
   const models = createModelBook(needs)
-  return new Hono<AppEnv>()
-    .post('/models', async (c) => {
-      const { accountId, roles } = requireSession(c)
-      const request = readPublication(await readJsonValue(c.req.raw))
-      const context = { chainId: config.chainId, nowSeconds: Math.floor(clock() / 1_000) }
-      const signed = await checkPublication(request, context)
-      if (!signed.ok) throw new GatewayError(signed.code, { param: 'signature', detail: signed.detail })
-      const { manifest, signature } = request
-      const publisher = { accountId, isAdmin: roles.includes('admin'), address: signed.value, signature }
-      const { model, isNew } = await models.publish(manifest, publisher)
-      return c.json(toModelView(model), isNew ? 201 : 200)
-    })
-    .get('/models', async (c) => {
-      const { data, nextCursor } = await models.list(c.req.query('cursor') ?? null)
-      return c.json({ data: data.map(toModelView), nextCursor })
-    })
-    .get('/models/:author/:name', async (c) => c.json(toModelView(await find(models, idOf(c.req.param())))))
-    .put('/models/:author/:name/state', async (c) => {
-      const { accountId, roles, signedInAt } = requireSession(c)
-      if (clock() - signedInAt > SIGN_IN.freshMs) throw new GatewayError('fresh_sign_in_required')
-      const request = await readJson(c.req.raw, ModelStateRequest)
-      const model = await find(models, idOf(c.req.param()))
-      const replacement = request.replacedBy === undefined ? null : await models.find(request.replacedBy)
-      const by = { isAuthor: model.authorAccountId === accountId, isAdmin: roles.includes('admin') }
-      const changed = changeState(knownOf(model), request, by, replacement && knownOf(replacement))
-      if (!changed.ok) throw new GatewayError(changed.code, changed)
-      const isSaved = await saveModelState(needs.db, model, changed.value, clock())
-      if (!isSaved) throw new GatewayError('conflict', { detail: 'Its state was changed at the same moment.' })
-      return c.json(toModelView(await find(models, model.id)))
-    })
+  return (
+    new Hono<AppEnv>()
+      .post('/models', async (c) => {
+        const { accountId, roles } = requireSession(c)
+        const request = readPublication(await readJsonValue(c.req.raw))
+        const context = { chainId: config.chainId, nowSeconds: Math.floor(clock() / 1_000) }
+        const signed = await checkPublication(request, context)
+        if (!signed.ok) throw new GatewayError(signed.code, { param: 'signature', detail: signed.detail })
+        const { manifest, signature } = request
+        const publisher = { accountId, isAdmin: roles.includes('admin'), address: signed.value, signature }
+        const { model, isNew } = await models.publish(manifest, publisher)
+        return c.json(toModelView(model), isNew ? 201 : 200)
+      })
+      .get('/models', async (c) => {
+        const { data, nextCursor } = await models.list(c.req.query('cursor') ?? null)
+        return c.json({ data: data.map(toModelView), nextCursor })
+      })
+      .get('/models/:author/:name', async (c) => c.json(toModelView(await find(models, idOf(c.req.param())))))
+      .put('/models/:author/:name/state', async (c) => {
+        const { accountId, roles, signedInAt } = requireSession(c)
+        if (clock() - signedInAt > SIGN_IN.freshMs) throw new GatewayError('fresh_sign_in_required')
+        const request = await readJson(c.req.raw, ModelStateRequest)
+        const model = await find(models, idOf(c.req.param()))
+        const by = { isAuthor: model.authorAccountId === accountId, isAdmin: roles.includes('admin') }
+        return c.json(toModelView(await setState(needs, models, model, request, by)))
+      })
+      // The house takes a model down and lifts that again: `blocked`, and out of it. What its author may, only its author does.
+      .post('/admin/models/:author/:name/state', freshAdmin(clock), jsonBody(ModelStateRequest), async (c) => {
+        const model = await find(models, idOf(c.req.param()))
+        const by = { isAuthor: false, isAdmin: true }
+        return c.json(toModelView(await setState(needs, models, model, c.req.valid('json'), by)))
+      })
+  )
+}
+
+const freshAdmin =
+  (clock: Clock): MiddlewareHandler<AppEnv> =>
+  async (c, next) => {
+    requireAdmin(c, clock())
+    await next()
+  }
+
+/** @throws GatewayError as changeState says; conflict when it was changed at the same moment */
+async function setState(
+  { db, clock }: ModelRoutesNeeds,
+  models: ModelBook,
+  model: Model,
+  request: ModelStateRequest,
+  by: { readonly isAuthor: boolean; readonly isAdmin: boolean },
+): Promise<Model> {
+  const replacement = request.replacedBy === undefined ? null : await models.find(request.replacedBy)
+  const changed = changeState(knownOf(model), request, by, replacement && knownOf(replacement))
+  if (!changed.ok) throw new GatewayError(changed.code, changed)
+  const isSaved = await saveModelState(db, model, changed.value, clock())
+  if (!isSaved) throw new GatewayError('changed_meanwhile')
+  return find(models, model.id)
 }
 
 /** The gateways before took a bare manifest: who sends one is told what is missing, not that a field is unknown. */

@@ -6,6 +6,7 @@ import { models, offers } from '../../../db/schema.ts'
 import type { Instant } from '../../../protocol/units.ts'
 import { REASON } from '../admission/admission.ts'
 import type { Model } from '../market-port.ts'
+import { pauseBlocked } from '../offers/model-rule-book.ts'
 import { pauseReason, type Standing } from './model-state.ts'
 
 /** @returns false when the model was not as `before` any more */
@@ -32,6 +33,6 @@ export async function saveModelState(
     .update(offers)
     .set({ ...next, updatedAt: now })
     .where(and(eq(offers.modelId, before.id), touched, isChanged))
-  const [changed] = await db.batch([saveModel, saveOffers])
+  const [changed] = await db.batch([saveModel, saveOffers, pauseBlocked(db, eq(offers.modelId, before.id), now)])
   return changed.length > 0
 }

@@ -9,6 +9,7 @@ import { instant, type AccountId, type Instant, type NodeId } from '../../../pro
 import { LIMITS, ROTATION_PROOF_MS } from '../../core/limits.ts'
 import { REASON, type Admission } from '../admission/admission.ts'
 import { createNodeKeyBook, hasKeySince, keyOfRegistration } from './node-key-book.ts'
+import { pauseBlocked } from '../offers/model-rule-book.ts'
 import { isAmong, pauseOthers, saveOffer } from '../offers/offer-book.ts'
 import { countsFor, refuseOver, type Entrant } from './quota-book.ts'
 import type { Entry, EntryLimits } from './quota.ts'
@@ -142,8 +143,9 @@ function registrations(db: Database) {
         })
       const saveOffers = made.flatMap((offer) => saveOffer(db, offer, {}, now))
       const pause = pauseOthers(db, node.id, made, REASON.withdrawn, now)
+      const block = pauseBlocked(db, eq(offers.nodeId, node.id), now)
       const refusals = entry === null ? [] : [refuseOver(db, entry, node, limits, now)]
-      await db.batch([...keyOfRegistration(db, node, now), ...refusals, saveNode, pause, ...saveOffers])
+      await db.batch([...keyOfRegistration(db, node, now), ...refusals, saveNode, pause, ...saveOffers, block])
     },
   }
 }

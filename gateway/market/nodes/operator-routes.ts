@@ -7,6 +7,7 @@ import { isModelId, isNodeId, type AccountId, type NodeId } from '../../../proto
 import { GatewayError, logError } from '../../core/errors.ts'
 import { readJson } from '../../core/json-body.ts'
 import { OPERATOR, SNAPSHOT } from '../../core/limits.ts'
+import { unawaited } from '../../core/parameters.ts'
 import { requireNodeKeeper, type KeyInspector } from '../../core/management.ts'
 import type { AppEnv } from '../../core/principal.ts'
 import { regionOf } from '../../core/region.ts'
@@ -65,6 +66,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
     const waitMs = await nodeGuards(id).pace(what, apartMs)
     if (waitMs > 0) throw new GatewayError('rate_limited', { retryAfterSeconds: Math.ceil(waitMs / 1_000) })
   }
+  const enough = async () => (await needs.parameters?.now(unawaited))?.probationCalls
   const view = async (id: NodeId) => toNodeView(await look(id), clock())
   const review = (id: NodeId, proveAgain: boolean) => reviewNode({ ...needs, book }, id, { proveAgain })
 
@@ -126,7 +128,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
         const isReady = node.provedAt !== null && offers.some(({ offer }) => offer.state === 'live')
         if (!isReady && node.state === 'draining') await inPace(id, 'resume', OPERATOR.resumeApartMs)
         // Its guard still knows what it has served: draining costs no standing.
-        const earned = isReady ? earnedState(await nodeGuards(id).servedAttempts()) : null
+        const earned = isReady ? earnedState(await nodeGuards(id).servedAttempts(), await enough()) : null
         const [to, reason] = earned ? ([earned, null] as const) : (['pending', REASON.unproved] as const)
         const isMoved = await offerBook.moveNode(id, ['draining'], to, reason)
         if (!isMoved) throw new GatewayError('conflict', { detail: 'This node is not draining.' })

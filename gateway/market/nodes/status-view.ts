@@ -11,7 +11,9 @@ import type {
 import { ModelState } from '../../../protocol/publish.ts'
 import type { AccountId, Instant, NodeId } from '../../../protocol/units.ts'
 import type { Clock } from '../../core/clock.ts'
-import { PROBATION, vestsFrom } from '../admission/vesting.ts'
+import { PARAMETER_DEFAULTS } from '../../core/limits.ts'
+import { unawaited, type Parameters } from '../../core/parameters.ts'
+import { vestsFrom } from '../admission/vesting.ts'
 import { readWindows } from '../health/windows.ts'
 import type { Market } from '../market-port.ts'
 import { noticesOf, reasonsOf, type OfferStanding } from './node-status.ts'
@@ -40,6 +42,8 @@ export interface StatusNeeds {
   readonly suspension: (nodeId: NodeId) => Promise<SanctionView | null>
   /** attempts a node has served, as its guard counts them */
   readonly served: (nodeId: NodeId) => Promise<number>
+  /** what the house has set; absent: nothing */
+  readonly parameters?: Pick<Parameters, 'now'>
   readonly clock: Clock
 }
 
@@ -78,12 +82,13 @@ export async function statusOf(
   }
 }
 
-async function probationOf({ served }: StatusNeeds, id: NodeId, now: Instant): Promise<ProbationView> {
-  const { shareBps, at } = vestsFrom(now)
+async function probationOf({ served, parameters }: StatusNeeds, id: NodeId, now: Instant): Promise<ProbationView> {
+  const { probationCalls, probationVestingBps } = (await parameters?.now(unawaited)) ?? PARAMETER_DEFAULTS
+  const { shareBps, at } = vestsFrom(now, probationVestingBps)
   return {
     // A guard that does not answer keeps nobody from reading the rest.
     served: await served(id).catch(() => null),
-    attempts: PROBATION.attempts,
+    attempts: probationCalls,
     waitingShare: shareBps / 10_000,
     until: new Date(at).toISOString(),
   }

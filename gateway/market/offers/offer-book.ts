@@ -6,6 +6,7 @@ import { models, nodes, offers } from '../../../db/schema.ts'
 import type { NodeState } from '../../../protocol/node.ts'
 import type { Instant, NodeId } from '../../../protocol/units.ts'
 import { REASON } from '../admission/admission.ts'
+import { pauseBlocked } from './model-rule-book.ts'
 import { addPriceVersion, latestPriceVersion } from './price-book.ts'
 import type { ModelRow, NodeRow, OfferRow } from '../rows.ts'
 
@@ -45,7 +46,8 @@ export function createOfferBook(database: D1Database) {
       const state = sql<string>`CASE WHEN ${isLive} THEN 'live' ELSE 'pending' END`
       const reason = sql<string>`CASE WHEN ${isLive} THEN NULL ELSE ${REASON.unprobed} END`
       const saves = made.flatMap((offer) => saveOffer(db, offer, { state, reason }, now))
-      await db.batch([pauseOthers(db, nodeId, made, REASON.takenOut, now), ...saves])
+      const isItsOwn = eq(offers.nodeId, nodeId)
+      await db.batch([pauseOthers(db, nodeId, made, REASON.takenOut, now), ...saves, pauseBlocked(db, isItsOwn, now)])
     },
 
     /** @returns false when the node is in none of these states any more */

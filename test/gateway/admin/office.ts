@@ -1,6 +1,7 @@
 // The house's office over a real registry and real guards, behind a principal that is simply given, with the log of admins in front as in the app.
 import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test'
 import { Hono } from 'hono'
+import type { DisputeRouteNeeds } from '../../../gateway/admin/dispute-routes.ts'
 import { createAdminLog } from '../../../gateway/admin/log.ts'
 import { createAdminRoutes } from '../../../gateway/admin/routes.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
@@ -22,7 +23,11 @@ export interface Said<T = unknown> {
   readonly text: string
 }
 
-export async function anOffice(clock: TestClock = aClock(), db: D1Database = env.DB) {
+export async function anOffice(
+  clock: TestClock = aClock(),
+  db: D1Database = env.DB,
+  over: Partial<Pick<DisputeRouteNeeds, 'refundOf'>> = {},
+) {
   const key = await loadGatewayKey(CONFIG.signingKey)
   const parameterDefaults = defaultsOf(CONFIG)
   const parameters = createParameters({ db, clock, defaults: parameterDefaults })
@@ -30,6 +35,7 @@ export async function anOffice(clock: TestClock = aClock(), db: D1Database = env
     ...{ db, clock, random: systemRandom, key, parameters, parameterDefaults, accounts },
     callOf: createCallOf(accounts),
     refundOf: (order: Parameters<typeof refundCall>[1]) => refundCall(accounts, order),
+    ...over,
   }
   const routes = createAdminRoutes(needs)
   const app = (who: Principal | null) => {

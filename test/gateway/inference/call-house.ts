@@ -1,12 +1,13 @@
 // The inference room with a real account guard behind it and scripted nodes before it: what a story about one call needs.
 import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:test'
 import { Hono } from 'hono'
-import { CALL_TIMEOUTS, type CallTimeouts } from '../../../gateway/core/limits.ts'
+import { CALL_TIMEOUTS, PARAMETER_DEFAULTS, type CallTimeouts } from '../../../gateway/core/limits.ts'
 import { systemClock, systemRandom } from '../../../gateway/core/clock.ts'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import type { AppEnv } from '../../../gateway/core/principal.ts'
 import { Secret } from '../../../gateway/core/sealed.ts'
+import type { ParameterValues } from '../../../gateway/core/parameters.ts'
 import type { InferenceNeeds } from '../../../gateway/inference/call-route.ts'
 import { createOipRoutes } from '../../../gateway/inference/oip-routes.ts'
 import { createPriceLocks } from '../../../gateway/inference/price-lock.ts'
@@ -41,6 +42,8 @@ import { aModel, anOffer, AUTHOR, OPERATOR } from '../../support/workers/builder
 export type ScriptedNode = (request: NodeRequest) => Promise<Response> | Response
 
 export interface HouseOptions {
+  /** what the house has set */
+  readonly parameters?: Partial<ParameterValues>
   readonly nodes: readonly ScriptedNode[]
   readonly usd?: string
   readonly model?: Model
@@ -140,7 +143,7 @@ export async function aHouse(options: HouseOptions) {
     clock: systemClock,
     random: options.random ?? systemRandom,
     priceLocks: createPriceLocks(key),
-    feeBps: 500,
+    parameters: { now: async () => ({ ...PARAMETER_DEFAULTS, feeBps: 500, auditBps: 200, ...options.parameters }) },
     holdDeadlineMs: options.holdDeadlineMs ?? null,
     timeouts: { ...CALL_TIMEOUTS, ...options.timeouts },
     issueTicket: async (order, { model, offer, most }, attempt, body) => {

@@ -15,7 +15,7 @@ function aMeter(texts: readonly string[] = []): Meter {
   } as unknown as Order // all that a meter looks at
   const most = { inputTokens: tokens(50), outputTokens: tokens(1_000) }
   const candidate = { model: aModel(), offer: anOffer(), most, longestTokens: 1_050n }
-  const needs = { account: {} as AccountPort, feeBps: 500, progressMs: 1_000 }
+  const needs = { account: {} as AccountPort, feeBps: 500, vestingShareBps: 5_000, progressMs: 1_000 }
   const meter = new Meter(order, candidate, 0, needs, instant(0))
   for (const text of texts) meter.noteOutput(text)
   return meter

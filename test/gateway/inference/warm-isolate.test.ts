@@ -2,6 +2,8 @@
 import { env } from 'cloudflare:test'
 import { beforeAll, expect, it } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
+import { parseConfig } from '../../../gateway/core/env.ts'
+import { createParameters, defaultsOf } from '../../../gateway/core/parameters.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import { Secret } from '../../../gateway/core/sealed.ts'
 import { chatDraft } from '../../../gateway/inference/chat.ts'
@@ -49,6 +51,7 @@ beforeAll(async () => {
   }
   needs = {
     market: createMarket({ db: counted, nodeGuards, clock: () => instant(time) }),
+    parameters: createParameters({ db: counted, clock: () => instant(time), defaults: defaultsOf(parseConfig(env)) }),
     priceLocks: createPriceLocks(await loadGatewayKey(env.SOUK_SIGNING_KEY)),
     clock: () => instant(time),
     random: systemRandom,
@@ -67,12 +70,12 @@ const order = () => {
   return prepareOrder(needs, principal, request.model, chatDraft(request), (work) => void background.push(work))
 }
 
-it('a call with a fallback model asks the database once for each model, and then not at all', async () => {
+it('a call with a fallback model asks the database once for each model and once for what the house has set, and then not at all', async () => {
   const first = await order()
   expect(first.candidates.map(({ model }) => model.id)).toEqual([CHAT_MODEL, other.id])
-  expect(queries).toBe(2)
+  expect(queries).toBe(3)
   for (let call = 0; call < 5; call++) await order()
-  expect([queries, background.length]).toEqual([2, 0])
+  expect([queries, background.length]).toEqual([3, 0])
 })
 
 it('what has grown old is looked at again behind the call, each model once', async () => {
@@ -82,4 +85,14 @@ it('what has grown old is looked at again behind the call, each model once', asy
   expect(background).toHaveLength(2)
   await Promise.all(background)
   expect(queries).toBe(2)
+})
+
+it('and so is what the house has set, once, half a minute later', async () => {
+  queries = 0
+  background = []
+  time += 30_000
+  await Promise.all(Array.from({ length: 10 }, order))
+  await Promise.all(background)
+  // Both models are too old to serve by then, and waited for; nobody waits for the third.
+  expect([queries, background.length]).toEqual([3, 1])
 })

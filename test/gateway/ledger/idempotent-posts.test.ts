@@ -313,6 +313,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   '/api/reports': 'says that something is wrong',
   '/api/admin/reports/:id/decide': 'writes down what was done',
   '/api/models': 'publishes',
+  '/api/admin/models/:author/:name/state': 'blocks a model, and lifts that',
   '/api/nodes': 'registers',
   '/api/nodes/:id/hello': 'registers',
   '/api/nodes/:id/drain': 'drains',

@@ -85,7 +85,16 @@ const limit = { nanos: nanos(100n), period: 'total', shadow: false } as const
 function standing(of: Case | null, over: Partial<Standing> = {}): Standing {
   const key = of && { ...aKey(), createdAt: START, revokedAt: null, oldSecrets: [], ...of }
   const keyUse = of && { ...newUse({ ...NO_LIMITS, ...of }, START), ...of }
-  return { key, keyUse, accountUse: newUse(NO_LIMITS, START), balance: rich, frozen: null, aborts: NO_ABORTS, ...over }
+  return {
+    key,
+    keyUse,
+    accountUse: newUse(NO_LIMITS, START),
+    balance: rich,
+    frozen: null,
+    aborts: NO_ABORTS,
+    deniesCollection: false,
+    ...over,
+  }
 }
 
 const request = {

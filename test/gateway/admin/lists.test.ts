@@ -1,0 +1,164 @@
+import { env } from 'cloudflare:test'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { createListBook } from '../../../gateway/admin/list-book.ts'
+import { AdminAccountPage, AdminModelPage, AdminNodePage } from '../../../protocol/metering.ts'
+import { plannedFailures } from '../ledger/ledger-house.ts'
+import { admin, signedIn, ADMIN } from '../ledger/money-house.ts'
+import { anOffice } from './office.ts'
+
+plannedFailures()
+
+const idOf = (n: number) => `acct${String(n).padStart(12, '0')}`
+const walletOf = (n: number) => `0x${'AbCd'.repeat(9)}${String(n).padStart(4, '0')}`
+
+beforeAll(async () => {
+  const run = (sql: string, ...values: unknown[]) => env.DB.prepare(sql).bind(...values)
+  await env.DB.batch(
+    [1, 2, 3, 4, 5].flatMap((n) => [
+      run('INSERT INTO accounts (id, created_at, book) VALUES (?, ?, 0)', idOf(n), n < 3 ? 10 : n * 10),
+      run('INSERT INTO wallets (address, account_id, added_at) VALUES (?, ?, 1)', walletOf(n), idOf(n)),
+      run(
+        `INSERT INTO nodes (id, name, operator_account_id, operator_address, node_key, settlement_key, endpoint, state, created_at)
+         VALUES (?, ?, ?, '', ?, '', 'link', ?, ?)`,
+        `node_${n}`,
+        ['Alpha', 'alpine', '=cmd()', 'עברית', '%_'][n - 1],
+        idOf(1),
+        `key${n}`,
+        n === 2 ? 'suspended' : 'active',
+        n,
+      ),
+      run(
+        `INSERT INTO models (id, digest, task, author_account_id, royalty_bps, manifest, state, created_at) VALUES (?, ?, 'chat', ?, 100, '{}', ?, 1)`,
+        `maker/m${n}`,
+        `d${n}`,
+        idOf(2),
+        n === 5 ? 'blocked' : 'active',
+      ),
+    ]),
+  )
+  await env.DB.prepare('INSERT INTO authors (handle, account_id, created_at) VALUES (?, ?, 1)')
+    .bind('maker', idOf(2))
+    .run()
+})
+
+describe('the lists of admins', () => {
+  it('go through all accounts, newest first, page by page', async () => {
+    const { ask } = await anOffice()
+    const seen: string[] = []
+    let cursor: string | null = ''
+    while (cursor !== null) {
+      const { body } = await ask(admin, 'GET', `/admin/accounts?limit=2${cursor && `&cursor=${cursor}`}`)
+      const page = AdminAccountPage.parse(body)
+      seen.push(...page.data.map(({ accountId }) => accountId))
+      cursor = page.nextCursor
+    }
+    expect(seen).toEqual([5, 4, 3, 2, 1].map(idOf))
+    const [first] = AdminAccountPage.parse((await ask(admin, 'GET', `/admin/accounts?q=${idOf(1)}`)).body).data
+    expect(first).toMatchObject({ isOperator: true, isAuthor: false, wallets: [walletOf(1)] })
+  })
+
+  it('find accounts by the beginning of their id or of a wallet, in whatever letters', async () => {
+    const { ask } = await anOffice()
+    const found = async (q: string) =>
+      AdminAccountPage.parse((await ask(admin, 'GET', `/admin/accounts?q=${encodeURIComponent(q)}`)).body).data.map(
+        ({ accountId }) => accountId,
+      )
+    expect(await found('acct')).toHaveLength(5)
+    expect(await found(idOf(3))).toEqual([idOf(3)])
+    expect(await found(walletOf(4).toLowerCase())).toEqual([idOf(4)])
+    expect(await found('0XABCD')).toHaveLength(5)
+    expect(await found('%')).toEqual([])
+  })
+
+  it('find nodes by state, id and name', async () => {
+    const { ask } = await anOffice()
+    const found = async (query: string) =>
+      AdminNodePage.parse((await ask(admin, 'GET', `/admin/nodes?${query}`)).body).data.map(({ id }) => id)
+    expect(await found('limit=3')).toEqual(['node_5', 'node_4', 'node_3'])
+    expect(await found('state=suspended')).toEqual(['node_2'])
+    expect(await found('q=ALP')).toEqual(['node_1', 'node_2'])
+    expect(await found('q=alp&state=active')).toEqual(['node_1'])
+    expect(await found('q=node_4')).toEqual(['node_4'])
+    expect(await found(`q=${encodeURIComponent('%_')}`)).toEqual(['node_5'])
+    expect((await ask(admin, 'GET', '/admin/nodes?state=nowhere')).code).toBe('invalid_request')
+  })
+
+  it('find models by state and id', async () => {
+    const { ask } = await anOffice()
+    const page = async (query: string) => AdminModelPage.parse((await ask(admin, 'GET', `/admin/models?${query}`)).body)
+    expect((await page('state=blocked')).data).toMatchObject([{ id: 'maker/m5', state: 'blocked', author: idOf(2) }])
+    const { data, nextCursor } = await page('q=maker/&limit=2')
+    expect([data.map(({ id }) => id), nextCursor]).toEqual([['maker/m1', 'maker/m2'], 'maker/m2'])
+    expect((await page(`q=maker/&limit=2&cursor=${nextCursor}`)).data.map(({ id }) => id)).toEqual([
+      'maker/m3',
+      'maker/m4',
+    ])
+  })
+
+  it('are files whose cells are no formulas', async () => {
+    const { ask } = await anOffice()
+    const { text, status } = await ask(admin, 'GET', '/admin/nodes?format=csv')
+    expect(status).toBe(200)
+    const lines = text.trimEnd().split('\r\n')
+    expect(lines).toHaveLength(6)
+    expect(lines[0]).toContain('id,name')
+    expect(lines[3]).toContain(`,'=cmd(),`)
+    const accounts = (await ask(admin, 'GET', '/admin/accounts?format=csv')).text
+    expect(accounts).toContain(walletOf(5))
+  })
+
+  it('are admins’ alone', async () => {
+    const { ask } = await anOffice()
+    for (const list of ['accounts', 'nodes', 'models'])
+      for (const query of ['', '?format=csv']) {
+        expect((await ask(null, 'GET', `/admin/${list}${query}`)).status).toBe(401)
+        expect((await ask(signedIn(ADMIN), 'GET', `/admin/${list}${query}`)).status).toBe(403)
+      }
+  })
+
+  it('scan no table', async () => {
+    const asked: [string, unknown[]][] = []
+    const db = new Proxy(env.DB, {
+      get: (target, name: keyof D1Database) => {
+        if (name !== 'prepare') return (target[name] as (...args: never[]) => unknown).bind(target)
+        return (sql: string) => {
+          const statement = target.prepare(sql)
+          return new Proxy(statement, {
+            get: (one, what: keyof D1PreparedStatement) =>
+              what === 'bind'
+                ? (...values: unknown[]) => {
+                    asked.push([sql, values])
+                    return one.bind(...values)
+                  }
+                : (one[what] as (...args: never[]) => unknown).bind(one),
+          })
+        }
+      },
+    })
+    const book = createListBook(db)
+    const after = { at: 5, id: 'x' }
+    await book.accounts(after, 10)
+    await book.findAccounts('acct', 10)
+    await book.findAccounts('0xab', 10)
+    await book.nodes('active', after, 10)
+    await book.nodes(undefined, after, 10)
+    await book.findNodes('a', undefined, 10)
+    await book.models('active', undefined, 'a', 10)
+    await book.models(undefined, 'maker', null, 10)
+    expect(asked.length).toBeGreaterThan(8)
+    for (const [sql, values] of asked) {
+      const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
+        .bind(...values)
+        .all<{ detail: string }>()
+      const plan = results.map(({ detail }) => detail)
+      // An index from its end is what `newest first` reads; without an index it would be a scan.
+      const scans = plan.filter(
+        (step) => step.startsWith('SCAN') && !/USING (COVERING )?INDEX|json_each|VIRTUAL/.test(step),
+      )
+      expect([
+        scans,
+        plan.filter((step) => step.includes('TEMP B-TREE FOR ORDER BY') && !sql.includes('added_at')),
+      ]).toEqual([[], []])
+    }
+  })
+})
