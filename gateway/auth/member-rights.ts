@@ -66,6 +66,7 @@ export const ROUTE_RIGHTS: Readonly<Record<string, Right>> = {
   'GET /api/spend': 'see',
   'GET /api/disputes': 'see',
   'POST /api/disputes': 'see',
+  'POST /api/disputes/:id/withdraw': 'see',
   'POST /api/reports': 'see',
 
   'GET /api/journal': 'see',

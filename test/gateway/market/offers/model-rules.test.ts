@@ -47,6 +47,7 @@ async function ask(method: string, body?: unknown, account: string = OPERATOR) {
     accountId: account as AccountId, // the test names it
     address: '',
     roles: ['consumer'],
+    member: 'owner',
     signedInAt: instant(app.now()),
     viaCookie: false,
     secret: new Secret(''),
