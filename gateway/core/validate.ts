@@ -20,6 +20,12 @@ export function jsonBody<T extends z.ZodType>(schema: T): Validates<'json', T> {
   }
 }
 
+/** Says what a route takes and reads nothing: for a route that settles who asks, by what is stored, before it reads the body itself. */
+export const takes =
+  <T extends z.ZodType>(_schema: T): Validates<'json', T> =>
+  (_c, next) =>
+    next()
+
 /** Afterwards `c.req.valid('query')` is the parsed query string. @throws GatewayError invalid_request with `param` */
 export function queryString<T extends z.ZodType>(schema: T): Validates<'query', T> {
   return async (c, next) => {

@@ -8,6 +8,7 @@ import { readJson } from '../core/json-body.ts'
 import type { NodeQuotas } from '../core/limits.ts'
 import { requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
 import { regionOf } from '../core/region.ts'
+import { takes } from '../core/validate.ts'
 import type { Resolve } from '../link/endpoint-guard.ts'
 import { REASON } from './admission/admission.ts'
 import { checkHello } from './nodes/authorization.ts'
@@ -60,7 +61,7 @@ export function createMarketRoutes(needs: MarketRoutesNeeds) {
     .route('/', createPriceRoutes(needs))
     .route('/', createModelRoutes(needs))
     .route('/', createNodeKeyRoutes({ ...needs, book }))
-    .post('/nodes', async (c) => {
+    .post('/nodes', takes(RegisterNodeRequest), async (c) => {
       const { accountId } = requireSession(c)
       const request = await readJson(c.req.raw, RegisterNodeRequest)
       const record = await registerNode({ ...needs, book }, request, accountId)

@@ -2,6 +2,15 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 import { root } from '../root-route.tsx'
 
+export const NODE_TABS = ['glance', 'offers', 'health', 'earnings', 'audits', 'sanctions', 'keys'] as const
+export type NodeTab = (typeof NODE_TABS)[number]
+
+/** What an address says that it should not is taken as absent. */
+function nodeSearch({ tab }: Record<string, unknown>): { tab?: NodeTab } {
+  const known = NODE_TABS.find((name) => name === tab)
+  return known === undefined ? {} : { tab: known }
+}
+
 const getParentRoute = () => root
 
 export const operatorRoutes = [
@@ -13,6 +22,7 @@ export const operatorRoutes = [
   createRoute({
     getParentRoute,
     path: '/nodes/$nodeId',
+    validateSearch: nodeSearch,
     component: lazyRouteComponent(() => import('./node.tsx'), 'NodePage'),
   }),
   createRoute({

@@ -1,6 +1,7 @@
 // Models as their authors and everybody else see them: publish, look, and say that one is not to be used any more. A manifest is signed by its
 // author's wallet; a state asks for a fresh sign-in, because it stops other people's traffic.
 import { Hono, type MiddlewareHandler } from 'hono'
+import { z } from 'zod'
 import { ModelStateRequest, PublishRequest, type ModelView } from '../../../protocol/publish.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Config } from '../../core/env.ts'
@@ -8,7 +9,7 @@ import { GatewayError } from '../../core/errors.ts'
 import { parseWith, readJson, readJsonValue } from '../../core/json-body.ts'
 import { SIGN_IN } from '../../core/limits.ts'
 import { requireAdmin, requireSession, type AppEnv } from '../../core/principal.ts'
-import { jsonBody } from '../../core/validate.ts'
+import { jsonBody, queryString, takes } from '../../core/validate.ts'
 import type { Model } from '../market-port.ts'
 import { saveModelState } from './model-state-book.ts'
 import { changeState } from './model-state.ts'
@@ -20,6 +21,12 @@ export interface ModelRoutesNeeds {
   readonly clock: Clock
   readonly config: Pick<Config, 'chainId'>
 }
+
+const ListQuery = z.object({
+  cursor: z.string().max(200).optional(),
+  /** AccountId: of this author only */
+  author: z.string().max(80).optional(),
+})
 
 export function createModelRoutes(needs: ModelRoutesNeeds) {
   const { clock, config } = needs
@@ -37,12 +44,13 @@ export function createModelRoutes(needs: ModelRoutesNeeds) {
         const { model, isNew } = await models.publish(manifest, publisher)
         return c.json(toModelView(model), isNew ? 201 : 200)
       })
-      .get('/models', async (c) => {
-        const { data, nextCursor } = await models.list(c.req.query('cursor') ?? null)
+      .get('/models', queryString(ListQuery), async (c) => {
+        const { cursor = null, author = null } = c.req.valid('query')
+        const { data, nextCursor } = await models.list(cursor, author)
         return c.json({ data: data.map(toModelView), nextCursor })
       })
       .get('/models/:author/:name', async (c) => c.json(toModelView(await find(models, idOf(c.req.param())))))
-      .put('/models/:author/:name/state', async (c) => {
+      .put('/models/:author/:name/state', takes(ModelStateRequest), async (c) => {
         const { accountId, roles, signedInAt } = requireSession(c)
         if (clock() - signedInAt > SIGN_IN.freshMs) throw new GatewayError('fresh_sign_in_required')
         const request = await readJson(c.req.raw, ModelStateRequest)

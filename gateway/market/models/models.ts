@@ -33,8 +33,8 @@ export interface ModelBook {
   publish(manifest: ModelManifest, publisher: Publisher): Promise<{ model: Model; isNew: boolean }>
   /** without its probes */
   find(id: string): Promise<Model | null>
-  /** by id, from after `cursor`, without their probes */
-  list(cursor: string | null): Promise<{ data: Model[]; nextCursor: string | null }>
+  /** by id, from after `cursor`, without their probes; null: of every author */
+  list(cursor: string | null, author: string | null): Promise<{ data: Model[]; nextCursor: string | null }>
 }
 
 export function createModelBook(needs: { db: D1Database; clock: Clock }): ModelBook {
@@ -46,11 +46,11 @@ export function createModelBook(needs: { db: D1Database; clock: Clock }): ModelB
       const row = await db.select(UNPROBED).from(models).where(eq(models.id, id)).get()
       return row ? toUnprobedModel(row) : null
     },
-    async list(cursor) {
+    async list(cursor, author) {
       const rows = await db
         .select(UNPROBED)
         .from(models)
-        .where(gt(models.id, cursor ?? ''))
+        .where(and(gt(models.id, cursor ?? ''), author === null ? undefined : eq(models.authorAccountId, author)))
         .orderBy(asc(models.id))
         .limit(LIMITS.pageRows + 1)
       const data = rows.slice(0, LIMITS.pageRows).map(toUnprobedModel)

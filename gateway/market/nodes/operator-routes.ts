@@ -11,6 +11,7 @@ import { unawaited } from '../../core/parameters.ts'
 import { requireNodeKeeper, type KeyInspector } from '../../core/management.ts'
 import type { AppEnv } from '../../core/principal.ts'
 import { regionOf } from '../../core/region.ts'
+import { takes } from '../../core/validate.ts'
 import { earnedState, REASON } from '../admission/admission.ts'
 import { createNodeBook } from './node-book.ts'
 import type { NodeGuards, Paced } from '../guard/node-guard.ts'
@@ -94,7 +95,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
         const { id } = await findOwn(c)
         return c.json({ data: (await sanctions.list(id)).map(toSanctionView) } satisfies SanctionsReply)
       })
-      .put('/nodes/:id/offers', async (c) => {
+      .put('/nodes/:id/offers', takes(OffersRequest), async (c) => {
         const { id, node } = await findOwn(c, { forAdmins: false })
         if (node.state === 'revoked')
           throw new GatewayError('conflict', { detail: 'This node is revoked: register it again.' })
@@ -109,7 +110,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
         c.executionCtx.waitUntil(review(id, false).catch((error: unknown) => logError(error, requestId)))
         return c.json(await view(id))
       })
-      .post('/nodes/:id/selftest', async (c) => {
+      .post('/nodes/:id/selftest', takes(SelftestRequest), async (c) => {
         const { id } = await findOwn(c)
         const { model } = await readJson(c.req.raw, SelftestRequest)
         await inPace(id, 'selftest', OPERATOR.selftestApartMs)

@@ -1,0 +1,26 @@
+// Lists as files for a spreadsheet (RFC 4180). What begins like a formula is made text: a name on a ledger is nobody's program.
+
+/** @param fields in the order of the columns, which are named after them */
+export function csv<Field extends string>(
+  fields: readonly Field[],
+  rows: readonly Readonly<Record<Field, string | number | null>>[],
+): string {
+  const lines = rows.map((row) => fields.map((field) => cell(row[field])).join(','))
+  return [fields.join(','), ...lines, ''].join('\r\n')
+}
+
+function cell(value: string | number | null): string {
+  const text = value === null ? '' : String(value)
+  const isAmount = /^-?\d+(\.\d+)?$/.test(text)
+  const defused = !isAmount && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(defused) ? `"${defused.replaceAll('"', '""')}"` : defused
+}
+
+export function saveFile(name: string, text: string, type = 'text/csv;charset=utf-8'): void {
+  const url = URL.createObjectURL(new Blob([text], { type }))
+  const anchor = document.createElement('a')
+  anchor.href = url
+  anchor.download = name
+  anchor.click()
+  URL.revokeObjectURL(url)
+}
