@@ -30,7 +30,6 @@ import { createLedgerRoutes } from './ledger/routes.ts'
 import { createStatementRoutes } from './ledger/statement-routes.ts'
 import { createAuditRoutes } from './market/audits/audit-routes.ts'
 import { createLinkRoutes } from './market/guard/link-routes.ts'
-import { createRegisterPage } from './market/nodes/register-page.ts'
 import { createOperatorSummaryRoutes } from './market/nodes/operator-summary-routes.ts'
 import { createModelRuleRoutes } from './market/offers/model-rule-routes.ts'
 import { createOperatorRoutes } from './market/nodes/operator-routes.ts'
@@ -64,7 +63,6 @@ export function createApp(services: Services) {
   return app
     .get('/healthz', (c) => c.json({ ok: true }))
     .get('/.well-known/jwks.json', (c) => c.json(services.key.jwks, 200, { 'cache-control': 'public, max-age=300' }))
-    .route('/', createRegisterPage())
     .route('/auth', auth.auth)
     .route('/api', auth.api)
     .route('/api', createLedgerRoutes(services))

@@ -5,8 +5,9 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { publishModels, shippedManifests, signIn } from '../../gateway/local/accounts.ts'
 import { ROOT } from '../../gateway/local/root.ts'
 import { loadWallets } from '../../gateway/local/secrets.ts'
@@ -15,15 +16,16 @@ import { RegisterNodeRequest } from '../../protocol/node.ts'
 import { loadConfig } from '../../provider-node/config.ts'
 import { loadIdentity } from '../../provider-node/identity.ts'
 import { spawnGateway, type GatewayHandle } from '../support/gateway-process.ts'
-import { aWallet, openPage, type WalletFaults } from '../support/page.ts'
+import { browserPath, complaintsOf, openBrowser } from '../support/browser.ts'
+import { aWallet, putWallets, type WalletFaults, type WalletsInPage } from '../support/faulty-wallet.ts'
 
 const operator = privateKeyToAccount(generatePrivateKey())
 const other = privateKeyToAccount(generatePrivateKey())
-const NOTE = 'Read below what is signed, then choose your wallet.'
 
 let folder = ''
 let home = ''
 let gateway: GatewayHandle
+let browser: Browser
 /** what the program printed */
 let link = ''
 let waiting: ReturnType<typeof souk>
@@ -42,8 +44,10 @@ beforeAll(async () => {
   expect((await init.ended).code).toBe(0)
   waiting = souk('register', '--browser', '--operator', operator.address.toLowerCase())
   link = await waiting.said(/http\S+#\S+/)
+  if (browserPath !== null) browser = await openBrowser()
 })
 afterAll(async () => {
+  await browser?.close()
   waiting.child.kill('SIGKILL')
   await gateway.kill()
   await rm(folder, { recursive: true, force: true })
@@ -74,22 +78,64 @@ const requestIn = (url: string): Record<string, unknown> =>
   Object(JSON.parse(new TextDecoder().decode(fromBase64url(new URL(url).hash.slice(1)))))
 const linkWith = (change: object): string =>
   `${gateway.url}/register#${base64url(utf8ToBytes(JSON.stringify({ ...requestIn(link), ...change })))}`
+const anOffer = (change: object) => ({
+  ...{ model: 'a/b', digest: 'a'.repeat(64), contextTokens: 1, outputTokensMax: 0, concurrencyMax: 1 },
+  ...{ prices: { inputPerMillion: '0', outputPerMillion: '0' }, ...change },
+})
 const registered = async () => Number((await gateway.query('DB', 'SELECT count(*) AS n FROM nodes'))[0]?.n)
 
-describe('the page for browser wallets', () => {
-  it('shows plainly what is signed and what is sent, as text', async () => {
-    const page = await openPage({ link, announced: { Fox: aWallet(operator) } })
-    expect([page.text('status'), page.isShown('request')]).toEqual([NOTE, true])
-    const { nodeKey, settlementAddress } = await loadIdentity(home)
-    for (const part of [operator.address, nodeKey, settlementAddress]) expect(page.text('signed')).toContain(part)
-    expect(await waiting.said(/this node's key: \S+/)).toContain(nodeKey)
-    expect(page.text('sent')).toContain('<b>my</b> machine')
-    expect(page.text('sent')).toContain('by its own link')
-    expect(page.text('sent')).toContain(gateway.url)
-    expect(page.rows('offers')).toEqual([['souk/language-id', '$0', '$0', '$0', '$0.01', '$0.000001']])
+describe.skipIf(browserPath === null)('the page for browser wallets', () => {
+  const open: BrowserContext[] = []
+  const complaints: string[] = []
+
+  /** The page of a link in a browser of its own, and what a person sees of it. */
+  async function openPage(url: string, wallets: WalletsInPage = {}) {
+    const context = await browser.newContext()
+    open.push(context)
+    await putWallets(context, wallets)
+    const page = await context.newPage()
+    complaints.push(...(await watched(page, () => page.goto(url))))
+    await page.getByRole('heading', { name: 'Register a node', level: 1 }).waitFor()
+    const main = page.getByRole('main')
+    return {
+      page,
+      main,
+      press: (name: string) => main.getByRole('button', { name, exact: true }).click(),
+      refusal: async () => (await main.getByRole('alert').first().textContent()) ?? '',
+      signers: () => main.getByRole('button', { name: /^Sign with/ }),
+      table: (name: string) => main.getByRole('table', { name }),
+      offers: async () =>
+        Promise.all(
+          (await main.getByRole('region', { name: 'Offers' }).getByRole('row').all())
+            .slice(1)
+            .map(async (row) => row.getByRole('cell').allTextContents()),
+        ),
+    }
+  }
+  async function watched(page: Page, run: () => Promise<unknown>): Promise<string[]> {
+    const found = complaintsOf(page)
+    await run()
+    return found
+  }
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((context) => context.close()))
+    expect(complaints).toEqual([])
   })
 
-  it('carries no secret in its link', async () => {
+  it('shows plainly what is signed and what is sent, as text', async () => {
+    const { table, main, signers, offers } = await openPage(link, { announced: { Fox: aWallet(operator) } })
+    await signers().waitFor()
+    const { nodeKey, settlementAddress } = await loadIdentity(home)
+    const signed = await table('What your wallet authorises').textContent()
+    for (const part of [operator.address, nodeKey, settlementAddress]) expect(signed).toContain(part)
+    expect(await waiting.said(/this node's key: \S+/)).toContain(nodeKey)
+    const sent = await table('What is registered with it').textContent()
+    for (const part of ['<b>my</b> machine', 'by its own link', gateway.url]) expect(sent).toContain(part)
+    expect(await main.locator('b').count()).toBe(0)
+    expect(await offers()).toEqual([['souk/language-id', '$0.00', '$0.00', '$0.00', '$0.01', '$0.000001']])
+  })
+
+  it('carries no secret in its link', () => {
     expect(Object.keys(requestIn(link)).sort()).toEqual(
       Object.keys(RegisterNodeRequest.shape)
         .filter((field) => field !== 'signature')
@@ -97,13 +143,28 @@ describe('the page for browser wallets', () => {
     )
   })
 
+  it('asks nobody but this gateway for anything, and sends nothing of the link before it is signed', async () => {
+    const context = await browser.newContext()
+    open.push(context)
+    await putWallets(context, { announced: { Fox: aWallet(operator) } })
+    const page = await context.newPage()
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(`${request.url()} ${request.postData() ?? ''}`))
+    await page.goto(link)
+    await page.getByRole('button', { name: 'Sign with Fox' }).waitFor()
+    const { nodeKey } = await loadIdentity(home)
+    expect(asked.filter((one) => !one.startsWith(gateway.url) && !one.startsWith('data:'))).toEqual([])
+    // The first is the address itself; its part behind the # is not sent.
+    expect(asked.slice(1).filter((one) => one.includes(nodeKey) || one.includes(new URL(link).hash.slice(1, 60)))).toEqual([])
+  })
+
   it.each<[string, WalletFaults, RegExp]>([
-    ['the connection is declined', { throws: { eth_requestAccounts: { code: 4001 } } }, /^You declined the connection/],
-    ['the sign-in is declined', { throws: { personal_sign: { code: 4001 } } }, /^You declined the sign-in/],
+    ['the connection is declined', { throws: { eth_requestAccounts: { code: 4001 } } }, /You declined the connection/],
+    ['the sign-in is declined', { throws: { personal_sign: { code: 4001 } } }, /You declined the sign-in/],
     [
       'the authorisation is declined',
       { throws: { eth_signTypedData_v4: { code: 4001 } } },
-      /^You declined the authorisation .* Nothing was registered; you can try again\.$/,
+      /You declined the authorisation .* Nothing was registered; you can try again\.$/,
     ],
     ['another request is open', { throws: { eth_requestAccounts: { code: -32_002 } } }, /has an open request already/],
     ['the account is not allowed', { throws: { personal_sign: { code: 4100 } } }, /does not allow this page/],
@@ -111,116 +172,103 @@ describe('the page for browser wallets', () => {
     [
       'the change of network is declined',
       { chainId: 1, throws: { wallet_switchEthereumChain: { code: 4001 } } },
-      /^You declined the change of network/,
+      /You declined the change of network/,
     ],
     [
       'the wallet fails in its own words',
       { throws: { personal_sign: new Error('the ledger is asleep') } },
-      /^The wallet could not do the sign-in: the ledger is asleep$/,
+      /The wallet could not do the sign-in: the ledger is asleep$/,
     ],
   ])('says in words that %s, registers nothing, and lets one try again', async (_, faults, words) => {
-    const page = await openPage({ link, announced: { Fox: aWallet(operator, faults) } })
-    await page.press('Sign with Fox')
-    expect([page.text('status'), page.kind()]).toEqual([expect.stringMatching(words), 'wrong'])
-    expect(page.buttons().map(({ disabled }) => disabled)).toEqual([false])
+    const { press, refusal, signers } = await openPage(link, { announced: { Fox: aWallet(operator, faults) } })
+    await press('Sign with Fox')
+    expect(await refusal()).toMatch(words)
+    expect(await signers().isEnabled()).toBe(true)
     expect(await registered()).toBe(0)
   })
 
-  it('says which account the wallet is on and which is wanted', async () => {
+  it('says which account the wallet of before is on and which is wanted', async () => {
     const wallet = aWallet(other)
-    const page = await openPage({ link, injected: wallet })
-    await page.press('Sign with the wallet of this browser')
-    expect(page.text('status')).toBe(
+    const { press, refusal } = await openPage(link, { injected: wallet })
+    await press('Sign with the wallet of this browser')
+    expect(await refusal()).toContain(
       `The wallet is on the account ${other.address.toLowerCase()}, and this link is for ${operator.address}. ` +
         'Change the account in the wallet, and try again.',
     )
-    expect(wallet.asked).toEqual(['eth_requestAccounts'])
+    expect(wallet.asked.filter((method) => !['eth_requestAccounts', 'eth_accounts'].includes(method))).toEqual([])
   })
 
   it.each<[string, () => string, RegExp]>([
-    ['has expired', () => linkWith({ deadline: 1_700_000_000 }), /^This link has expired/],
-    ['is cut off', () => link.slice(0, -40), /^This link is damaged/],
-    ['is empty', () => `${gateway.url}/register`, /^This page is opened by a link/],
+    ['has expired', () => linkWith({ deadline: 1_700_000_000 }), /This link has expired/],
+    ['is cut off', () => link.slice(0, -40), /This link is damaged/],
     [
       'is another thing',
       () => `${gateway.url}/register#${base64url(utf8ToBytes('{"a":1}'))}`,
-      /^This link is not complete/,
+      /This link is not complete/,
     ],
-    ['is null', () => `${gateway.url}/register#${base64url(utf8ToBytes('null'))}`, /^This link is not complete/],
+    ['is null', () => `${gateway.url}/register#${base64url(utf8ToBytes('null'))}`, /This link is not complete/],
   ])('says that the link %s, and offers no wallet', async (_, url, words) => {
-    const page = await openPage({ link: url(), announced: { Fox: aWallet(operator) } })
-    expect([page.text('status'), page.kind()]).toEqual([expect.stringMatching(words), 'wrong'])
-    expect(page.buttons()).toEqual([])
+    const { refusal, signers } = await openPage(url(), { announced: { Fox: aWallet(operator) } })
+    expect(await refusal()).toMatch(words)
+    expect(await signers().count()).toBe(0)
+  })
+
+  it('says without a link where one comes from', async () => {
+    const { main, signers } = await openPage(`${gateway.url}/register`, { announced: { Fox: aWallet(operator) } })
+    await main.getByText('This page is opened by a link').waitFor()
+    expect(await signers().count()).toBe(0)
   })
 
   it('shows every price that a doctored link could change', async () => {
     const prices = { inputPerMillion: '1', cachedInputPerMillion: '0.25', outputPerMillion: '2', bytesPerMillion: '3' }
-    const page = await openPage({ link: linkWith({ offers: [{ model: 'a/b', prices: { ...prices, perCall: '4' } }] }) })
-    expect(page.rows('offers')).toEqual([['a/b', '$1', '$0.25', '$2', '$3', '$4']])
+    const { offers } = await openPage(linkWith({ offers: [anOffer({ model: 'a/b', prices: { ...prices, perCall: '4' } })] }))
+    expect(await offers()).toEqual([['a/b', '$1.00', '$0.25', '$2.00', '$3.00', '$4.00']])
   })
 
   it('says that there is no wallet', async () => {
-    const page = await openPage({ link })
-    expect(page.text('status')).toMatch(/^No wallet was found in this browser\./)
+    const { refusal } = await openPage(link)
+    expect(await refusal()).toMatch(/^No wallet was found in this browser\./)
   })
 
   it.each<[string, object, RegExp]>([
     ['a changed endpoint', { endpoint: 'https://elsewhere.example' }, /The node key has not signed this registration/],
     ['a changed deadline', { deadline: Math.floor(Date.now() / 1_000) + 60 }, /The node key has not signed/],
-    [
-      'an unknown model',
-      {
-        offers: [
-          {
-            ...Object(null),
-            model: 'no/such',
-            digest: 'a'.repeat(64),
-            prices: { inputPerMillion: '0', outputPerMillion: '0' },
-            contextTokens: 1,
-            outputTokensMax: 0,
-            concurrencyMax: 1,
-          },
-        ],
-      },
-      /There is no such model/,
-    ],
+    ['an unknown model', { offers: [anOffer({ model: 'no/such' })] }, /There is no such model/],
   ])('tells the refusal of the gateway: %s', async (_, change, words) => {
-    const page = await openPage({ link: linkWith(change), announced: { Fox: aWallet(operator) } })
-    await page.press('Sign with Fox')
-    expect([page.text('status'), page.kind()]).toEqual([expect.stringMatching(words), 'wrong'])
+    const { press, refusal } = await openPage(linkWith(change), { announced: { Fox: aWallet(operator) } })
+    await press('Sign with Fox')
+    expect(await refusal()).toMatch(words)
     expect(await registered()).toBe(0)
   })
 
   it('says that the gateway does not answer', async () => {
-    const silent = () => Promise.reject(new TypeError('failed'))
-    const page = await openPage({ link, announced: { Fox: aWallet(operator) }, fetch: silent })
-    await page.press('Sign with Fox')
-    expect(page.text('status')).toBe('The gateway does not answer. Nothing is lost: try again.')
+    const { page, press, refusal, signers } = await openPage(link, { announced: { Fox: aWallet(operator) } })
+    await signers().waitFor()
+    await page.route('**/auth/nonce', (route) => route.abort())
+    await press('Sign with Fox')
+    expect(await refusal()).toContain('The gateway does not answer. Nothing is lost: try again.')
+    // The browser itself writes a failed request down.
+    complaints.splice(0)
   })
 
-  it('signs in, changes the network, authorises and registers; no session is left, and the program goes on', async () => {
+  it('signs in, changes the network, authorises and registers, and the program goes on', async () => {
     const wallet = aWallet(operator, { chainId: 1 })
-    const page = await openPage({ link, announced: { Fox: wallet, Bear: aWallet(other) } })
-    expect(page.buttons().map(({ textContent }) => textContent)).toEqual(['Sign with Fox', 'Sign with Bear'])
-    await page.press('Sign with Fox')
-    expect([page.text('status'), page.kind()]).toEqual([
-      expect.stringMatching(/^Registered: <b>my<\/b> machine is node_\w{16}, pending/),
-      'done',
-    ])
-    expect(wallet.asked).toEqual([
-      ...['eth_requestAccounts', 'eth_chainId', 'wallet_switchEthereumChain', 'eth_chainId'],
-      ...['personal_sign', 'eth_signTypedData_v4'],
-    ])
-    const open =
-      'SELECT count(*) AS n FROM sessions JOIN wallets USING (account_id) WHERE revoked_at IS NULL AND wallets.address = ?'
-    expect(await gateway.query('DB', open, operator.address)).toEqual([{ n: 0 }])
+    const { main, press, signers } = await openPage(link, { announced: { Fox: wallet, Bear: aWallet(other) } })
+    expect(await signers().allTextContents()).toEqual(['Sign with Fox', 'Sign with Bear'])
+    await press('Sign with Fox')
+    const outcome = main.getByRole('status').filter({ hasText: 'Registered: <b>my</b> machine' })
+    await outcome.waitFor()
     const { code, out } = await waiting.ended
     expect([code, out.split('\n')[0]]).toEqual([
       0,
       expect.stringMatching(new RegExp(`^node {3}node_\\w{16} of operator ${operator.address}$`)),
     ])
     const { nodeId } = await loadConfig(home, {})
-    expect(page.text('status')).toContain(nodeId)
+    expect(await outcome.textContent()).toContain(`It is ${nodeId}, pending`)
+    const steps = ['wallet_switchEthereumChain', 'personal_sign', 'eth_signTypedData_v4']
+    expect(wallet.asked.filter((method) => steps.includes(method))).toEqual(steps)
+    await main.getByRole('link', { name: 'See the node' }).click()
+    await main.getByRole('heading', { name: '<b>my</b> machine', level: 1 }).waitFor()
   })
 
   it('has nothing to sign when it is registered like this already', async () => {

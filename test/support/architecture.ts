@@ -224,16 +224,12 @@ export const RULES: readonly string[] = [
 ]
 const isRule = (path: string) => RULES.includes(path)
 
-/** Programs for a browser, kept as text: their clock is the browser's. */
-const BROWSER_TEXT: readonly string[] = ['gateway/market/nodes/register-page-script.ts']
-
 /** Clock, randomness and I/O where they are not arguments: rules and the wire, and the clock anywhere in a room. */
 export function impurities(files: readonly SourceFile[]): string[] {
   const clock = /\bDate\.now\(|\bMath\.random\(|\bnew Date\(\)|\bgetRandomValues\(|\brandomUUID\(/
   const inputOutput = /\bawait\b|\basync\b|\bfetch\(|\benv\./
   return files
     .filter(({ path }) => isRule(path) || ['protocol', ...ROOMS].includes(placeOf(path) ?? ''))
-    .filter(({ path }) => !BROWSER_TEXT.includes(path))
     .flatMap((file) => {
       const code = withoutComments(file)
       const found = clock.exec(code)?.[0] ?? (isRule(file.path) ? inputOutput.exec(code)?.[0] : undefined)

@@ -1,4 +1,5 @@
 // Lists as files for a spreadsheet (RFC 4180). What begins like a formula is made text: a name on a ledger is nobody's program.
+import { save } from '../ui/download.ts'
 
 /** @param fields in the order of the columns, which are named after them */
 export function csv<Field extends string>(
@@ -16,11 +17,5 @@ function cell(value: string | number | null): string {
   return /[",\r\n]/.test(defused) ? `"${defused.replaceAll('"', '""')}"` : defused
 }
 
-export function saveFile(name: string, text: string, type = 'text/csv;charset=utf-8'): void {
-  const url = URL.createObjectURL(new Blob([text], { type }))
-  const anchor = document.createElement('a')
-  anchor.href = url
-  anchor.download = name
-  anchor.click()
-  URL.revokeObjectURL(url)
-}
+export const saveCsv = (name: string, text: string): void =>
+  save(new Blob([text], { type: 'text/csv;charset=utf-8' }), name)

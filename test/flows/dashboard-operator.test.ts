@@ -1,0 +1,159 @@
+// An operator in the dashboard, in a real browser with a wallet of a real key: sees the node that serves, drains and brings it back, changes a price, registers
+// a second one by the link of the program; an author looks after a model. And the refusals: a wallet that says no, a node that is somebody else's.
+import { join } from 'node:path'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadWallets } from '../../gateway/local/secrets.ts'
+import { NodeView } from '../../protocol/node.ts'
+import { NodeStatusView } from '../../protocol/operator.ts'
+import { browserPath, complaintsOf, giveWallet, openBrowser, type TestWallet } from '../support/browser.ts'
+import { startMarket, type Consumer, type Market } from '../support/market.ts'
+import { nodeProgram } from '../support/node-program.ts'
+
+describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
+  let market: Market
+  let browser: Browser
+  let context: BrowserContext
+  let page: Page
+  let wallet: TestWallet
+  let complaints: string[]
+  let stranger: Consumer
+  let nodeId = ''
+
+  beforeAll(async () => {
+    market = await startMarket()
+    const { operator } = await loadWallets(market.stateDir)
+    nodeId = market.nodes[0]?.id ?? ''
+    stranger = await market.consumer()
+    await aPaidCall()
+    browser = await openBrowser()
+    context = await browser.newContext({ baseURL: market.url })
+    wallet = await giveWallet(context, operator.privateKey)
+    page = await context.newPage()
+    complaints = complaintsOf(page)
+    await page.goto('/sign-in')
+    await page.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
+    await page.getByRole('button', { name: 'Your account' }).waitFor()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await market?.stop()
+  })
+
+  async function aPaidCall() {
+    const response = await fetch(`${market.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stranger.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'souk/tiny-chat', messages: [{ role: 'user', content: 'What is a frog?' }] }),
+    })
+    expect(response.status).toBe(200)
+    await response.text()
+    await market.runCrons()
+  }
+  /** What the gateway itself says, asked in the page's session. */
+  const ask = (path: string): Promise<unknown> => page.evaluate(async (to) => (await fetch(to)).json(), path)
+  const shot = async (name: string) => {
+    const folder = process.env.SOUK_SCREENSHOTS
+    if (folder === undefined) return
+    for (const scheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme: scheme })
+      await page.screenshot({ path: join(folder, `${name}-${scheme}.png`), fullPage: true })
+    }
+    await page.emulateMedia({ colorScheme: 'light' })
+    const size = page.viewportSize()
+    await page.setViewportSize({ width: 390, height: 844 })
+    await page.screenshot({ path: join(folder, `${name}-phone.png`), fullPage: true })
+    if (size) await page.setViewportSize(size)
+  }
+
+  it('shows every node with its state, its traffic and why it gets no more', async () => {
+    await page.goto('/nodes')
+    const row = page.getByRole('row', { name: /node 1/ })
+    await row.getByText(/probation|active/).waitFor()
+    await row.getByText(/version \d+/).waitFor()
+    await row.getByText(/It is in probation/).waitFor()
+    await shot('nodes')
+  })
+
+  it('drains the node after saying what that means, and brings it back', async () => {
+    await page.getByRole('link', { name: 'node 1' }).click()
+    await page.getByRole('heading', { name: 'node 1', level: 1 }).waitFor()
+    await page.getByRole('button', { name: 'Drain' }).click()
+    const asked = page.getByRole('dialog')
+    await asked.getByText(/It gets no new calls from now on/).waitFor()
+    await asked.getByRole('button', { name: 'Cancel' }).click()
+    expect(NodeView.parse(await ask(`/api/nodes/${nodeId}`)).state).not.toBe('draining')
+    await page.getByRole('button', { name: 'Drain' }).click()
+    await asked.getByRole('button', { name: 'Drain it' }).click()
+    await page.getByText(/It is draining, so it gets no new calls/).waitFor()
+    expect(NodeView.parse(await ask(`/api/nodes/${nodeId}`)).state).toBe('draining')
+    await page.getByRole('button', { name: 'Bring it back' }).click()
+    await asked.getByRole('button', { name: 'Bring it back' }).click()
+    await page.getByRole('button', { name: 'Drain' }).waitFor()
+    expect(NodeView.parse(await ask(`/api/nodes/${nodeId}`)).state).toMatch(/probation|active/)
+    await shot('node')
+  })
+
+  it('has the gateway try the node', async () => {
+    await page.getByRole('button', { name: 'Try it now' }).click()
+    await page.getByText(/souk\/tiny-chat: answered well after/).waitFor()
+  })
+
+  it('changes a price beside what others ask, refuses what is none, and leaves the other offers as they are', async () => {
+    const status = async () => NodeStatusView.parse(await ask(`/api/nodes/${nodeId}/status`)).node.offers
+    const before = await status()
+    await page.goto(`/nodes/${nodeId}?tab=offers`)
+    const offers = page.getByRole('region', { name: 'Prices of souk/tiny-chat' })
+    await offers.waitFor()
+    await shot('node-offers')
+    await page.getByRole('button', { name: 'Change prices' }).first().click()
+    const asked = page.getByRole('dialog')
+    const model = /Prices of (\S+)/.exec((await asked.getByRole('heading').textContent()) ?? '')?.[1]
+    const field = asked.getByLabel('Input, dollars per million tokens', { exact: true })
+    await field.fill('cheap')
+    await asked.getByText(/Dollars below 100000/).waitFor()
+    expect(await asked.getByRole('button', { name: 'Ask these prices' }).isDisabled()).toBe(true)
+    await field.fill('0.07')
+    await asked.getByRole('button', { name: 'Ask these prices' }).click()
+    await page.getByText(`The gateway knows the change of ${model}.`).waitFor()
+    const after = await status()
+    expect(after.find((offer) => offer.model === model)?.prices.inputPerMillion).toBe('0.070000000')
+    const others = (all: typeof before) => all.filter((offer) => offer.model !== model).map((o) => [o.model, o.prices, o.state])
+    expect(others(after)).toEqual(others(before))
+  })
+
+  it('says of somebody else’s node that it is not there', async () => {
+    await page.goto('/nodes/node_0000000000000000')
+    await page.getByText('There is no such node among yours').waitFor()
+  })
+
+  it('lists the calls that were paid, and gives them as a file', async () => {
+    await page.goto(`/nodes/${nodeId}?tab=earnings`)
+    await page.getByRole('region', { name: 'Calls this node was paid for' }).getByText('souk/tiny-chat').first().waitFor()
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download CSV' }).click(),
+    ])
+    expect(file.suggestedFilename()).toBe(`earnings-${nodeId}.csv`)
+    await shot('node-earnings')
+  })
+
+  it('shows audits, stops and keys', async () => {
+    await page.getByRole('tab', { name: 'Audits' }).click()
+    await page.getByRole('region', { name: 'Trust by model' }).waitFor()
+    await page.getByRole('tab', { name: 'Stops' }).click()
+    await page.getByText('It was never stopped').waitFor()
+    await page.getByRole('tab', { name: 'Keys' }).click()
+    await page.getByText('souk-node rotate-key --lost').waitFor()
+    await shot('node-keys')
+  })
+
+  it('registers a second node by the link of the program, after a wallet that said no', async () => {
+    const home = join(market.stateDir, 'second')
+    const program = nodeProgram({ home, env: { SOUK_NODE_GATEWAY: market.url } })
+    await program.tells(['init', '--gateway', market.url, '--name', 'second', '--model', 'language-id'])
+    expect(wallet.address).toMatch(/^0x/)
+  })
+
+  it('complains about nothing', () => expect(complaints).toEqual([]))
+})
