@@ -17,6 +17,9 @@ import { colors, theme } from './theme.ts'
 /** Of this very page, put there by the gateway: styles made at run time carry it. */
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
 
+// What keeps the page behind a dialogue still is a style made by a package of Mantine's, which looks for the nonce there.
+Object.assign(globalThis, { __webpack_nonce__: nonce })
+
 const root = document.getElementById('root')
 if (root !== null)
   createRoot(root).render(

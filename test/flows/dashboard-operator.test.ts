@@ -102,14 +102,14 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
   it('changes a price beside what others ask, refuses what is none, and leaves the other offers as they are', async () => {
     const status = async () => NodeStatusView.parse(await ask(`/api/nodes/${nodeId}/status`)).node.offers
     const before = await status()
-    await page.goto(`/nodes/${nodeId}?tab=offers`)
+    await page.goto(`/nodes/${nodeId}?view=offers`)
     const offers = page.getByRole('region', { name: 'Prices of souk/tiny-chat' })
     await offers.waitFor()
     await shot('node-offers')
     await page.getByRole('button', { name: 'Change prices' }).first().click()
     const asked = page.getByRole('dialog')
     const model = /Prices of (\S+)/.exec((await asked.getByRole('heading').textContent()) ?? '')?.[1]
-    const field = asked.getByLabel('Input, dollars per million tokens', { exact: true })
+    const field = asked.getByLabel('Input, per million tokens, in dollars', { exact: true })
     await field.fill('cheap')
     await asked.getByText(/Dollars below 100000/).waitFor()
     expect(await asked.getByRole('button', { name: 'Ask these prices' }).isDisabled()).toBe(true)
@@ -118,7 +118,8 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     await page.getByText(`The gateway knows the change of ${model}.`).waitFor()
     const after = await status()
     expect(after.find((offer) => offer.model === model)?.prices.inputPerMillion).toBe('0.070000000')
-    const others = (all: typeof before) => all.filter((offer) => offer.model !== model).map((o) => [o.model, o.prices, o.state])
+    const others = (all: typeof before) =>
+      all.filter((offer) => offer.model !== model).map((o) => [o.model, o.prices, o.state])
     expect(others(after)).toEqual(others(before))
   })
 
@@ -128,8 +129,12 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
   })
 
   it('lists the calls that were paid, and gives them as a file', async () => {
-    await page.goto(`/nodes/${nodeId}?tab=earnings`)
-    await page.getByRole('region', { name: 'Calls this node was paid for' }).getByText('souk/tiny-chat').first().waitFor()
+    await page.goto(`/nodes/${nodeId}?view=earnings`)
+    await page
+      .getByRole('region', { name: 'Calls this node was paid for' })
+      .getByText('souk/tiny-chat')
+      .first()
+      .waitFor()
     const [file] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('button', { name: 'Download CSV' }).click(),

@@ -155,29 +155,43 @@ describe.skipIf(browserPath === null)('the page for browser wallets', () => {
     const { nodeKey } = await loadIdentity(home)
     expect(asked.filter((one) => !one.startsWith(gateway.url) && !one.startsWith('data:'))).toEqual([])
     // The first is the address itself; its part behind the # is not sent.
-    expect(asked.slice(1).filter((one) => one.includes(nodeKey) || one.includes(new URL(link).hash.slice(1, 60)))).toEqual([])
+    expect(
+      asked.slice(1).filter((one) => one.includes(nodeKey) || one.includes(new URL(link).hash.slice(1, 60))),
+    ).toEqual([])
   })
 
   it.each<[string, WalletFaults, RegExp]>([
-    ['the connection is declined', { throws: { eth_requestAccounts: { code: 4001 } } }, /You declined the connection/],
-    ['the sign-in is declined', { throws: { personal_sign: { code: 4001 } } }, /You declined the sign-in/],
+    [
+      'the connection is declined',
+      { throws: { eth_requestAccounts: { code: 4001 } } },
+      /You declined in your wallet\. Nothing was signed/,
+    ],
+    [
+      'the sign-in is declined',
+      { throws: { personal_sign: { code: 4001 } } },
+      /You declined in your wallet\. Nothing was signed/,
+    ],
     [
       'the authorisation is declined',
       { throws: { eth_signTypedData_v4: { code: 4001 } } },
-      /You declined the authorisation .* Nothing was registered; you can try again\.$/,
+      /You declined in your wallet\. Nothing was signed; you can try again\.$/,
     ],
     ['another request is open', { throws: { eth_requestAccounts: { code: -32_002 } } }, /has an open request already/],
     ['the account is not allowed', { throws: { personal_sign: { code: 4100 } } }, /does not allow this page/],
-    ['the network is unknown', { chainId: 1, canSwitch: false }, /this gateway needs chain 8453\. Add or choose it/],
+    [
+      'the network is unknown',
+      { chainId: 1, canSwitch: false },
+      /the network with chain id 8453\. The wallet does not know this network/,
+    ],
     [
       'the change of network is declined',
       { chainId: 1, throws: { wallet_switchEthereumChain: { code: 4001 } } },
-      /You declined the change of network/,
+      /the network with chain id 8453\. You declined/,
     ],
     [
-      'the wallet fails in its own words',
+      'the wallet fails, in our words and not its own',
       { throws: { personal_sign: new Error('the ledger is asleep') } },
-      /The wallet could not do the sign-in: the ledger is asleep$/,
+      /The wallet could not do this\. Look into the wallet, then try again\.$/,
     ],
   ])('says in words that %s, registers nothing, and lets one try again', async (_, faults, words) => {
     const { press, refusal, signers } = await openPage(link, { announced: { Fox: aWallet(operator, faults) } })
@@ -221,13 +235,15 @@ describe.skipIf(browserPath === null)('the page for browser wallets', () => {
 
   it('shows every price that a doctored link could change', async () => {
     const prices = { inputPerMillion: '1', cachedInputPerMillion: '0.25', outputPerMillion: '2', bytesPerMillion: '3' }
-    const { offers } = await openPage(linkWith({ offers: [anOffer({ model: 'a/b', prices: { ...prices, perCall: '4' } })] }))
+    const { offers } = await openPage(
+      linkWith({ offers: [anOffer({ model: 'a/b', prices: { ...prices, perCall: '4' } })] }),
+    )
     expect(await offers()).toEqual([['a/b', '$1.00', '$0.25', '$2.00', '$3.00', '$4.00']])
   })
 
   it('says that there is no wallet', async () => {
-    const { refusal } = await openPage(link)
-    expect(await refusal()).toMatch(/^No wallet was found in this browser\./)
+    const { main } = await openPage(link)
+    await main.getByText(/^No wallet was found in this browser\./).waitFor()
   })
 
   it.each<[string, object, RegExp]>([
@@ -246,7 +262,7 @@ describe.skipIf(browserPath === null)('the page for browser wallets', () => {
     await signers().waitFor()
     await page.route('**/auth/nonce', (route) => route.abort())
     await press('Sign with Fox')
-    expect(await refusal()).toContain('The gateway does not answer. Nothing is lost: try again.')
+    expect(await refusal()).toContain('The gateway cannot be reached.')
     // The browser itself writes a failed request down.
     complaints.splice(0)
   })
@@ -265,7 +281,7 @@ describe.skipIf(browserPath === null)('the page for browser wallets', () => {
     ])
     const { nodeId } = await loadConfig(home, {})
     expect(await outcome.textContent()).toContain(`It is ${nodeId}, pending`)
-    const steps = ['wallet_switchEthereumChain', 'personal_sign', 'eth_signTypedData_v4']
+    const steps = ['personal_sign', 'wallet_switchEthereumChain', 'eth_signTypedData_v4']
     expect(wallet.asked.filter((method) => steps.includes(method))).toEqual(steps)
     await main.getByRole('link', { name: 'See the node' }).click()
     await main.getByRole('heading', { name: '<b>my</b> machine', level: 1 }).waitFor()

@@ -30,6 +30,7 @@ export function aWallet(account: PrivateKeyAccount, faults: WalletFaults = {}) {
   let chainId = faults.chainId ?? 8_453
   const answers: Record<string, (params: unknown[]) => unknown> = {
     eth_requestAccounts: () => [account.address.toLowerCase()],
+    eth_accounts: () => [account.address.toLowerCase()],
     eth_chainId: () => `0x${chainId.toString(16)}`,
     wallet_switchEthereumChain([wanted]) {
       if (faults.canSwitch === false) throw Object.assign(new Error('Unrecognized chain'), { code: 4902 })
@@ -64,10 +65,7 @@ export interface WalletsInPage {
 }
 
 /** Before a page of the context is opened. */
-export async function putWallets(
-  context: BrowserContext,
-  { announced = {}, injected }: WalletsInPage,
-): Promise<void> {
+export async function putWallets(context: BrowserContext, { announced = {}, injected }: WalletsInPage): Promise<void> {
   const wallets = new Map(Object.entries(announced))
   if (injected) wallets.set('', injected)
   await context.exposeFunction('__askWallet', async (name: string, method: string, params: unknown[]) => {

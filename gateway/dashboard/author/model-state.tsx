@@ -11,7 +11,7 @@ const COLOURS: Readonly<Record<State, string>> = {
 
 export function ModelState({ state }: { state: State }) {
   return (
-    <Badge variant="dot" color={COLOURS[state]} tt="none" fw={500}>
+    <Badge variant="dot" color={COLOURS[state]} tt="none" fw={500} miw="max-content">
       {state}
     </Badge>
   )

@@ -125,7 +125,7 @@ const BY_NODE: readonly Column<OperatorSummary['data'][number]>[] = [
   {
     title: 'Node',
     cell: ({ node }) => (
-      <TextLink to="/nodes/$nodeId" params={{ nodeId: node.id }} search={{ tab: 'earnings' }}>
+      <TextLink to="/nodes/$nodeId" params={{ nodeId: node.id }} search={{ view: 'earnings' }}>
         {node.name}
       </TextLink>
     ),

@@ -72,7 +72,7 @@ interface OfferProps {
 
 const COLOURS = { live: 'green', pending: 'yellow', paused: 'gray' } as const
 const BREAKER = {
-  closed: 'it is called',
+  closed: 'closed: it is called',
   open: 'open: its last calls failed, and it is left alone for a while',
   half_open: 'half open: one call at a time, until one succeeds',
 } as const
@@ -107,6 +107,7 @@ function Offer({ offer, health, range, isLast, isFixed, change, isBusy }: OfferP
               {isPaused && (
                 <AskFirst
                   label="Offer it again"
+                  size="xs"
                   title={`Offer ${offer.model} again?`}
                   isBusy={isBusy}
                   run={() => change({ isOffered: true })}
@@ -148,6 +149,7 @@ function TakeOut({ offer, isBusy, run }: { offer: OfferView; isBusy: boolean; ru
   return (
     <AskFirst
       label="Take it out"
+      size="xs"
       title={`Take ${offer.model} out of the offers?`}
       action="Take it out"
       isBusy={isBusy}
@@ -163,21 +165,35 @@ function TakeOut({ offer, isBusy, run }: { offer: OfferView; isBusy: boolean; ru
 
 function Health({ health, drift }: { health: OfferHealthView; drift: number | null }) {
   const day = health.windows?.d1
+  const slowest = day?.firstTokenMs ? `; 99 % of the last day within ${ms(day.firstTokenMs.p99)}` : ''
+  const facts: readonly (readonly [string, string])[] = [
+    ['Breaker', BREAKER[health.breaker]],
+    ['In flight', count(health.inFlight)],
+    ['Calls that succeed', share(health.success)],
+    ['Answers begin after', `${ms(health.firstTokenMs)}${slowest}`],
+    ['Speed', perSecond(health.unitsPerSecond)],
+    ['Refused as busy', share(health.busyShare)],
+    ['Trust of audits', share(health.trust ?? 1)],
+    ['Its receipts differ from the count here by', drift === null ? '–' : share(drift / 1_000_000)],
+  ]
   return (
-    <Text size="sm">
-      Breaker: {BREAKER[health.breaker]}. In flight: {count(health.inFlight)}. Succeeds: {share(health.success)}. First
-      token after {ms(health.firstTokenMs)}
-      {day?.firstTokenMs ? `, 99 % of the last day within ${ms(day.firstTokenMs.p99)}` : ''}. Speed:{' '}
-      {perSecond(health.unitsPerSecond)}. Refused as busy: {share(health.busyShare)}. Trust of audits:{' '}
-      {share(health.trust ?? 1)}. Its receipts’ counts differ from what can be by{' '}
-      {drift === null ? 'nothing known' : share(drift / 1_000_000)}.
-    </Text>
+    <Group component="dl" m={0} gap="lg">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <Text component="dt" size="xs" c="dimmed">
+            {name}
+          </Text>
+          <Text component="dd" m={0} size="sm">
+            {value}
+          </Text>
+        </div>
+      ))}
+    </Group>
   )
 }
 
 interface PriceLine {
   readonly name: string
-  readonly unit: string
   readonly own: string
   readonly low: string | null
   readonly median: string | null
@@ -185,8 +201,8 @@ interface PriceLine {
 }
 
 const pricesOf = ({ prices }: OfferView, range: PriceRange | undefined): PriceLine[] =>
-  PRICE_KINDS.map(([kind, name, unit]) => ({
-    ...{ name, unit, own: prices[kind] },
+  PRICE_KINDS.map(([kind, name]) => ({
+    ...{ name, own: prices[kind] },
     low: range?.low?.[kind] ?? null,
     median: range?.median?.[kind] ?? null,
     high: range?.high?.[kind] ?? null,
@@ -195,7 +211,7 @@ const pricesOf = ({ prices }: OfferView, range: PriceRange | undefined): PriceLi
 const orDash = (amount: string | null) => (amount === null ? '–' : <Money amount={amount} />)
 
 const PRICES: readonly Column<PriceLine>[] = [
-  { title: 'Price', cell: ({ name, unit }) => `${name}, per ${unit}` },
+  { title: 'Price', cell: ({ name }) => name },
   { title: 'Yours', isNumber: true, cell: ({ own }) => <Money amount={own} /> },
   { title: 'Lowest of others', isNumber: true, cell: ({ low }) => orDash(low) },
   { title: 'Middle', isNumber: true, cell: ({ median }) => orDash(median) },

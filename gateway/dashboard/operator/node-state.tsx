@@ -16,7 +16,7 @@ const COLOURS: Readonly<Record<NodeState, string>> = {
 /** The word says it; the dot only helps. */
 export function StateBadge({ state }: { state: NodeState }) {
   return (
-    <Badge variant="dot" color={COLOURS[state]} tt="none" fw={500}>
+    <Badge variant="dot" color={COLOURS[state]} tt="none" fw={500} miw="max-content">
       {state}
     </Badge>
   )

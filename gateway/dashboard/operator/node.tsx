@@ -28,7 +28,7 @@ const TABS: readonly (readonly [NodeTab, string])[] = [
 
 export function NodePage() {
   const { nodeId } = route.useParams()
-  const { tab = 'glance' } = route.useSearch()
+  const { view = 'glance' } = route.useSearch()
   const navigate = useNavigate()
   const query = useQuery(statusQuery(nodeId, true))
   if (query.error instanceof ApiError && query.error.status === 404) return <NotThere />
@@ -47,13 +47,13 @@ export function NodePage() {
           <Stack>
             <NodeActions node={status.node} health={status.health} />
             <Tabs
-              value={tab}
+              value={view}
               keepMounted={false}
               onChange={(value) =>
                 void navigate({
                   to: '/nodes/$nodeId',
                   params: { nodeId },
-                  search: { tab: TABS.find(([name]) => name === value)?.[0] ?? 'glance' },
+                  search: { view: TABS.find(([name]) => name === value)?.[0] ?? 'glance' },
                   replace: true,
                 })
               }

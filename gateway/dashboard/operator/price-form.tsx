@@ -8,11 +8,11 @@ import { usd } from '../ui/money.tsx'
 import { plainUsd } from './offer-request.ts'
 
 export const PRICE_KINDS = [
-  ['inputPerMillion', 'Input', 'million tokens'],
-  ['cachedInputPerMillion', 'Cached input', 'million tokens'],
-  ['outputPerMillion', 'Output', 'million tokens'],
-  ['bytesPerMillion', 'Tensor bytes', 'million bytes'],
-  ['perCall', 'Each call', 'call'],
+  ['inputPerMillion', 'Input, per million tokens'],
+  ['cachedInputPerMillion', 'Cached input, per million tokens'],
+  ['outputPerMillion', 'Output, per million tokens'],
+  ['bytesPerMillion', 'Tensors, per million bytes'],
+  ['perCall', 'For each call'],
 ] as const
 type Kind = (typeof PRICE_KINDS)[number][0]
 type Fields = Record<Kind, string>
@@ -51,10 +51,10 @@ export function PriceForm({
           }}
         >
           <Stack>
-            {PRICE_KINDS.map(([kind, name, unit]) => (
+            {PRICE_KINDS.map(([kind, name]) => (
               <TextInput
                 key={kind}
-                label={`${name}, dollars per ${unit}`}
+                label={`${name}, in dollars`}
                 description={range?.median ? `The middle of the others: ${usd(range.median[kind])}` : undefined}
                 value={fields[kind]}
                 onChange={({ currentTarget: { value } }) =>

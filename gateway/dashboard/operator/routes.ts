@@ -6,9 +6,9 @@ export const NODE_TABS = ['glance', 'offers', 'health', 'earnings', 'audits', 's
 export type NodeTab = (typeof NODE_TABS)[number]
 
 /** What an address says that it should not is taken as absent. */
-function nodeSearch({ tab }: Record<string, unknown>): { tab?: NodeTab } {
-  const known = NODE_TABS.find((name) => name === tab)
-  return known === undefined ? {} : { tab: known }
+function nodeSearch({ view }: Record<string, unknown>): { view?: NodeTab } {
+  const known = NODE_TABS.find((name) => name === view)
+  return known === undefined ? {} : { view: known }
 }
 
 const getParentRoute = () => root

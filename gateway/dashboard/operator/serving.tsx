@@ -118,7 +118,7 @@ const OWN: readonly Column<Offered>[] = [
   {
     title: 'Your node',
     cell: ({ node }) => (
-      <TextLink to="/nodes/$nodeId" params={{ nodeId: node.id }} search={{ tab: 'offers' }}>
+      <TextLink to="/nodes/$nodeId" params={{ nodeId: node.id }} search={{ view: 'offers' }}>
         {node.name}
       </TextLink>
     ),

@@ -38,6 +38,16 @@ window.addEventListener('eip6963:announceProvider', (event) => {
 })
 window.dispatchEvent(new Event('eip6963:requestProvider'))
 
+/** ms in which wallets that announce themselves have done so */
+const ANNOUNCED_MS = 500
+
+// A wallet from before EIP-6963 puts itself into the page and announces nothing.
+setTimeout(() => {
+  const provider = 'ethereum' in window ? window.ethereum : undefined
+  if (found.get().length > 0 || !isProvider(provider)) return
+  found.set([{ uuid: 'injected', name: 'the wallet of this browser', icon: null, rdns: 'injected', provider }])
+}, ANNOUNCED_MS)
+
 /** @returns null for what is not of EIP-6963's shape */
 function readAnnouncement(detail: unknown): BrowserWallet | null {
   const { info, provider } = asRecord(detail)
