@@ -3,12 +3,13 @@
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { loadWallets } from '../../gateway/local/secrets.ts'
 import { NodeView } from '../../protocol/node.ts'
 import { NodeStatusView } from '../../protocol/operator.ts'
 import { browserPath, complaintsOf, giveWallet, openBrowser, type TestWallet } from '../support/browser.ts'
 import { startMarket, type Consumer, type Market } from '../support/market.ts'
-import { nodeProgram } from '../support/node-program.ts'
+import { soukCommand } from '../support/souk-command.ts'
 
 describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
   let market: Market
@@ -31,15 +32,19 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     wallet = await giveWallet(context, operator.privateKey)
     page = await context.newPage()
     complaints = complaintsOf(page)
-    await page.goto('/sign-in')
-    await page.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
-    await page.getByRole('button', { name: 'Your account' }).waitFor()
+    await signInAt(page, '/nodes')
   })
   afterAll(async () => {
     await browser?.close()
     await market?.stop()
   })
 
+  /** The page asks for the wallet in its own place. */
+  async function signInAt(at: Page, path: string) {
+    await at.goto(path)
+    await at.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
+    await at.getByRole('button', { name: 'Your account' }).waitFor()
+  }
   async function aPaidCall() {
     const response = await fetch(`${market.url}/v1/chat/completions`, {
       method: 'POST',
@@ -151,14 +156,117 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     await page.getByRole('tab', { name: 'Keys' }).click()
     await page.getByText('souk-node rotate-key --lost').waitFor()
     await shot('node-keys')
+    await page.getByRole('tab', { name: 'Over time' }).click()
+    await page.getByRole('heading', { name: 'Time to the first token' }).waitFor()
+    await shot('node-over-time')
   })
 
   it('registers a second node by the link of the program, after a wallet that said no', async () => {
-    const home = join(market.stateDir, 'second')
-    const program = nodeProgram({ home, env: { SOUK_NODE_GATEWAY: market.url } })
-    await program.tells(['init', '--gateway', market.url, '--name', 'second', '--model', 'language-id'])
-    expect(wallet.address).toMatch(/^0x/)
+    const at = { home: join(market.stateDir, 'second'), folder: market.stateDir }
+    const init = ['init', '--gateway', market.url, '--name', 'second', '--model', 'language-id']
+    expect((await soukCommand(init, at).ended).code).toBe(0)
+    const program = soukCommand(['register', '--browser', '--operator', wallet.address], at)
+    try {
+      await page.goto(await program.said(/http\S+#\S+/))
+      await page.getByText('Your wallet is asked once').waitFor()
+      await shot('register')
+      wallet.behave('refuse')
+      await page.getByRole('button', { name: 'Sign with Test Wallet' }).click()
+      await page.getByText(/You declined in your wallet/).waitFor()
+      const nodes = z.object({ nodes: z.number() })
+      expect(nodes.parse(await ask('/api/operator/summary')).nodes).toBe(1)
+      wallet.behave('sign')
+      await page.getByRole('button', { name: 'Sign with Test Wallet' }).click()
+      await page.getByText('Registered: second').waitFor()
+      const signed = JSON.parse(wallet.asked.at(-1) ?? '')
+      expect([signed.primaryType, signed.message.operator]).toEqual(['NodeAuthorization', wallet.address])
+      expect((await program.ended).code).toBe(0)
+      await page.getByRole('link', { name: 'See the node' }).click()
+      await page.getByText(/It has no link yet: start it/).waitFor()
+      expect(nodes.parse(await ask('/api/operator/summary')).nodes).toBe(2)
+    } finally {
+      program.child.kill('SIGKILL')
+    }
   })
 
-  it('complains about nothing', () => expect(complaints).toEqual([]))
+  it('takes the authorisation of the second one back', async () => {
+    await page.getByRole('tab', { name: 'Keys' }).click()
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    const asked = page.getByRole('dialog')
+    await asked.getByText(/Its link is cut at once/).waitFor()
+    await asked.getByRole('button', { name: 'Revoke it' }).click()
+    await page.getByText('second is revoked.').waitFor()
+    await page.getByRole('tab', { name: 'At a glance' }).click()
+    await page.getByText('You took its authorisation back. It gets no calls.').waitFor()
+  })
+
+  it('shows what was earned and what waits, and refuses to pay out more than there is', async () => {
+    await page.goto('/earnings')
+    await page.getByRole('region', { name: 'Earned by node' }).getByText('node 1').waitFor()
+    await shot('earnings')
+    await page.getByRole('button', { name: 'Withdraw', exact: true }).click()
+    const asked = page.getByRole('dialog')
+    await asked.getByText(/Your wallet signs in once more/).waitFor()
+    await asked.getByLabel('Dollars').fill('5')
+    await asked.getByRole('button', { name: 'Withdraw $5.00' }).click()
+    await page.getByText('That did not work').waitFor()
+    const list = z.object({ data: z.array(z.unknown()) })
+    expect(list.parse(await ask('/api/withdrawals')).data).toEqual([])
+  })
+
+  it('shows the models that are served, with licence, prices and who else serves them', async () => {
+    await page.goto('/serving')
+    await page.getByRole('region', { name: 'Your offers of souk/tiny-chat' }).getByText('node 1').waitFor()
+    await page.getByText('Nobody else now').first().waitFor()
+    await shot('serving')
+  })
+
+  it('complained about nothing until here', () => expect(complaints).toEqual([]))
+
+  it('tells who has no node how to bring one in', async () => {
+    const other = await browser.newContext({ baseURL: market.url })
+    await giveWallet(other, stranger.wallet.privateKey)
+    const theirs = await other.newPage()
+    await signInAt(theirs, '/nodes')
+    await theirs.getByText('You have no node yet').waitFor()
+    await theirs.getByText(`souk-node init --gateway ${market.url}`).waitFor()
+    await theirs.goto(`/nodes/${nodeId}`)
+    await theirs.getByText('There is no such node among yours').waitFor()
+    expect(await theirs.getByText('node 1').count()).toBe(0)
+    await other.close()
+  })
+
+  it('lets an author say that a model is going away, and take it back', async () => {
+    const { admin } = await loadWallets(market.stateDir)
+    const other = await browser.newContext({ baseURL: market.url })
+    await giveWallet(other, admin.privateKey)
+    page = await other.newPage()
+    complaints = complaintsOf(page)
+    await signInAt(page, '/publications')
+    await page.getByRole('region', { name: 'Your models' }).getByRole('link', { name: 'souk/word-vectors' }).waitFor()
+    await page
+      .getByRole('region', { name: 'Royalties by model' })
+      .or(page.getByText('No call of your models'))
+      .waitFor()
+    await shot('publications')
+    await page.getByRole('link', { name: 'souk/word-vectors' }).first().click()
+    await page.getByRole('region', { name: 'Nodes that serve souk/word-vectors' }).getByText('node 1').waitFor()
+    await page.getByRole('button', { name: 'Change its state' }).click()
+    const asked = page.getByRole('dialog')
+    await asked.getByLabel('Why, for callers and operators').fill('Too small.')
+    await shot('publication')
+    await asked.getByRole('button', { name: 'Make it deprecated' }).click()
+    await page.getByText('souk/word-vectors is deprecated.').waitFor()
+    await page.getByText('Reason: Too small.').waitFor()
+    const state = z.object({ state: z.string(), reason: z.string().nullable() })
+    expect(state.parse(await ask('/api/models/souk/word-vectors'))).toEqual({
+      state: 'deprecated',
+      reason: 'Too small.',
+    })
+    await page.getByRole('button', { name: 'Change its state' }).click()
+    await asked.getByRole('button', { name: 'Make it active' }).click()
+    await page.getByText('souk/word-vectors is active.').waitFor()
+    expect(complaints).toEqual([])
+    await other.close()
+  })
 })

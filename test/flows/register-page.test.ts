@@ -1,7 +1,5 @@
 // An operator whose wallet lives in a browser registers a node: the program prints a link, the page of a real gateway asks a wallet with a real key, and
 // the program goes on. Every way it can go wrong is told in words, and nothing is registered then.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +7,6 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { publishModels, shippedManifests, signIn } from '../../gateway/local/accounts.ts'
-import { ROOT } from '../../gateway/local/root.ts'
 import { loadWallets } from '../../gateway/local/secrets.ts'
 import { base64url, fromBase64url, utf8ToBytes } from '../../protocol/canonical.ts'
 import { RegisterNodeRequest } from '../../protocol/node.ts'
@@ -18,6 +15,7 @@ import { loadIdentity } from '../../provider-node/identity.ts'
 import { spawnGateway, type GatewayHandle } from '../support/gateway-process.ts'
 import { browserPath, complaintsOf, openBrowser } from '../support/browser.ts'
 import { aWallet, putWallets, type WalletFaults, type WalletsInPage } from '../support/faulty-wallet.ts'
+import { soukCommand } from '../support/souk-command.ts'
 
 const operator = privateKeyToAccount(generatePrivateKey())
 const other = privateKeyToAccount(generatePrivateKey())
@@ -53,26 +51,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-function souk(...args: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'provider-node/cli.ts', ...args, '--home', home], {
-    cwd: ROOT,
-    env: { PATH: process.env.PATH, HOME: folder },
-  })
-  const text = { out: '', err: '' }
-  child.stdout.on('data', (chunk: Buffer) => (text.out += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (text.err += chunk.toString()))
-  const ended = once(child, 'close').then(([code]) => ({ code: Number(code), ...text }))
-  /** What it has said, once that matches. */
-  const said = async (pattern: RegExp): Promise<string> => {
-    for (;;) {
-      const found = pattern.exec(`${text.out}${text.err}`)
-      if (found) return found[0]
-      if (child.exitCode !== null) throw new Error(`it ended: ${text.err}`)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-  return { child, ended, said }
-}
+const souk = (...args: string[]) => soukCommand(args, { home, folder })
 
 const requestIn = (url: string): Record<string, unknown> =>
   Object(JSON.parse(new TextDecoder().decode(fromBase64url(new URL(url).hash.slice(1)))))
@@ -222,14 +201,17 @@ describe.skipIf(browserPath === null)('the page for browser wallets', () => {
     ],
     ['is null', () => `${gateway.url}/register#${base64url(utf8ToBytes('null'))}`, /This link is not complete/],
   ])('says that the link %s, and offers no wallet', async (_, url, words) => {
-    const { refusal, signers } = await openPage(url(), { announced: { Fox: aWallet(operator) } })
+    const { page, refusal, signers } = await openPage(url(), { announced: { Fox: aWallet(operator) } })
     expect(await refusal()).toMatch(words)
+    // All that could still come has come by then.
+    await page.waitForLoadState('networkidle')
     expect(await signers().count()).toBe(0)
   })
 
   it('says without a link where one comes from', async () => {
-    const { main, signers } = await openPage(`${gateway.url}/register`, { announced: { Fox: aWallet(operator) } })
+    const { main, page, signers } = await openPage(`${gateway.url}/register`, { announced: { Fox: aWallet(operator) } })
     await main.getByText('This page is opened by a link').waitFor()
+    await page.waitForLoadState('networkidle')
     expect(await signers().count()).toBe(0)
   })
 
@@ -270,6 +252,7 @@ describe.skipIf(browserPath === null)('the page for browser wallets', () => {
   it('signs in, changes the network, authorises and registers, and the program goes on', async () => {
     const wallet = aWallet(operator, { chainId: 1 })
     const { main, press, signers } = await openPage(link, { announced: { Fox: wallet, Bear: aWallet(other) } })
+    await signers().first().waitFor()
     expect(await signers().allTextContents()).toEqual(['Sign with Fox', 'Sign with Bear'])
     await press('Sign with Fox')
     const outcome = main.getByRole('status').filter({ hasText: 'Registered: <b>my</b> machine' })

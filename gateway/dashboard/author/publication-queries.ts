@@ -1,6 +1,7 @@
 // What the author's pages ask the gateway.
-import { infiniteQueryOptions } from '@tanstack/react-query'
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import { api, read } from '../data/api.ts'
+import type { Range } from '../ui/range.ts'
 
 const firstPage = (): string | null => null
 
@@ -12,4 +13,10 @@ export const publicationsQuery = (author: string) =>
       read(api.api.models.$get({ query: pageParam === null ? { author } : { author, cursor: pageParam } })),
     initialPageParam: firstPage(),
     getNextPageParam: ({ nextCursor }) => nextCursor,
+  })
+
+export const royaltiesQuery = (range: Range) =>
+  queryOptions({
+    queryKey: ['author', 'royalties', range],
+    queryFn: () => read(api.api.author.royalties.$get({ query: { ...range } })),
   })

@@ -10,6 +10,7 @@ import { Empty, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 import { ModelState } from './model-state.tsx'
 import { publicationsQuery } from './publication-queries.ts'
+import { Royalties } from './royalties.tsx'
 
 export function PublicationsPage() {
   const accountId = useAccount()?.accountId
@@ -30,6 +31,7 @@ export function PublicationsPage() {
           }
         />
       </Card>
+      {query.data?.pages[0]?.data.length ? <Royalties /> : null}
       {query.data?.pages[0]?.data.length ? (
         <Card withBorder>
           <Text fw={600} mb="xs">

@@ -2,6 +2,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import { api, read } from '../data/api.ts'
 import { REFRESH_MS } from '../data/query-client.ts'
+import type { Range } from '../ui/range.ts'
 
 /** nodes on one page: each asks for its own status as well */
 const ROWS = '20'
@@ -26,6 +27,13 @@ export const statusQuery = (id: string, isAlone: boolean) =>
     queryKey: ['operator', 'node', id, 'status'],
     queryFn: () => read(api.api.nodes[':id'].status.$get({ param: { id } })),
     refetchInterval: isAlone ? REFRESH_MS : LIST_REFRESH_MS,
+  })
+
+export const historyQuery = (id: string, range: Range) =>
+  queryOptions({
+    queryKey: ['operator', 'node', id, 'history', range],
+    queryFn: () => read(api.api.nodes[':id'].history.$get({ param: { id }, query: { ...range } })),
+    refetchInterval: LIST_REFRESH_MS,
   })
 
 export const auditsQuery = (id: string) =>

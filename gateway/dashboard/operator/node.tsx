@@ -9,6 +9,7 @@ import { NodeActions } from './node-actions.tsx'
 import { NodeAudits } from './node-audits.tsx'
 import { NodeEarnings } from './node-earnings.tsx'
 import { NodeGlance } from './node-glance.tsx'
+import { NodeHealth } from './node-health.tsx'
 import { NodeKeys } from './node-keys.tsx'
 import { NodeOffers } from './node-offers.tsx'
 import { statusQuery } from './node-queries.ts'
@@ -20,6 +21,7 @@ const route = getRouteApi('/nodes/$nodeId')
 const TABS: readonly (readonly [NodeTab, string])[] = [
   ['glance', 'At a glance'],
   ['offers', 'Offers and prices'],
+  ['health', 'Over time'],
   ['earnings', 'Earnings'],
   ['audits', 'Audits'],
   ['sanctions', 'Stops'],
@@ -70,6 +72,9 @@ export function NodePage() {
               </Tabs.Panel>
               <Tabs.Panel value="offers" pt="md">
                 <NodeOffers status={status} />
+              </Tabs.Panel>
+              <Tabs.Panel value="health" pt="md">
+                <NodeHealth nodeId={nodeId} />
               </Tabs.Panel>
               <Tabs.Panel value="earnings" pt="md">
                 <NodeEarnings nodeId={nodeId} />

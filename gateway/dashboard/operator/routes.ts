@@ -1,14 +1,15 @@
 // The pages of `operator` and their addresses; each is fetched when it is first opened.
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
 import { root } from '../root-route.tsx'
+import { rangeSearch, type RangeSearch } from '../ui/range.ts'
 
 export const NODE_TABS = ['glance', 'offers', 'health', 'earnings', 'audits', 'sanctions', 'keys'] as const
 export type NodeTab = (typeof NODE_TABS)[number]
 
 /** What an address says that it should not is taken as absent. */
-function nodeSearch({ view }: Record<string, unknown>): { view?: NodeTab } {
-  const known = NODE_TABS.find((name) => name === view)
-  return known === undefined ? {} : { view: known }
+function nodeSearch(search: Record<string, unknown>): RangeSearch & { view?: NodeTab } {
+  const view = NODE_TABS.find((name) => name === search.view)
+  return { ...rangeSearch(search), ...(view === undefined ? {} : { view }) }
 }
 
 const getParentRoute = () => root
@@ -28,6 +29,7 @@ export const operatorRoutes = [
   createRoute({
     getParentRoute,
     path: '/earnings',
+    validateSearch: rangeSearch,
     component: lazyRouteComponent(() => import('./earnings.tsx'), 'EarningsPage'),
   }),
   createRoute({
