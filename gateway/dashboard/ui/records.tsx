@@ -53,7 +53,7 @@ export function Records<Row>({
                 <Table.Td
                   key={title}
                   ta={isNumber === true ? 'right' : 'left'}
-                  style={{ overflowWrap: 'anywhere', minWidth: isNumber === true ? undefined : 120 }}
+                  style={isNumber === true ? { whiteSpace: 'nowrap' } : { overflowWrap: 'anywhere', minWidth: 120 }}
                 >
                   {cell(row)}
                 </Table.Td>
