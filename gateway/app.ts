@@ -20,6 +20,7 @@ import { DEPRECATION_HEADERS } from './inference/standing.ts'
 import { createFreezeRoutes } from './ledger/freeze-routes.ts'
 import { createJournalRoutes } from './ledger/journal-routes.ts'
 import { createHouseMeteringRoutes } from './ledger/metering/house-metering-routes.ts'
+import { createOperatorEarningsRoutes } from './ledger/metering/operator-earnings-routes.ts'
 import { createOwnMeteringRoutes } from './ledger/metering/own-metering-routes.ts'
 import { createNodeEarningsRoutes } from './ledger/node-earnings-routes.ts'
 import { createPaymentRoutes } from './ledger/payment-routes.ts'
@@ -75,6 +76,7 @@ export function createApp(services: Services) {
     .route('/api', createOwnMeteringRoutes(services))
     .route('/api', createHouseMeteringRoutes(services))
     .route('/api', createOperatorSummaryRoutes(services))
+    .route('/api', createOperatorEarningsRoutes(services))
     .route('/webhooks', createPaymentRoutes(services))
     .route('/api', createJournalRoutes(services))
     .route('/api', createStatementRoutes(services))

@@ -79,6 +79,7 @@ export async function createServices(bindings: Bindings) {
     sumTraffic,
     nodeOwner: createNodeOwners(bindings.DB).ownerOf,
     auditEarnings: createAuditEarnings(bindings.DB),
+    offersOf: createNodeOwners(bindings.DB).offersOf,
     marketSize: createMarketSize(bindings.DB).size,
     modelsOf: createMarketSize(bindings.DB).modelsOf,
     operatorMoney: createOperatorMoney({ db: bindings.DB, accounts: createAccounts(bindings.ACCOUNT) }),

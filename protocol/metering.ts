@@ -105,6 +105,18 @@ export const NodeHistoryReply = z.object({
 })
 export type NodeHistoryReply = z.infer<typeof NodeHistoryReply>
 
+/** `GET /api/operator/earnings`: RangeQuery; all nodes of the operator who asks. Groups: most charged first, at most 50. */
+export const OperatorEarningsReply = z.object({
+  from: Timestamp,
+  to: Timestamp,
+  step: Step,
+  /** `earned`: dollars of the charge that went to the operator */
+  points: z.array(Measures.extend(at).extend({ earned: z.string() })),
+  nodes: z.array(Measures.extend({ id: z.string(), earned: z.string() })),
+  models: z.array(Measures.extend({ id: z.string(), earned: z.string() })),
+})
+export type OperatorEarningsReply = z.infer<typeof OperatorEarningsReply>
+
 /** `GET /api/author/royalties`: RangeQuery; all models of the author who asks. */
 export const RoyaltiesReply = z.object({
   from: Timestamp,

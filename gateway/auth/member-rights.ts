@@ -117,6 +117,7 @@ export const ROUTE_RIGHTS: Readonly<Record<string, Right>> = {
   // Whoever revokes a node ends what it earns.
   'POST /api/nodes/:id/revoke': 'manage',
   'GET /api/operator/summary': 'see',
+  'GET /api/operator/earnings': 'see',
   'GET /api/operator/models': 'see',
   'PUT /api/operator/models': 'manage',
 }

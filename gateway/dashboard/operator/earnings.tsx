@@ -3,12 +3,13 @@ import { Card, Group, Stack, Text, Title } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import type { Withdrawal } from '../../../protocol/money.ts'
 import type { OperatorSummary } from '../../../protocol/operator.ts'
-import { LinkButton, TextLink } from '../ui/links.tsx'
+import { LinkButton } from '../ui/links.tsx'
 import { Money } from '../ui/money.tsx'
 import { PagedRecords, Records, type Column } from '../ui/records.tsx'
 import { Empty, Failed, Loading, Page } from '../ui/state.tsx'
 import { shortAddress } from '../ui/short.ts'
 import { When } from '../ui/when.tsx'
+import { EarnedOverTime } from './earned-over-time.tsx'
 import { Figures } from './figures.tsx'
 import { summaryQuery, withdrawalsQuery } from './node-queries.ts'
 import { count } from './node-state.tsx'
@@ -28,22 +29,7 @@ export function EarningsPage() {
         <Stack>
           <Sums all={all} />
           <Vesting parts={all.money.vestingParts} />
-          <Card withBorder>
-            <Title order={2} size="h4" mb="xs">
-              By node
-            </Title>
-            <PagedRecords
-              query={query}
-              caption="Earned by node"
-              columns={BY_NODE}
-              keyOf={({ node }) => node.id}
-              empty={
-                <Empty title="You have no node yet">
-                  <TextLink to="/nodes">How to bring one in</TextLink>
-                </Empty>
-              }
-            />
-          </Card>
+          <EarnedOverTime names={namesIn(query.data?.pages ?? [])} />
           <Withdrawals />
         </Stack>
       ) : query.isError ? (
@@ -54,6 +40,9 @@ export function EarningsPage() {
     </Page>
   )
 }
+
+const namesIn = (pages: readonly OperatorSummary[]): ReadonlyMap<string, string> =>
+  new Map(pages.flatMap(({ data }) => data.map(({ node }) => [node.id, node.name])))
 
 function Sums({ all: { money, traffic } }: { all: OperatorSummary }) {
   const { count: asked, usd } = money.withdrawals
@@ -120,21 +109,6 @@ function Withdrawals() {
     </Card>
   )
 }
-
-const BY_NODE: readonly Column<OperatorSummary['data'][number]>[] = [
-  {
-    title: 'Node',
-    cell: ({ node }) => (
-      <TextLink to="/nodes/$nodeId" params={{ nodeId: node.id }} search={{ view: 'earnings' }}>
-        {node.name}
-      </TextLink>
-    ),
-  },
-  { title: 'Calls, 24 h', isNumber: true, cell: ({ traffic }) => count(traffic.day.calls) },
-  { title: 'Earned, 24 h', isNumber: true, cell: ({ traffic }) => <Money amount={traffic.day.earned} /> },
-  { title: 'Calls, 30 days', isNumber: true, cell: ({ traffic }) => count(traffic.month.calls) },
-  { title: 'Earned, 30 days', isNumber: true, cell: ({ traffic }) => <Money amount={traffic.month.earned} /> },
-]
 
 const PARTS: readonly Column<Part>[] = [
   { title: 'Free from', cell: ({ until }) => <When at={until} /> },

@@ -8,7 +8,7 @@ import { Money } from '../ui/money.tsx'
 import { PagedRecords, type Column } from '../ui/records.tsx'
 import { Empty } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
-import { csv, saveCsv } from './csv.ts'
+import { saveCsv } from './csv.ts'
 import { nodeEarningsQuery } from './node-queries.ts'
 import { count } from './node-state.tsx'
 
@@ -20,7 +20,7 @@ export function NodeEarnings({ nodeId }: { nodeId: string }) {
   const download = useAction({
     run: async () => {
       const rows = await allEarnings(nodeId)
-      saveCsv(`earnings-${nodeId}.csv`, csv(FIELDS, rows))
+      saveCsv(`earnings-${nodeId}.csv`, FIELDS, rows)
       return rows.length
     },
     say: (rows) =>

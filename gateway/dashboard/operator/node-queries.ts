@@ -18,6 +18,13 @@ export const summaryQuery = infiniteQueryOptions({
   refetchInterval: REFRESH_MS,
 })
 
+/** Of all nodes together. */
+export const earnedQuery = (range: Range) =>
+  queryOptions({
+    queryKey: ['operator', 'earned', range],
+    queryFn: () => read(api.api.operator.earnings.$get({ query: { ...range } })),
+  })
+
 /** ms between two looks at a node in a list; its own page looks more often */
 const LIST_REFRESH_MS = 20_000
 

@@ -3,14 +3,14 @@ import { Button } from '@mantine/core'
 import type { Withdrawal } from '../../../protocol/money.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
-import { csv, saveCsv } from './csv.ts'
+import { saveCsv } from './csv.ts'
 import { count } from './node-state.tsx'
 
 export function WithdrawalsFile() {
   const download = useAction({
     run: async () => {
       const rows = await allWithdrawals()
-      saveCsv('withdrawals.csv', csv(FIELDS, rows))
+      saveCsv('withdrawals.csv', FIELDS, rows)
       return rows.length
     },
     say: (rows) => `${count(rows)} withdrawals are in the file.`,

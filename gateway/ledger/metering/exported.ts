@@ -6,6 +6,7 @@ import type {
   LatencyView,
   Measures,
   MeteringReply,
+  OperatorEarningsReply,
   RoyaltiesReply,
   SpendReply,
   TopReply,
@@ -95,5 +96,14 @@ export const royaltiesTable = ({ points, models }: RoyaltiesReply): Table => ({
   rows: [
     ...points.map((point) => ['point', point.at, null, ...measureCells(point), point.royalty]),
     ...models.map((model) => ['model', null, model.id, ...measureCells(model), model.royalty]),
+  ],
+})
+
+export const earningsTable = ({ points, nodes, models }: OperatorEarningsReply): Table => ({
+  header: ['section', 'at', 'id', ...MEASURES, 'earned_usd'],
+  rows: [
+    ...points.map((point) => ['point', point.at, null, ...measureCells(point), point.earned]),
+    ...nodes.map((node) => ['node', null, node.id, ...measureCells(node), node.earned]),
+    ...models.map((model) => ['model', null, model.id, ...measureCells(model), model.earned]),
   ],
 })

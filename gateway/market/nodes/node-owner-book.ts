@@ -1,7 +1,7 @@
 // Whose a node is, and what else that account has: what the ledger is told to find a node's earnings among its operator's.
 import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
-import { nodes } from '../../../db/schema.ts'
+import { nodes, offers } from '../../../db/schema.ts'
 import type { AccountId, NodeId } from '../../../protocol/units.ts'
 import { asAccountId, asNodeId } from '../rows.ts'
 
@@ -13,6 +13,16 @@ export function createNodeOwners(registry: D1Database) {
   }
   return {
     nodesOf,
+
+    /** Model and node of every offer it ever made: paused ones stay. */
+    async offersOf(accountId: AccountId): Promise<[model: string, node: string][]> {
+      const rows = await db
+        .select({ model: offers.modelId, node: offers.nodeId })
+        .from(nodes)
+        .innerJoin(offers, eq(offers.nodeId, nodes.id))
+        .where(eq(nodes.operatorAccountId, accountId))
+      return rows.map(({ model, node }) => [model, node])
+    },
 
     /** Null: there is no such node. It never changes hands. */
     async ownerOf(nodeId: NodeId): Promise<{ accountId: AccountId; nodeIds: NodeId[] } | null> {
