@@ -48,7 +48,7 @@ const Files = z.object({
   parsing_negative_objects: z.record(z.string(), Fields),
   verification_positive: z.record(z.string(), Verification),
   verification_negative: z.record(z.string(), Verification),
-  eip1271: z.record(z.string(), z.unknown()),
+  eip1271: z.record(z.string(), z.object({ message: z.string(), signature: z.string() })),
 })
 
 describeBoundVectors('siwe', env.TEST_SIWE_VECTORS, (text) => {
@@ -122,8 +122,25 @@ describeBoundVectors('siwe', env.TEST_SIWE_VECTORS, (text) => {
     )
   })
 
-  describe('eip1271, which waits for smart wallets', () => {
-    for (const name of Object.keys(files.eip1271)) it.skip(`accepts the contract wallet of ${name}`)
+  // That a contract's signature is right only a chain can say: test/flows/contract-wallets.test.ts asks one about these vectors.
+  describe('eip1271', () => {
+    it.each(Object.entries(files.eip1271))('asks the chain, and it alone: %s', async (_, { message, signature }) => {
+      const asked: unknown[] = []
+      const says = (answer: boolean) => (claim: unknown) => {
+        asked.push(claim)
+        return Promise.resolve(answer)
+      }
+      const read = parseSignIn(message)
+      const expected = { ...anything, domain: 'localhost:4361', uri: 'http://localhost:4361', now: instant(0) }
+      const [address, nonce] = [read?.address, read?.nonce]
+      expect(await checkSignIn(message, signature, expected, says(true))).toEqual({
+        ok: true,
+        value: { address, nonce, byContract: true },
+      })
+      expect(asked).toEqual([{ address, text: message, signature, nonce }])
+      for (const chain of [says(false), null])
+        expect(await checkSignIn(message, signature, expected, chain)).toMatchObject({ ok: false, code: 'signature' })
+    })
   })
 })
 
