@@ -52,6 +52,7 @@ export const JoinRequest = z.strictObject({
  * (`member.changing`), and any owner may take it back until then (`DELETE …/members/{address}/pending`). `role: null` removes. 409 `changed_meanwhile` when `version` is not the present one.
  */
 export const MemberChange = z.strictObject({ role: MemberRole.nullable(), version: z.number().int() })
+export type MemberChange = z.infer<typeof MemberChange>
 
 /** One signed-in browser or program, in `GET /api/account/sessions`. */
 export const SessionView = z.object({

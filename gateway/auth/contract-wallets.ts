@@ -59,7 +59,7 @@ export function createContractWallets({ url, chainId }: { url: string; chainId: 
       })
       try {
         const isSigned = await ask(client, address, text, signature)
-        if (failure !== null) throw failure
+        if (failure !== null) throw new Error('the chain was not heard', { cause: failure })
         return isSigned
       } catch (cause) {
         throw new GatewayError('unavailable', {
