@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:test'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { prepared } from '../../../gateway/market/choose/prepared.ts'
 import { createMarket } from '../../../gateway/market/market.ts'
 import type { NodeGuardPort } from '../../../gateway/market/guard/node-guard.ts'
 import type { AttemptReport, Market } from '../../../gateway/market/market-port.ts'
@@ -80,6 +81,18 @@ describe('snapshot', () => {
       { nodeId, nodeState: 'probation', success: null, price: { outputPerMillion: 20_000_000n } },
     ])
     expect(queries).toBe(1)
+  })
+
+  it('gives a node on probation the share that the house has set, of what it would weigh without', async () => {
+    const shareOf = async (share: number) => {
+      const set = { probationShare: () => Promise.resolve(share) }
+      const own = createMarket({ db: counted, nodeGuards: () => guard, clock: () => instant(time), ...set })
+      const [offer] = (await own.snapshot(CHAT_MODEL as never, () => undefined))?.offers ?? [] // the builders' own
+      return offer && prepared([offer]).standing[0]
+    }
+    const [whole, half] = [await shareOf(1), await shareOf(0.5)]
+    expect(half).toBeCloseTo((whole ?? 0) / 2)
+    expect(half).toBeGreaterThan(0)
   })
 
   it('asks nothing while it is fresh, refreshes behind the call until it is 30 s old, and waits after that', async () => {

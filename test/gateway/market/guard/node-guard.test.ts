@@ -123,6 +123,18 @@ describe('NodeGuard', () => {
     expect(await nodeState()).toBe('active')
   })
 
+  it('ends a probation after as many as the house has set', async () => {
+    const set = `INSERT INTO parameter_entries (id, name, n, value, before, reason, by, at, effective_at) VALUES ('p', 'probationCalls', 1, 3, 20, 'x', 'y', 0, ?)`
+    await env.DB.prepare(set).bind(T0).run()
+    for (let i = 0; i < 2; i++) await end(callId())
+    await flush()
+    expect(await nodeState()).toBe('probation')
+    await end(callId())
+    await flush()
+    await env.DB.exec('DELETE FROM parameter_entries')
+    expect(await nodeState()).toBe('active')
+  })
+
   it('keeps what a node has served, and how well, when it is admitted again: only its breakers are closed', async () => {
     for (let i = 0; i < PROBATION_ATTEMPTS; i++) await end(callId())
     for (let i = 0; i < 3; i++) await end(callId(), failure)
