@@ -2,7 +2,8 @@
 import { Checkbox, Collapse, MultiSelect, Select, SimpleGrid, Stack, TextInput, UnstyledButton } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { Continent } from '../../../protocol/routing.ts'
-import type { Surface, Wishes } from './asked.ts'
+import type { Wishes } from './asked.ts'
+import type { Surface } from './surface.ts'
 
 const CONTINENTS: Readonly<Record<Continent, string>> = {
   AF: 'Africa',
