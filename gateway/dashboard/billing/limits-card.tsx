@@ -122,7 +122,7 @@ function Use({ limits: { limit, shadowRefused, shadowRefusedAt } }: { limits: Ac
       {limit === null
         ? 'No budget is set.'
         : `Spent ${usd(limit.spent)} of ${usd(limit.usd)} ${PERIODS[limit.period]}, and ${usd(limit.held)} set aside.`}
-      {limit?.resetsAt != null && (
+      {limit !== null && limit.resetsAt !== null && (
         <>
           {' '}
           It begins anew <When at={limit.resetsAt} />.

@@ -35,7 +35,9 @@ export function WithdrawalsTab() {
   const withdrawable = withdrawals.data?.pages[0]?.withdrawable
   return (
     <Stack>
-      {account != null && withdrawable !== undefined && <Request account={account} withdrawable={withdrawable} />}
+      {account !== null && account !== undefined && withdrawable !== undefined && (
+        <Request account={account} withdrawable={withdrawable} />
+      )}
       <PagedRecords
         caption="Withdrawals, newest first"
         query={withdrawals}

@@ -73,7 +73,7 @@ function Chosen({ models, apiKey }: { models: readonly ModelView[]; apiKey: stri
               aria-labelledby="surface-label"
               data={surfaces.map((each) => ({ value: each, label: SURFACE_NAMES[each] }))}
               value={surface}
-              onChange={(each) => go({ ...search, as: each as Surface })} // one of the values above
+              onChange={(each) => go({ ...search, as: each })}
             />
           </Stack>
         )}

@@ -55,7 +55,7 @@ export function WishesForm({
               placeholder={wishes.regions.length === 0 ? 'anywhere' : ''}
               data={Continent.options.map((value) => ({ value, label: CONTINENTS[value] }))}
               value={[...wishes.regions]}
-              onChange={(regions) => onChange({ ...wishes, regions: regions as Continent[] })} // of the options
+              onChange={(regions) => onChange({ ...wishes, regions })}
             />
             <TextInput label="Only these nodes or operators" description="Their ids, with commas." {...text('only')} />
             <TextInput label="Not these" description="Their ids, with commas." {...text('ignore')} />
