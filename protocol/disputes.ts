@@ -6,6 +6,8 @@ export const DisputeState = z.enum(['open', 'refunded', 'rejected', 'withdrawn']
 export type DisputeState = z.infer<typeof DisputeState>
 /** of `GET /api/admin/disputes`, beside `cursor` and `limit`; absent: all, newest first */
 export const DisputeQuery = z.object({ state: DisputeState.optional() })
+/** of `GET /api/disputes`, beside `cursor` and `limit`: that of one call */
+export const OwnDisputeQuery = z.object({ call: z.string().max(80).optional() })
 /** `POST /api/disputes/{id}/withdraw`, by the payer while it is open. 409 `changed_meanwhile` when `version` is old. */
 export const DisputeWithdrawal = z.strictObject({ version: z.number().int() })
 const Words = z.string().trim().min(1).max(1000)

@@ -55,6 +55,8 @@ export const Generation = z.object({
       amount: z.string(),
       /** of an operator's, where several nodes are paid */
       node: z.string().optional(),
+      /** it can be spent from then on; absent: at once */
+      vestsAt: Timestamp.optional(),
     }),
   ),
   startedAt: Timestamp,
@@ -77,3 +79,4 @@ export const Generation = z.object({
     .nullable(),
 })
 export type Generation = z.infer<typeof Generation>
+export const GenerationReply = z.object({ data: Generation })

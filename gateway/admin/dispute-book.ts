@@ -50,7 +50,11 @@ export function createDisputeBook(registry: D1Database) {
 
     /** Newest first. */
     page(
-      of: { readonly accountId?: AccountId; readonly state?: DisputeState | undefined },
+      of: {
+        readonly accountId?: AccountId
+        readonly callId?: string | undefined
+        readonly state?: DisputeState | undefined
+      },
       after: TimedCursor | null,
       rows: number,
     ): Promise<DisputeRow[]> {
@@ -62,6 +66,7 @@ export function createDisputeBook(registry: D1Database) {
         .where(
           and(
             of.accountId && eq(disputes.accountId, of.accountId),
+            of.callId === undefined ? undefined : eq(disputes.callId, of.callId),
             of.state && eq(disputes.state, of.state),
             older ?? undefined,
           ),

@@ -29,9 +29,10 @@ export function generationView(callId: CallId, call: RecordedCall) {
       cost: toUsd(call.chargeNanos),
     },
     hold: toUsd(call.holdNanos),
-    legs: call.legs.map(({ party, role, amountNanos, node }) => ({
+    legs: call.legs.map(({ party, role, amountNanos, node, vestsAt }) => ({
       ...{ party, role, amount: toUsd(amountNanos) },
       ...(node && { node }),
+      ...(vestsAt !== undefined && { vestsAt: new Date(vestsAt).toISOString() }),
     })),
     startedAt: new Date(call.startedAt).toISOString(),
     firstTokenAt: call.firstTokenAt === null ? null : new Date(call.firstTokenAt).toISOString(),

@@ -1,8 +1,9 @@
 // The pages of `consumer` and their addresses; each is fetched when it is first opened.
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
-import { readSearch as readAlertsSearch } from '../alerts/search.ts'
-import { readSearch as readBillingSearch } from '../billing/search.ts'
 import { root } from '../root-route.tsx'
+import { rangeSearch } from '../ui/range.ts'
+import { callFilter } from './call-filter.ts'
+import { spendSearch } from './spend-search.ts'
 
 const getParentRoute = () => root
 
@@ -10,11 +11,13 @@ export const consumerRoutes = [
   createRoute({
     getParentRoute,
     path: '/overview',
+    validateSearch: spendSearch,
     component: lazyRouteComponent(() => import('./overview.tsx'), 'OverviewPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/calls',
+    validateSearch: callFilter,
     component: lazyRouteComponent(() => import('./calls.tsx'), 'CallsPage'),
   }),
   createRoute({
@@ -26,19 +29,18 @@ export const consumerRoutes = [
   createRoute({
     getParentRoute,
     path: '/keys/$keyId',
+    validateSearch: rangeSearch,
     component: lazyRouteComponent(() => import('./key.tsx'), 'KeyPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/billing',
-    validateSearch: readBillingSearch,
-    component: lazyRouteComponent(() => import('../billing/billing.tsx'), 'BillingPage'),
+    component: lazyRouteComponent(() => import('./billing.tsx'), 'BillingPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/alerts',
-    validateSearch: readAlertsSearch,
-    component: lazyRouteComponent(() => import('../alerts/alerts.tsx'), 'AlertsPage'),
+    component: lazyRouteComponent(() => import('./alerts.tsx'), 'AlertsPage'),
   }),
   createRoute({
     getParentRoute,

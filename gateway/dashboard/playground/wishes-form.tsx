@@ -2,8 +2,7 @@
 import { Checkbox, Collapse, MultiSelect, Select, SimpleGrid, Stack, TextInput, UnstyledButton } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { Continent } from '../../../protocol/routing.ts'
-import type { Wishes } from './asked.ts'
-import type { Surface } from './surface.ts'
+import type { Surface, Wishes } from './asked.ts'
 
 const CONTINENTS: Readonly<Record<Continent, string>> = {
   AF: 'Africa',
@@ -55,7 +54,7 @@ export function WishesForm({
               placeholder={wishes.regions.length === 0 ? 'anywhere' : ''}
               data={Continent.options.map((value) => ({ value, label: CONTINENTS[value] }))}
               value={[...wishes.regions]}
-              onChange={(regions) => onChange({ ...wishes, regions })}
+              onChange={(regions) => onChange({ ...wishes, regions: regions as Continent[] })} // of the options
             />
             <TextInput label="Only these nodes or operators" description="Their ids, with commas." {...text('only')} />
             <TextInput label="Not these" description="Their ids, with commas." {...text('ignore')} />

@@ -12,7 +12,12 @@ export function usd(amount: string): string {
 export function Money({ amount, dimmed = false }: { amount: string; dimmed?: boolean }) {
   return (
     <Tooltip label={`${amount} US dollars`}>
-      <Text span inherit c={dimmed ? 'dimmed' : undefined} style={{ fontVariantNumeric: 'tabular-nums' }}>
+      <Text
+        span
+        inherit
+        c={dimmed ? 'dimmed' : undefined}
+        style={{ fontVariantNumeric: 'tabular-nums', whiteSpace: 'nowrap' }}
+      >
         {usd(amount)}
       </Text>
     </Tooltip>

@@ -1,0 +1,6 @@
+// Billing.
+import { Page } from '../ui/state.tsx'
+
+export function BillingPage() {
+  return <Page title="Billing">{null}</Page>
+}

@@ -1,0 +1,143 @@
+// A dispute about one call: how it stands, or the form that opens one. Once a call, for some days after it ended; the gateway keeps the time.
+import { Button, Card, Group, NativeSelect, Stack, Text, Textarea, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { DisputePage, DisputeRequest, type DisputeView } from '../../../../protocol/disputes.ts'
+import type { Generation } from '../../../../protocol/generation.ts'
+import { fromUsd } from '../../../../protocol/units.ts'
+import { api, read } from '../../data/api.ts'
+import { useAction } from '../../data/use-action.ts'
+import { Money } from '../../ui/money.tsx'
+import { Loaded } from '../../ui/state.tsx'
+import { When } from '../../ui/when.tsx'
+import { Facts } from './facts.tsx'
+import { Mark } from '../mark.tsx'
+
+type Kind = DisputeView['kind']
+
+const KINDS: Readonly<Record<Kind, string>> = {
+  wrong_answer: 'The answer is wrong or useless',
+  not_delivered: 'I did not get the answer, or not all of it',
+  overcharged: 'It cost more than it should',
+  other: 'Something else',
+}
+const STATES: Readonly<Record<DisputeView['state'], { readonly words: string; readonly color: string }>> = {
+  open: { words: 'waits for a decision', color: 'blue' },
+  refunded: { words: 'refunded', color: 'teal' },
+  rejected: { words: 'rejected', color: 'red' },
+  withdrawn: { words: 'taken back by you', color: 'gray' },
+}
+const WORDS_MAX = 1_000
+/** the longest that a house may give (protocol/parameters.ts) */
+const DAYS_MAX = 30
+const DAY_MS = 86_400_000
+
+export function DisputeCard({ call }: { call: Generation }) {
+  const disputes = useQuery({
+    queryKey: ['disputes', 'call', call.id],
+    queryFn: async () => DisputePage.parse(await read(api.api.disputes.$get({ query: { call: call.id } }))).data,
+  })
+  return (
+    <Card withBorder component="section" aria-labelledby="dispute">
+      <Title order={2} size="h4" id="dispute" mb="xs">
+        Dispute
+      </Title>
+      <Loaded query={disputes} rows={2}>
+        {([dispute]) => (dispute === undefined ? <Open call={call} /> : <Standing dispute={dispute} />)}
+      </Loaded>
+    </Card>
+  )
+}
+
+function Open({ call }: { call: Generation }) {
+  const [kind, setKind] = useState<Kind>('wrong_answer')
+  const [words, setWords] = useState('')
+  const open = useAction({
+    run: () => read(api.api.disputes.$post({ json: { callId: call.id, kind, words } })),
+    changes: [['disputes']],
+    say: () => 'The dispute is open. An admin of the house decides it.',
+  })
+  if (fromUsd(call.usage.cost) === 0n)
+    return <Text size="sm">This call cost nothing, so there is nothing to give back.</Text>
+  if (Date.now() - Date.parse(call.endedAt) > DAYS_MAX * DAY_MS)
+    return <Text size="sm">This call ended too long ago to be disputed.</Text>
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (words.trim() !== '') open.mutate()
+      }}
+    >
+      <Stack>
+        <Text size="sm">
+          If something was wrong with this call, say so within seven days of its end. An admin of the house reads what
+          you write and the record above, and may give back what it cost, <Money amount={call.usage.cost} />.
+        </Text>
+        <NativeSelect
+          label="What was wrong"
+          data={Object.entries(KINDS).map(([value, label]) => ({ value, label }))}
+          value={kind}
+          onChange={(event) => setKind(DisputeRequest.shape.kind.catch('other').parse(event.currentTarget.value))}
+        />
+        <Textarea
+          label="In your words"
+          description="The house has neither your request nor the answer: quote what matters."
+          required
+          autosize
+          minRows={3}
+          maxLength={WORDS_MAX}
+          value={words}
+          onChange={(event) => setWords(event.currentTarget.value)}
+        />
+        <Group>
+          <Button type="submit" loading={open.isPending} disabled={words.trim() === ''}>
+            Open a dispute
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}
+
+function Standing({ dispute }: { dispute: DisputeView }) {
+  const { words, color } = STATES[dispute.state]
+  const withdraw = useAction({
+    run: () =>
+      read(api.api.disputes[':id'].withdraw.$post({ param: { id: dispute.id }, json: { version: dispute.version } })),
+    changes: [['disputes']],
+    say: () => 'The dispute is taken back.',
+  })
+  return (
+    <Stack>
+      <Facts
+        facts={[
+          ['State', <Mark words={words} color={color} />],
+          ['About', KINDS[dispute.kind]],
+          ['Opened', <When at={dispute.createdAt} />],
+          ...(dispute.decidedAt === null ? [] : [['Ended', <When at={dispute.decidedAt} />] as const]),
+          ...(dispute.refunded === null ? [] : [['Given back', <Money amount={dispute.refunded} />] as const]),
+        ]}
+      />
+      <Text size="sm" style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
+        {dispute.words}
+      </Text>
+      {dispute.answer !== null && (
+        <Stack gap={4}>
+          <Text size="sm" fw={600}>
+            What the house answered
+          </Text>
+          <Text size="sm" style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
+            {dispute.answer}
+          </Text>
+        </Stack>
+      )}
+      {dispute.state === 'open' && (
+        <Group>
+          <Button variant="default" loading={withdraw.isPending} onClick={() => withdraw.mutate()}>
+            Take it back
+          </Button>
+        </Group>
+      )}
+    </Stack>
+  )
+}
