@@ -27,7 +27,7 @@ import {
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { COMPLAINTS, LIMITS } from '../core/limits.ts'
-import { identified, requireManager, type KeyInspector } from '../core/management.ts'
+import { identified, managing, requireManager, type KeyInspector } from '../core/management.ts'
 import { PageQuery } from '../core/page.ts'
 import type { Parameters } from '../core/parameters.ts'
 import { requireAdmin, type AppEnv } from '../core/principal.ts'
@@ -86,7 +86,7 @@ export function createDisputeRoutes(needs: DisputeRouteNeeds) {
   }
 
   return new Hono<AppEnv>()
-    .post('/disputes', identified, jsonBody(DisputeRequest), async (c) => {
+    .post('/disputes', managing(accounts), jsonBody(DisputeRequest), async (c) => {
       const { accountId } = await requireManager(c, accounts)
       const { callId, kind, words } = c.req.valid('json')
       const { disputeDays } = await parameters.now((work) => c.executionCtx.waitUntil(work))
@@ -109,7 +109,7 @@ export function createDisputeRoutes(needs: DisputeRouteNeeds) {
       return c.json(pageOf(rows, limit, viewOf, timedCursor) satisfies z.infer<typeof DisputePage>)
     })
 
-    .post('/disputes/:id/withdraw', identified, jsonBody(DisputeWithdrawal), async (c) => {
+    .post('/disputes/:id/withdraw', managing(accounts), jsonBody(DisputeWithdrawal), async (c) => {
       const { accountId } = await requireManager(c, accounts)
       const { id } = await own(c.req.param('id'), accountId)
       const ended = { state: 'withdrawn', answer: null, decidedBy: null, at: clock() } as const

@@ -1,7 +1,7 @@
 // Contract wallets: whether the contract at an address signed a text (EIP-1271), or will have when it is deployed (EIP-6492). The chain says so, by one
 // call that changes nothing, through the node that the configuration names. Threats: a stranger who makes us ask for nothing (bounded in time and
 // number, and only for a living nonce), a contract that sends its reader elsewhere (EIP-3668 is off), a node that serves another chain (asked once).
-import { createClient, hashMessage, http, isHex, type Client, type Hex } from 'viem'
+import { BaseError, createClient, hashMessage, http, isHex, type Client, type Hex } from 'viem'
 import { getChainId, getCode, verifyHash } from 'viem/actions'
 import { getAddress } from 'viem/utils'
 import { GatewayError } from '../core/errors.ts'
@@ -63,7 +63,7 @@ export function createContractWallets({ url, chainId }: { url: string; chainId: 
         return isSigned
       } catch (cause) {
         throw new GatewayError('unavailable', {
-          cause: failure ?? cause,
+          cause: new Error(reasonOf(failure ?? cause)),
           detail: 'The chain of this wallet cannot be asked.',
         })
       } finally {
@@ -72,3 +72,11 @@ export function createContractWallets({ url, chainId }: { url: string; chainId: 
     },
   }
 }
+
+/** viem's long messages quote the URL, whose path may be the key of an account with whoever runs the node. */
+const reasonOf = (error: unknown): string =>
+  error instanceof BaseError
+    ? `${error.name}: ${error.shortMessage}`
+    : error instanceof Error
+      ? error.message
+      : 'unknown'

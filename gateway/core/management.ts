@@ -44,6 +44,14 @@ export async function requireManager(
   return { accountId, key: inspected.key }
 }
 
+/** Before a body is read, where what the body says is worth nothing to a key that manages nothing. A key's guard is asked twice then. @throws as {@link requireManager} */
+export const managing =
+  (accounts: (accountId: AccountId) => KeyInspector): MiddlewareHandler<AppEnv> =>
+  async (c, next) => {
+    await requireManager(c, accounts)
+    await next()
+  }
+
 /** Who asks about a node: an operator by wallet or managing key, a node by its own key, or an admin. */
 export interface NodeKeeper {
   /** the operator's, unless an admin asks */

@@ -251,6 +251,20 @@ describe.skipIf(!hasAnvil)('a contract wallet', () => {
     trapped = 0
   })
 
+  it('never quotes where its chain is asked: the address may hold a key', async () => {
+    const claim = { address: anOwner().address, text: 'x', signature: '0x01' }
+    for (const url of ['http://127.0.0.1:9/CANARY', `${trapUrl}CANARY`, `${chain.url}/CANARY`]) {
+      const error: unknown = await createContractWallets({ url, chainId: 1 })
+        .hasSigned(claim)
+        .catch((e: unknown) => e)
+      const told: string[] = []
+      for (let at = error; at instanceof Error; at = at.cause) told.push(at.message, at.stack ?? '', JSON.stringify(at))
+      expect(told.length).toBeGreaterThan(3)
+      expect(told.join(' ')).not.toContain('CANARY')
+    }
+    trapped = 0
+  })
+
   describeVectors('siwe', (vectors) => {
     const Vectors = z.record(z.string(), z.object({ message: z.string(), signature: z.string().regex(/^0x/) }))
     for (const [name, vector] of Object.entries(Vectors.parse(vectors.json('eip1271.json'))))

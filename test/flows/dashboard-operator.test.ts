@@ -87,6 +87,7 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     const asked = page.getByRole('dialog')
     await asked.getByText(/It gets no new calls from now on/).waitFor()
     await asked.getByRole('button', { name: 'Cancel' }).click()
+    await asked.waitFor({ state: 'hidden' })
     expect(NodeView.parse(await ask(`/api/nodes/${nodeId}`)).state).not.toBe('draining')
     await page.getByRole('button', { name: 'Drain' }).click()
     await asked.getByRole('button', { name: 'Drain it' }).click()
@@ -214,11 +215,21 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     expect(list.parse(await ask('/api/withdrawals')).data).toEqual([])
   })
 
-  it('shows the models that are served, with licence, prices and who else serves them', async () => {
+  it('shows the models that are served and by whom else, and keeps one from all own nodes until that is lifted', async () => {
     await page.goto('/serving')
     await page.getByRole('region', { name: 'Your offers of souk/tiny-chat' }).getByText('node 1').waitFor()
     await page.getByText('Nobody else now').first().waitFor()
+    await page.getByRole('button', { name: 'Block', exact: true }).first().click()
+    await page.getByRole('dialog').getByText('None of your nodes is asked for souk/language-id').waitFor()
+    await page.getByRole('dialog').getByRole('button', { name: 'Block it' }).click()
+    await page.getByText('blocked by you').waitFor()
+    const rules = z.object({ data: z.array(z.object({ model: z.string(), rule: z.string() })) })
+    expect(rules.parse(await ask('/api/operator/models')).data).toMatchObject([
+      { model: 'souk/language-id', rule: 'blocked' },
+    ])
     await shot('serving')
+    await page.getByRole('button', { name: 'Lift the block' }).click()
+    await page.getByText('There is no rule: your nodes serve what they offer.').waitFor()
   })
 
   it('complained about nothing until here', () => expect(complaints).toEqual([]))

@@ -230,7 +230,7 @@ describe.skipIf(browserPath === null)('the page for browser wallets', () => {
 
   it.each<[string, object, RegExp]>([
     ['a changed endpoint', { endpoint: 'https://elsewhere.example' }, /The node key has not signed this registration/],
-    ['a changed deadline', { deadline: Math.floor(Date.now() / 1_000) + 60 }, /The node key has not signed/],
+    ['a changed deadline', { deadline: Math.floor(Date.now() / 1_000) + 1_800 }, /The node key has not signed/],
     ['an unknown model', { offers: [anOffer({ model: 'no/such' })] }, /There is no such model/],
   ])('tells the refusal of the gateway: %s', async (_, change, words) => {
     const { press, refusal } = await openPage(linkWith(change), { announced: { Fox: aWallet(operator) } })

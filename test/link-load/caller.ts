@@ -16,6 +16,8 @@ export interface Outcome {
   readonly bytes: number
   /** tries that found no link, or one that was about to go: nothing was executed */
   readonly away: number
+  /** tries on a kept connection that was closed before an answer began: HTTP/1.1 lets either side close one while it is idle (RFC 9112, 9.5) */
+  readonly closed: number
   readonly why: string | null
 }
 
@@ -28,18 +30,24 @@ const agent = new Agent({ keepAlive: true })
 export async function callOf(url: string, seed: number, index: number): Promise<Outcome> {
   const asking = askingOf(seed, index)
   const stuck = AbortSignal.timeout(CALL_MS)
-  for (let away = 0; ; away++) {
+  const again = { away: 0, closed: 0 }
+  for (;;) {
     const from = Date.now()
     const tried = await once(url, asking, stuck)
-    if (tried !== null) return { ...tried, from, to: Date.now(), away }
-    await wait(AWAY_MS)
+    if (typeof tried !== 'string') return { ...tried, from, to: Date.now(), ...again }
+    again[tried] += 1
+    if (tried === 'away') await wait(AWAY_MS)
   }
 }
 
 type Tried = Pick<Outcome, 'ending' | 'bytes' | 'why'>
 
-/** Null: to be tried again. */
-async function once(url: string, { question, cancelMs, pauseMs }: Asking, stuck: AbortSignal): Promise<Tried | null> {
+/** A word: to be tried again, and why. */
+async function once(
+  url: string,
+  { question, cancelMs, pauseMs }: Asking,
+  stuck: AbortSignal,
+): Promise<Tried | 'away' | 'closed'> {
   const leaving = new AbortController()
   const timer = cancelMs === null ? undefined : setTimeout(() => leaving.abort(), cancelMs)
   let bytes = question.byteLength
@@ -49,7 +57,7 @@ async function once(url: string, { question, cancelMs, pauseMs }: Asking, stuck:
     if (response.statusCode !== 200) {
       response.resume()
       const isAway = response.statusCode === 503 || response.statusCode === 429
-      return isAway && !stuck.aborted ? null : ended('failed', `status ${response.statusCode}`)
+      return isAway && !stuck.aborted ? 'away' : ended('failed', `status ${response.statusCode}`)
     }
     const key = sha256(question)
     const next = keystream(key)
@@ -70,21 +78,29 @@ async function once(url: string, { question, cancelMs, pauseMs }: Asking, stuck:
   } catch (cause) {
     if (leaving.signal.aborted) return ended('cancelled')
     if (stuck.aborted) return ended('stuck', `after ${bytes} bytes`)
+    if (cause instanceof ClosedBefore) return 'closed'
     return ended('failed', cause instanceof Error ? cause.message : 'unknown')
   } finally {
     clearTimeout(timer)
   }
 }
 
+class ClosedBefore extends Error {}
+
 /** By node:http: its answers that break off are errors, and its readers hold the sender up. */
 function posted(url: string, body: Buffer, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
+    let begun = false
+    const isBegun = () => begun
     const asked = request(
       url,
       { method: 'POST', agent, signal, headers: { 'content-length': body.byteLength } },
-      resolve,
+      (response) => {
+        begun = true
+        resolve(response)
+      },
     )
-    asked.on('error', reject)
+    asked.on('error', (error) => reject(asked.reusedSocket && !isBegun() ? new ClosedBefore(error.message) : error))
     asked.end(body)
   })
 }

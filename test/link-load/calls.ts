@@ -183,7 +183,7 @@ function report(): void {
     `${CALLS} calls over one link, ${AT_ONCE} at once, seed ${SEED}: ${endings.map((ending) => `${count(ending)} ${ending}`).join(', ')}`,
   )
   console.log(
-    `${(CALLS / seconds).toFixed(0)} calls/s, ${(bytes / seconds / 1e6).toFixed(1)} MB/s, ${seconds.toFixed(0)} s; ${ups - 1} reconnects; ${outcomes.reduce((sum, { away }) => sum + away, 0)} tries found no link and were made again`,
+    `${(CALLS / seconds).toFixed(0)} calls/s, ${(bytes / seconds / 1e6).toFixed(1)} MB/s, ${seconds.toFixed(0)} s; ${ups - 1} reconnects; ${outcomes.reduce((sum, { away }) => sum + away, 0)} tries found no link, ${outcomes.reduce((sum, { closed }) => sum + closed, 0)} a kept connection that had just been closed; they were made again`,
   )
   console.log(`the Worker's objects after a collection, after each fifth: ${heaps.join(' / ')} KiB`)
   console.log(

@@ -1,5 +1,7 @@
 // The pages of `consumer` and their addresses; each is fetched when it is first opened.
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router'
+import { readSearch as readAlertsSearch } from '../alerts/search.ts'
+import { readSearch as readBillingSearch } from '../billing/search.ts'
 import { root } from '../root-route.tsx'
 import { rangeSearch } from '../ui/range.ts'
 import { callFilter } from './call-filter.ts'
@@ -35,12 +37,14 @@ export const consumerRoutes = [
   createRoute({
     getParentRoute,
     path: '/billing',
-    component: lazyRouteComponent(() => import('./billing.tsx'), 'BillingPage'),
+    validateSearch: readBillingSearch,
+    component: lazyRouteComponent(() => import('../billing/billing.tsx'), 'BillingPage'),
   }),
   createRoute({
     getParentRoute,
     path: '/alerts',
-    component: lazyRouteComponent(() => import('./alerts.tsx'), 'AlertsPage'),
+    validateSearch: readAlertsSearch,
+    component: lazyRouteComponent(() => import('../alerts/alerts.tsx'), 'AlertsPage'),
   }),
   createRoute({
     getParentRoute,

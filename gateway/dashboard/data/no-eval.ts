@@ -1,5 +1,3 @@
 // Imported before anything that has a schema: zod would otherwise try whether it may make functions out of text, which our content security policy
-// forbids and the browser complains of.
-import { config } from 'zod/v4/core'
-
-config({ jitless: true })
+// forbids and the browser complains of. Its own `config` says the same, and brings the whole library into the first load.
+Object.assign(globalThis, { __zod_globalConfig: { jitless: true } })

@@ -71,6 +71,11 @@ export const withdrawalsQuery = infiniteQueryOptions({
   getNextPageParam: ({ nextCursor }) => nextCursor,
 })
 
+export const modelRulesQuery = queryOptions({
+  queryKey: ['operator', 'models'],
+  queryFn: () => read(api.api.operator.models.$get()),
+})
+
 /** `author/name` in the two parts that routes take */
 export function modelParts(id: string): { author: string; name: string } {
   const [author = '', name = ''] = id.split('/')

@@ -10,6 +10,7 @@ import { Records, type Column } from '../ui/records.tsx'
 import { Empty, Failed, Loaded, Loading, Page } from '../ui/state.tsx'
 import { Licence } from './licence.tsx'
 import { ModelLink } from './model-link.tsx'
+import { RuleOf, Rules } from './model-rules.tsx'
 import { endpointsQuery, modelQuery, summaryQuery } from './node-queries.ts'
 import { count, ms, share, StateBadge } from './node-state.tsx'
 
@@ -39,6 +40,7 @@ export function ServingPage() {
       {models.map(([model, offered]) => (
         <ServedModel key={model} id={model} offered={offered} />
       ))}
+      {query.data !== undefined && <Rules />}
       {query.hasNextPage && (
         <Card withBorder>
           <TextLink to="/nodes">There are more nodes than are counted here: see them all</TextLink>
@@ -62,15 +64,18 @@ function ServedModel({ id, offered }: { id: string; offered: readonly Offered[] 
   return (
     <Card withBorder>
       <Stack gap="sm">
-        <Group gap="xs">
-          <Title order={2} size="h4" style={{ overflowWrap: 'anywhere' }}>
-            <ModelLink id={id} />
-          </Title>
-          {model.data && model.data.state !== 'active' && (
-            <Badge variant="dot" color="orange" tt="none" fw={500}>
-              {model.data.state}
-            </Badge>
-          )}
+        <Group justify="space-between">
+          <Group gap="xs">
+            <Title order={2} size="h4" style={{ overflowWrap: 'anywhere' }}>
+              <ModelLink id={id} />
+            </Title>
+            {model.data && model.data.state !== 'active' && (
+              <Badge variant="dot" color="orange" tt="none" fw={500}>
+                {model.data.state}
+              </Badge>
+            )}
+          </Group>
+          <RuleOf model={id} />
         </Group>
         <Loaded query={model} rows={1}>
           {({ manifest, royaltyBps, reason }) => (

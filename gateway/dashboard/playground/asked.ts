@@ -1,10 +1,8 @@
 // A request of the playground: from what stands in the form to the exact text that is sent, and that the code beside it repeats. Pure.
 import type { QuoteRequest } from '../../../protocol/endpoints.ts'
 import { PROVIDER_HEADER, type Continent, type ProviderPreferences } from '../../../protocol/routing.ts'
+import type { Surface } from './surface.ts'
 import { tensorRequest, type TensorField } from './tensor-fields.ts'
-
-export const SURFACES = ['chat', 'completion', 'embeddings', 'tensors'] as const
-export type Surface = (typeof SURFACES)[number]
 
 export interface Turn {
   readonly role: 'user' | 'assistant'

@@ -63,7 +63,7 @@ function Choose() {
         Models are called with an API key, here as everywhere. It is kept in this tab only and forgotten when you close
         the tab or sign out.
       </Text>
-      {account != null && (
+      {account !== null && account !== undefined && (
         <Group>
           <Button loading={make.isPending} onClick={() => make.mutate(undefined)}>
             Make a key for the playground

@@ -6,7 +6,7 @@ import type { ModelView } from '../../../protocol/openai.ts'
 import { api, read } from '../data/api.ts'
 import { useAccount } from '../session/session.ts'
 import { Empty, Loaded, Page } from '../ui/state.tsx'
-import type { Surface } from './asked.ts'
+import type { Surface } from './surface.ts'
 import { Bench } from './bench.tsx'
 import { KeyBox } from './key-box.tsx'
 import { useKeptKey } from './key-store.ts'
@@ -73,7 +73,7 @@ function Chosen({ models, apiKey }: { models: readonly ModelView[]; apiKey: stri
               aria-labelledby="surface-label"
               data={surfaces.map((each) => ({ value: each, label: SURFACE_NAMES[each] }))}
               value={surface}
-              onChange={(each) => go({ ...search, as: each as Surface })} // one of the values above
+              onChange={(each) => go({ ...search, as: each })}
             />
           </Stack>
         )}

@@ -1,5 +1,5 @@
 // What the address of the playground says: the model and how it is called, so that a link opens the same form.
-import { SURFACES, type Surface } from './asked.ts'
+import { SURFACES, type Surface } from './surface.ts'
 
 export interface PlaygroundSearch {
   readonly model?: string

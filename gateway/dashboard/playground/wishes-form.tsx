@@ -2,7 +2,8 @@
 import { Checkbox, Collapse, MultiSelect, Select, SimpleGrid, Stack, TextInput, UnstyledButton } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { Continent } from '../../../protocol/routing.ts'
-import type { Surface, Wishes } from './asked.ts'
+import type { Wishes } from './asked.ts'
+import type { Surface } from './surface.ts'
 
 const CONTINENTS: Readonly<Record<Continent, string>> = {
   AF: 'Africa',
@@ -54,7 +55,7 @@ export function WishesForm({
               placeholder={wishes.regions.length === 0 ? 'anywhere' : ''}
               data={Continent.options.map((value) => ({ value, label: CONTINENTS[value] }))}
               value={[...wishes.regions]}
-              onChange={(regions) => onChange({ ...wishes, regions: regions as Continent[] })} // of the options
+              onChange={(regions) => onChange({ ...wishes, regions })}
             />
             <TextInput label="Only these nodes or operators" description="Their ids, with commas." {...text('only')} />
             <TextInput label="Not these" description="Their ids, with commas." {...text('ignore')} />

@@ -1,7 +1,8 @@
 // What is said to a model of words, and how it is to answer.
 import { Collapse, NumberInput, SimpleGrid, Stack, Textarea, TextInput, UnstyledButton } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import type { Sampling, Surface } from './asked.ts'
+import type { Sampling } from './asked.ts'
+import type { Surface } from './surface.ts'
 
 export interface Words {
   readonly system: string

@@ -6,7 +6,7 @@ import type { AccountId } from '../../../protocol/units.ts'
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
-import { identified, requireManager, type KeyInspector } from '../../core/management.ts'
+import { identified, managing, requireManager, type KeyInspector } from '../../core/management.ts'
 import type { AppEnv } from '../../core/principal.ts'
 import { jsonBody } from '../../core/validate.ts'
 import { createModelRuleBook } from './model-rule-book.ts'
@@ -33,7 +33,7 @@ export function createModelRuleRoutes({ db, clock, accounts }: ModelRuleNeeds) {
       const { accountId } = await requireManager(c, accounts)
       return c.json(await listOf(accountId))
     })
-    .put('/operator/models', identified, jsonBody(ModelRuleRequest), async (c) => {
+    .put('/operator/models', managing(accounts), jsonBody(ModelRuleRequest), async (c) => {
       const { accountId } = await requireManager(c, accounts)
       const { model, rule } = c.req.valid('json')
       // A rule about a model that is gone can be lifted, and none made.

@@ -141,6 +141,8 @@ const BODIES: Readonly<Record<string, object>> = {
   'PUT /api/account/members/:address': { role: 'member', version: 0 },
   'POST /api/account/invitations': { role: 'member' },
   'POST /api/keys': { name: 'k' },
+  'PUT /api/account/policy': { dataCollection: 'allow', auditsAllowed: false, version: 0 },
+  'PUT /api/operator/models': { model: 'a/b', rule: 'accepted' },
   'POST /api/disputes': { callId: 'call_x', kind: 'other', words: 'w' },
   'POST /api/disputes/:id/withdraw': { version: 1 },
   'PUT /api/nodes/:id/offers': { offers: [] },
@@ -150,6 +152,7 @@ const QUERIES: Readonly<Record<string, string>> = {
   'GET /api/spend': RANGE,
   'GET /api/nodes/:id/history': RANGE,
   'GET /api/author/royalties': RANGE,
+  'GET /api/operator/earnings': RANGE,
   'GET /api/admin/metering': RANGE,
   'GET /api/admin/top': RANGE,
 }

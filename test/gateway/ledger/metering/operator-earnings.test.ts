@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:test'
 import { beforeEach, expect, it } from 'vitest'
 import { createOperatorEarningsRoutes } from '../../../../gateway/ledger/metering/operator-earnings-routes.ts'
+import { POINTS } from '../../../../gateway/ledger/metering/operator-sums-book.ts'
 import { createNodeOwners } from '../../../../gateway/market/nodes/node-owner-book.ts'
 import { OperatorEarningsReply } from '../../../../protocol/metering.ts'
 import { nanos, toUsd, type ModelId } from '../../../../protocol/units.ts'
@@ -79,12 +80,11 @@ it('tells a stranger nothing of it, and nobody anything', async () => {
 it('goes down the key of the sums: nothing is scanned but the lists it is given', async () => {
   const { nodes } = await aMeteredMarket()
   const plan = await BOOKS[0]
-    ?.prepare(
-      `EXPLAIN QUERY PLAN SELECT t.at FROM json_each(?1) AS own CROSS JOIN json_each(?2) AS span CROSS JOIN totals AS t
-     WHERE t.step = span.value ->> 0 AND t.cut = 3 AND t.model_id = own.value ->> 0 AND t.node_id = own.value ->> 1 AND t.at >= span.value ->> 1
-     GROUP BY 1`,
-    )
-    .bind(JSON.stringify([[MODEL, nodes[0]]]), '[]')
+    ?.prepare(`EXPLAIN QUERY PLAN ${POINTS}`)
+    .bind(JSON.stringify([[MODEL, nodes[0]]]), JSON.stringify([['hour', 0, 1]]))
     .all<{ detail: string }>()
-  expect(plan?.results.filter(({ detail }) => /SCAN t\b/.test(detail))).toEqual([])
+  const ofSums = plan?.results.map(({ detail }) => detail).filter((detail) => /\bt\b/.test(detail))
+  expect(ofSums).toEqual([
+    expect.stringMatching(/^SEARCH t USING .*step=\? AND cut=\? AND model_id=\? AND node_id=\? AND at>\? AND at<\?/),
+  ])
 })

@@ -1,0 +1,69 @@
+// The alert of a low balance: told once when a call takes the balance below it, and again when it has been above since.
+import { Button, Card, Group, Stack, Text, TextInput, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { Usd } from '../../../protocol/auth.ts'
+import { fromUsd } from '../../../protocol/units.ts'
+import { api, read } from '../data/api.ts'
+import { useAction } from '../data/use-action.ts'
+import { usd } from '../ui/money.tsx'
+import { Loaded } from '../ui/state.tsx'
+
+const KEY = ['alerts']
+
+export function LowBalance() {
+  const alerts = useQuery({ queryKey: KEY, queryFn: () => read(api.api.account.alerts.$get()) })
+  return (
+    <Card withBorder component="section" aria-label="Low balance">
+      <Stack>
+        <Title order={2} size="h4">
+          Low balance
+        </Title>
+        <Loaded query={alerts} rows={2}>
+          {({ balanceLowUsd }) => <Threshold key={balanceLowUsd} balanceLowUsd={balanceLowUsd} />}
+        </Loaded>
+      </Stack>
+    </Card>
+  )
+}
+
+function Threshold({ balanceLowUsd }: { balanceLowUsd: string }) {
+  const isOn = fromUsd(balanceLowUsd) > 0n
+  const [typed, setTyped] = useState(isOn ? balanceLowUsd.replace(/\.?0+$/, '') : '')
+  const save = useAction({
+    run: (amount: string) => read(api.api.account.alerts.$put({ json: { balanceLowUsd: amount } })),
+    say: ({ balanceLowUsd: now }) =>
+      fromUsd(now) > 0n ? `You will be told when the balance falls below ${usd(now)}.` : 'The alert is off.',
+    changes: [KEY],
+  })
+  const isWrong = typed !== '' && !Usd.safeParse(typed).success
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (!isWrong) save.mutate(typed === '' ? '0' : typed)
+      }}
+    >
+      <Stack>
+        <Text size="sm">
+          {isOn
+            ? `You are told when the balance falls below ${usd(balanceLowUsd)}.`
+            : 'You are not told when the balance runs low.'}
+        </Text>
+        <Group align="flex-end">
+          <TextInput
+            label="Tell me below, $"
+            inputMode="decimal"
+            placeholder="off"
+            value={typed}
+            error={isWrong ? 'Dollars, such as 5 or 0.5; empty for off.' : null}
+            onChange={(event) => setTyped(event.currentTarget.value.trim())}
+          />
+          <Button type="submit" loading={save.isPending} disabled={isWrong}>
+            Save
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}

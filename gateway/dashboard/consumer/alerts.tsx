@@ -1,6 +1,0 @@
-// Alerts and webhooks.
-import { Page } from '../ui/state.tsx'
-
-export function AlertsPage() {
-  return <Page title="Alerts and webhooks">{null}</Page>
-}

@@ -1,6 +1,0 @@
-// Billing.
-import { Page } from '../ui/state.tsx'
-
-export function BillingPage() {
-  return <Page title="Billing">{null}</Page>
-}
