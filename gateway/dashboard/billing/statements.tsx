@@ -87,7 +87,11 @@ function One({ number }: { number: number }) {
         {({ statement, isSigned }) => (
           <>
             {isSigned ? (
-              <Alert color="teal" title="The gateway’s signature fits this statement">
+              <Alert
+                variant="default"
+                styles={{ root: { borderColor: 'var(--mantine-color-teal-6)' } }}
+                title="The gateway’s signature fits this statement"
+              >
                 Checked in your browser with the keys that the gateway publishes.
               </Alert>
             ) : (

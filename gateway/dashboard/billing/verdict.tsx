@@ -27,7 +27,12 @@ export function Verdict({ verified, ownAccountId }: { verified: Verified; ownAcc
   const kinds = Object.entries(summary?.kinds ?? {})
   return (
     <Stack>
-      <Alert color="teal" role="status" title="This journal is in order">
+      <Alert
+        variant="default"
+        styles={{ root: { borderColor: 'var(--mantine-color-teal-6)' } }}
+        role="status"
+        title="This journal is in order"
+      >
         <Text>
           {summary?.lines ?? 0} {summary?.lines === 1 ? 'line' : 'lines'} follow one another without a gap, each with
           the hash of the one before; their sums are right; and the last one is signed by the gateway.
