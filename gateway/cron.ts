@@ -4,6 +4,7 @@ import { drizzle } from 'drizzle-orm/d1'
 import { carryOutDue } from './auth/members.ts'
 import { logError } from './core/errors.ts'
 import { writeStatements } from './ledger/statement-flow.ts'
+import { recountDays } from './ledger/metering/recount-book.ts'
 import { purgeDatabases } from './ledger/purge-book.ts'
 import { unawaited } from './core/parameters.ts'
 import { sweepAccounts } from './ledger/sweep.ts'
@@ -21,6 +22,7 @@ export const CRONS: Readonly<Record<string, readonly Sweep[]>> = {
   '*/1 * * * *': [(services) => createMarketCron(services)(), (services) => createNotifyCron(services)()],
   '0-59 * * * *': [
     writeStatements,
+    recountDays,
     (services) => createHealthCron(services)(),
     audit,
     (services) => carryOutDue(drizzle(services.db), services.clock()),

@@ -83,6 +83,10 @@ export const LEDGER = {
   purgeMoreMs: 1_000,
   /** rows of each kind that one cron run clears of each database: 1.4 million a day */
   purgeRows: 1_000,
+  /** days whose totals are summed anew in one run, each a statement over its hourly sums: some seconds of a busy book, and a year in half an hour */
+  recountDays: 20,
+  /** days back that are held against their hourly sums, one a minute: as far as anybody may ask */
+  totalsCheckedDays: 402,
   /** accounts set back to be written again in one request: three requests each, and a Worker may make 1_000 */
   rebuildMax: 200,
   /** accounts that lag, named to admins */
