@@ -171,7 +171,7 @@ export const totals = sqliteTable(
   (t) => [primaryKey({ columns: [t.step, t.cut, t.modelId, t.nodeId, t.at] })],
 )
 
-/** The same of one account; `cut` also knows 4, its keys. Months are kept without any cut. Without rowids. */
+/** The same of one account; `cut` also knows 4, its keys; few of them are kept. Without rowids. */
 export const accountTotals = sqliteTable(
   'account_totals',
   {

@@ -2,6 +2,7 @@
 // and rollups that are the sums of exactly the lines that are there.
 import { nanosOf, sum } from './arithmetic.ts'
 import type { BookDisk } from './book-disk.ts'
+import { checkTotals } from './book-totals.ts'
 import { Breach, type GuardView, type ReadLine } from './guard-view.ts'
 import type { Row } from './sqlite.ts'
 
@@ -49,6 +50,7 @@ export class BookView {
     if (cursors.size !== counts.length) throw new Breach('I10', `${this.name}: a cursor without lines`)
     this.#checkCounts()
     this.#checkRollups()
+    checkTotals(this.disk.sqlite, this.name)
   }
 
   #readNew(id: string, view: GuardView | undefined): void {

@@ -48,6 +48,14 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     edit('book.ts', 'WHERE value ->> 0 > coalesce((SELECT seq FROM cursors WHERE account_id = ?2), 0)', 'WHERE true'),
   ),
   simulator(
+    'the totals count lines that they have',
+    edit(
+      'metering/totals-book.ts',
+      'AS house_nanos\n    FROM json_each(?1) WHERE value ->> 0 > coalesce((SELECT seq FROM cursors WHERE account_id = ?2), 0)',
+      'AS house_nanos\n    FROM json_each(?1) WHERE true',
+    ),
+  ),
+  simulator(
     'the book takes lines after a gap',
     edit('book.ts', 'WHERE account_id = ?1), 0) + 1 < ?2', 'WHERE account_id = ?1), 0) + 1 < 0'),
   ),

@@ -1,6 +1,6 @@
 // What the books say of single accounts: what one spends, and who spends most. An account stands in one book, so its own sums are read there alone.
-import { CUT, cutOf, type Dimension } from './cuts.ts'
-import { spansOf, type Range } from './ranges.ts'
+import { ACCOUNT_TOTALS, cutOf, type Dimension } from './cuts.ts'
+import { DAY_MS, spansOf, type Range } from './ranges.ts'
 import { byCharge, byTime, merged, SUMMED, sumsOf, type Sums, type SumsRow } from './sums.ts'
 
 export type Filters = { readonly [dimension in Dimension]?: string | undefined }
@@ -51,16 +51,17 @@ export async function spendGroups(
   )
 }
 
-/** ?1: the account, ?2 and ?3: from and to, then the filters. Three tables have the answer; the one with the fewest rows is asked. */
+/** ?1: the account, ?2 and ?3: from and to, then the filters. Its totals are asked where they are kept, its hourly sums else. */
 function spendQuery(step: Range['step'], filters: Filters, by: Dimension | null): { query: string; values: string[] } {
   const narrowed = DIMENSIONS.filter((dimension) => filters[dimension] !== undefined)
   const kept = DIMENSIONS.filter((dimension) => narrowed.includes(dimension) || dimension === by)
-  const isCut = kept.length < 2
-  const [table, at] = isCut || step === 'day' ? ['account_totals', 'at'] : ['rollups_hour', 'hour']
+  const isKept = ACCOUNT_TOTALS.some(([keptStep, cut]) => keptStep === step && cut === cutOf(kept))
+  const hourly = step === 'day' ? `hour - hour % ${DAY_MS}` : 'hour'
+  const [table, time, at] = isKept ? ['account_totals', 'at', 'at'] : ['rollups_hour', 'hour', hourly]
   const where = [
     'account_id = ?1',
-    ...(table === 'account_totals' ? [`step = '${step}'`, `cut = ${isCut ? cutOf(kept) : CUT.all}`] : []),
-    `${at} >= ?2 AND ${at} < ?3`,
+    ...(isKept ? [`step = '${step}'`, `cut = ${cutOf(kept)}`] : []),
+    `${time} >= ?2 AND ${time} < ?3`,
     ...narrowed.map((dimension, index) => `${COLUMN[dimension]} = ?${index + 4}`),
   ].join(' AND ')
   const key = by === null ? `${at} AS at` : `${COLUMN[by]} AS id`

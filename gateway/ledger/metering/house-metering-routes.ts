@@ -14,8 +14,8 @@ import { queryString } from '../../core/validate.ts'
 import { createChecksBook } from '../checks-book.ts'
 import { topAccounts } from './account-sums-book.ts'
 import { exported, FormatQuery, meteringTable, topTable } from './exported.ts'
-import { createHouseSums, latencyViews, type Narrowed } from './house-sums-book.ts'
-import { mergedCounts, type Counts } from './latency.ts'
+import { createHouseSums, latencyViews, type OverTime } from './house-sums-book.ts'
+import { mergedCounts, NO_COUNTS, type Counts } from './latency.ts'
 import { rangeOf, told } from './own-metering-routes.ts'
 import { DAY_MS, HOUR_MS, rangeBefore, type Range } from './ranges.ts'
 import { iso, measures, shares, totalOf, type Sums } from './sums.ts'
@@ -55,7 +55,7 @@ export function createHouseMeteringRoutes({ db, books, clock, marketSize }: Hous
         share: calls === 0 ? null : (calls - errors) / calls,
       })),
       ...size,
-      firstTokenMs: latencyViews(mergedCounts([...latencies.values()])).firstTokenMs,
+      firstTokenMs: latencyViews(mergedCounts(latencies.values())).firstTokenMs,
     }
   }
 
@@ -71,14 +71,6 @@ export function createHouseMeteringRoutes({ db, books, clock, marketSize }: Hous
     return asked.status
   }
 
-  async function period(range: Range, narrowed: Narrowed) {
-    const [points, latencies] = await Promise.all([house.points(range, narrowed), house.latencies(range, narrowed)])
-    return {
-      total: revenue(totalOf(points.map(([, sums]) => sums)), mergedCounts([...latencies.values()])),
-      points: points.map(([at, sums]) => ({ at: iso(at), ...revenue(sums, latencies.get(at) ?? {}) })),
-    }
-  }
-
   return new Hono<AppEnv>()
     .get('/status', async (c) =>
       c.json((await status(clock())) satisfies StatusReply, 200, { 'cache-control': 'public, max-age=60' }),
@@ -92,16 +84,16 @@ export function createHouseMeteringRoutes({ db, books, clock, marketSize }: Hous
       async (c) => {
         const { model, node, ...asked } = c.req.valid('query')
         const range = rangeOf(asked)
-        const [now, before, [lagging]] = await Promise.all([
-          period(range, { model, node }),
-          period(rangeBefore(range), { model, node }),
+        const before = rangeBefore(range)
+        const [all, [lagging]] = await Promise.all([
+          house.overTime({ ...range, from: before.from }, { model, node }),
           checks.lagging(1),
         ])
         const lagSince = lagging?.lagSince ?? null
         return c.json({
           ...told(range),
-          ...now,
-          before,
+          ...revenueOf(all, range),
+          before: revenueOf(all, before),
           projectionLagMs: lagSince === null ? 0 : Math.max(0, clock() - lagSince),
         } satisfies MeteringReply)
       },
@@ -121,6 +113,16 @@ export function createHouseMeteringRoutes({ db, books, clock, marketSize }: Hous
         } satisfies TopReply)
       },
     )
+}
+
+/** What of it lies in the range. */
+function revenueOf({ points, latencies }: OverTime, { from, to }: Range) {
+  const own = points.filter(([at]) => at >= from && at < to)
+  const counts = [...latencies].flatMap(([at, one]) => (at >= from && at < to ? [one] : []))
+  return {
+    total: revenue(totalOf(own.map(([, sums]) => sums)), mergedCounts(counts)),
+    points: own.map(([at, sums]) => ({ at: iso(at), ...revenue(sums, latencies.get(at) ?? NO_COUNTS) })),
+  }
 }
 
 const revenue = (sums: Sums, counts: Counts): Revenue => ({

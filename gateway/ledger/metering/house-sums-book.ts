@@ -1,7 +1,7 @@
 // What the books say of everybody's calls together: over time, by model and by node, and how long calls took. Every book is asked, and what they say is
 // added up (sums.ts). Each question goes down one key of the tables that were summed for it, so it reads about as many rows as it answers.
 import { CUT, cutOf } from './cuts.ts'
-import { latencyOf, mergedCounts, type Counts } from './latency.ts'
+import { countsOf, latencyOf, type Counts, type CountsRow } from './latency.ts'
 import { spansOf, type Range } from './ranges.ts'
 import { byCharge, byTime, KEPT, merged, SUMMED, sumsOf, type Sums, type SumsRow } from './sums.ts'
 
@@ -34,6 +34,22 @@ export function createHouseSums(books: readonly D1Database[]) {
       return byTime(merged(rows.map(pointOf), ({ at }) => at))
     },
 
+    /** By the point. */
+    async latencies({ step, from, to }: Range, narrowed: Narrowed = {}): Promise<Map<number, Counts>> {
+      return countsByTime(await ask<LatencyRow>(LATENCIES, step, ...place(narrowed), from, to))
+    },
+
+    /** Both, with one request of each book. */
+    async overTime({ step, from, to }: Range, narrowed: Narrowed = {}): Promise<OverTime> {
+      const values = [step, ...place(narrowed), from, to] as const
+      const read = await Promise.all(
+        books.map((book) => book.batch([POINTS, LATENCIES].map((query) => book.prepare(query).bind(...values)))),
+      )
+      const rows = read.flatMap(([points]) => (points?.results ?? []) as PointRow[]) // as POINTS selects them
+      const times = read.flatMap(([, latencies]) => (latencies?.results ?? []) as LatencyRow[]) // as LATENCIES selects them
+      return { points: byTime(merged(rows.map(pointOf), ({ at }) => at)), latencies: countsByTime(times) }
+    },
+
     /** Of some models together. */
     async pointsOfModels({ step, from, to }: Range, models: readonly string[]): Promise<[number, Sums][]> {
       const rows = await ask<PointRow>(POINTS_OF_MODELS, JSON.stringify(models), step, from, to)
@@ -51,15 +67,13 @@ export function createHouseSums(books: readonly D1Database[]) {
       const rows = await ask<GroupRow>(by === 'model' ? TOP_MODELS : TOP_NODES, spansText(range))
       return byCharge(groups(rows), limit)
     },
-
-    /** By the point. */
-    async latencies({ step, from, to }: Range, narrowed: Narrowed = {}): Promise<Map<number, Counts>> {
-      const rows = await ask<LatencyRow>(LATENCIES, step, ...place(narrowed), from, to)
-      const found = new Map<number, Counts[]>()
-      for (const { at, counts } of rows) found.set(at, [...(found.get(at) ?? []), JSON.parse(counts) as Counts]) // as append wrote them
-      return new Map([...found].map(([at, all]) => [at, mergedCounts(all)]))
-    },
   }
+}
+
+export interface OverTime {
+  /** points that have calls, in order */
+  readonly points: [number, Sums][]
+  readonly latencies: ReadonlyMap<number, Counts>
 }
 
 export const latencyViews = (counts: Counts) => ({
@@ -88,6 +102,17 @@ interface LatencyRow {
   readonly at: number
   readonly counts: string
 }
+function countsByTime(rows: readonly LatencyRow[]): Map<number, Counts> {
+  const found = new Map<number, CountsRow[]>()
+  for (const { at, counts } of rows) {
+    const row = JSON.parse(counts) as CountsRow // as append wrote it
+    const own = found.get(at)
+    if (own) own.push(row)
+    else found.set(at, [row])
+  }
+  return new Map([...found].map(([at, all]) => [at, countsOf(all)]))
+}
+
 const pointOf = (row: PointRow) => ({ at: row.at, ...sumsOf(row) })
 const groups = (rows: readonly GroupRow[]) =>
   merged(

@@ -7,8 +7,10 @@ import type { LatencyView } from '../../../protocol/metering.ts'
 export const BUCKETS_PER_OCTAVE = 8
 
 export type Measure = 'f' | 'd'
-/** Measure and bucket -> how many calls. @example { f26: 3, d60: 3 } */
-export type Counts = Readonly<Record<string, number>>
+/** As a row has them: measure and bucket -> how many calls. @example { f54: 3, d60: 3 } */
+export type CountsRow = Readonly<Record<string, number>>
+/** How many calls each bucket has; a hole is none. A chart has hundreds of these, so they are lists and not names. */
+export type Counts = { readonly [measure in Measure]: readonly number[] }
 
 /** Bucket 0 is less than 1 ms; bucket b from 2^((b−1)/8) ms on. @example bucketOf('f', 100) // 'f54': from 98.7 up to 107.6 ms */
 export function bucketOf(measure: Measure, ms: number): string {
@@ -29,30 +31,43 @@ export function bucketsOf(call: {
   ]
 }
 
-export function mergedCounts(all: readonly Counts[]): Counts {
-  const sum: Record<string, number> = {}
+/** What several books, or several hours, say. */
+export function countsOf(rows: readonly CountsRow[]): Counts {
+  const counts: Record<Measure, number[]> = { f: [], d: [] }
+  for (const row of rows)
+    for (const name in row) {
+      const buckets = name.charCodeAt(0) === FIRST ? counts.f : counts.d
+      const bucket = Number(name.slice(1))
+      buckets[bucket] = (buckets[bucket] ?? 0) + (row[name] ?? 0)
+    }
+  return counts
+}
+const FIRST = 'f'.charCodeAt(0)
+
+export function mergedCounts(all: Iterable<Counts>): Counts {
+  const sum: Record<Measure, number[]> = { f: [], d: [] }
   for (const counts of all)
-    for (const [bucket, count] of Object.entries(counts)) sum[bucket] = (sum[bucket] ?? 0) + count
+    for (const measure of ['f', 'd'] as const)
+      for (let bucket = 0; bucket < counts[measure].length; bucket++)
+        sum[measure][bucket] = (sum[measure][bucket] ?? 0) + (counts[measure][bucket] ?? 0)
   return sum
 }
 
 /** Null: nothing was measured. ms, each the middle of its bucket, so at most 5 % off what the calls themselves would say (nearest rank). */
 export function latencyOf(counts: Counts, measure: Measure): LatencyView {
-  const buckets = Object.entries(counts)
-    .flatMap(([name, count]) => (name.startsWith(measure) ? [{ bucket: Number(name.slice(1)), count }] : []))
-    .sort((a, b) => a.bucket - b.bucket)
-  const all = buckets.reduce((sum, { count }) => sum + count, 0)
+  const buckets = counts[measure]
+  let all = 0
+  for (let bucket = 0; bucket < buckets.length; bucket++) all += buckets[bucket] ?? 0
   if (all === 0) return null
-  const at = (share: number): number => {
-    const rank = Math.max(1, Math.ceil(share * all))
-    let passed = 0
-    for (const { bucket, count } of buckets) {
-      passed += count
-      if (passed >= rank) return middleOf(bucket)
-    }
-    return middleOf(buckets.at(-1)?.bucket ?? 0)
+  const ranks = [0.5, 0.9, 0.99].map((share) => Math.max(1, Math.ceil(share * all)))
+  const found: number[] = []
+  let passed = 0
+  for (let bucket = 0; bucket < buckets.length && found.length < ranks.length; bucket++) {
+    passed += buckets[bucket] ?? 0
+    while (found.length < ranks.length && passed >= (ranks[found.length] ?? 0)) found.push(middleOf(bucket))
   }
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99) }
+  const [p50 = 0, p90 = 0, p99 = 0] = found
+  return { p50, p90, p99 }
 }
 
 /** Below 12 ms a bucket has a single whole millisecond, which is told as it was. */
@@ -63,3 +78,5 @@ function middleOf(bucket: number): number {
   const last = Math.ceil(to - 1e-9) - 1
   return last <= first ? first : Math.round(Math.sqrt(from * to))
 }
+
+export const NO_COUNTS: Counts = { f: [], d: [] }

@@ -11,6 +11,7 @@ import type { Accounts } from '../account-port.ts'
 import { spendGroups, spendPoints } from './account-sums-book.ts'
 import { exported, FormatQuery, royaltiesTable, spendTable } from './exported.ts'
 import { createHouseSums, latencyViews } from './house-sums-book.ts'
+import { NO_COUNTS } from './latency.ts'
 import { wholeRange, type Range } from './ranges.ts'
 import { iso, measures, totalOf, usd } from './sums.ts'
 
@@ -62,14 +63,14 @@ export function createOwnMeteringRoutes({ books, bookOf, accounts, nodeOwner, mo
       // Another's node is not there.
       if (!owner || !(keeper.isAdmin || owner.accountId === keeper.accountId)) throw new GatewayError('not_found')
       const range = rangeOf(c.req.valid('query'))
-      const [points, latencies] = await Promise.all([house.points(range, { node }), house.latencies(range, { node })])
+      const { points, latencies } = await house.overTime(range, { node })
       return c.json({
         ...told(range),
         points: points.map(([at, sums]) => ({
           at: iso(at),
           ...measures(sums),
           earned: usd(sums.operatorNanos),
-          ...latencyViews(latencies.get(at) ?? {}),
+          ...latencyViews(latencies.get(at) ?? NO_COUNTS),
         })),
       } satisfies NodeHistoryReply)
     })

@@ -288,7 +288,7 @@ describe('a file', () => {
     const [payer] = market.payers
     await market.call(payer, 100n)
     await market.project()
-    await env.BOOK_0.prepare(`UPDATE account_totals SET model_id = '=cmd|calc!A1/x' WHERE cut = 1`).run()
+    await env.BOOK_0.prepare(`UPDATE rollups_hour SET model_id = '=cmd|calc!A1/x'`).run()
     const said = await own.raw(signedIn(payer.id), 'GET', `/spend?${query({ format: 'csv' })}`)
     expect(said.headers.get('content-type')).toBe('text/csv; charset=utf-8')
     expect(said.headers.get('content-disposition')).toBe('attachment; filename="souk-spend.csv"')

@@ -5,7 +5,9 @@ import {
   bucketsOf,
   BUCKETS_PER_OCTAVE,
   latencyOf,
+  countsOf,
   mergedCounts,
+  NO_COUNTS,
   type Counts,
 } from '../../../../gateway/ledger/metering/latency.ts'
 import { DAY_MS, HOUR_MS, rangeBefore, spansOf, wholeRange } from '../../../../gateway/ledger/metering/ranges.ts'
@@ -16,7 +18,8 @@ function drawn(seed: number): () => number {
   let state = seed
   return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
 }
-const countsOf = (all: readonly number[]): Counts => mergedCounts(all.map((ms) => ({ [bucketOf('d', ms)]: 1 })))
+const countsOfMs = (all: readonly number[]): Counts => countedRows(all.map((ms) => bucketOf('d', ms)))
+const countedRows = (buckets: readonly string[]): Counts => countsOf(buckets.map((bucket) => ({ [bucket]: 1 })))
 /** Nearest rank. */
 const exact = (all: readonly number[], share: number): number =>
   [...all].sort((a, b) => a - b)[Math.max(1, Math.ceil(share * all.length)) - 1] ?? 0
@@ -33,7 +36,7 @@ describe('latency', () => {
   it.each(shapes)('is within a twentieth of the exact percentile: calls %s', (_, draw) => {
     for (const size of [1, 2, 10, 101, 5_000]) {
       const all = Array.from({ length: size }, draw)
-      const view = latencyOf(countsOf(all), 'd')
+      const view = latencyOf(countsOfMs(all), 'd')
       for (const [name, share] of [
         ['p50', 0.5],
         ['p90', 0.9],
@@ -47,16 +50,12 @@ describe('latency', () => {
 
   it('has buckets that are at most a tenth apart, and single ms told as they are', () => {
     expect(2 ** (1 / BUCKETS_PER_OCTAVE)).toBeLessThan(1.1)
-    for (let ms = 0; ms <= 12; ms++) expect(latencyOf(countsOf([ms]), 'd')?.p50).toBe(ms)
+    for (let ms = 0; ms <= 12; ms++) expect(latencyOf(countsOfMs([ms]), 'd')?.p50).toBe(ms)
   })
 
   it('says nothing of no calls, and keeps its two measures apart', () => {
-    expect(latencyOf({}, 'd')).toBeNull()
-    const counts = mergedCounts(
-      bucketsOf({ outcome: 'complete', startedAt: 0, firstTokenAt: 100, endedAt: 5_000 }).map((bucket) => ({
-        [bucket]: 1,
-      })),
-    )
+    expect(latencyOf(NO_COUNTS, 'd')).toBeNull()
+    const counts = countedRows(bucketsOf({ outcome: 'complete', startedAt: 0, firstTokenAt: 100, endedAt: 5_000 }))
     expect(latencyOf(counts, 'f')?.p99).toBeLessThan(110)
     expect(latencyOf(counts, 'd')?.p50).toBeGreaterThan(4_700)
   })
@@ -69,6 +68,12 @@ describe('latency', () => {
     ['expired', 100, 1],
   ] as const)('of a call that ended %s with first token %s has %i measures', (outcome, firstTokenAt, measures) => {
     expect(bucketsOf({ outcome, startedAt: 0, firstTokenAt, endedAt: 200 })).toHaveLength(measures)
+  })
+
+  it('of several hours is that of all their calls', () => {
+    const all = Array.from({ length: 500 }, () => Math.floor(random() * 9_000))
+    const hours = [all.slice(0, 100), [], all.slice(100)].map(countsOfMs)
+    expect(latencyOf(mergedCounts(hours), 'd')).toEqual(latencyOf(countsOfMs(all), 'd'))
   })
 
   it('takes clocks that went back for no time at all', () => {
