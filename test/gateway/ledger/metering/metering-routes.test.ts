@@ -1,6 +1,6 @@
 // What the dashboard is told of metering, through the routes, over real guards and two real books.
 import { env } from 'cloudflare:test'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import type { Principal } from '../../../../gateway/core/principal.ts'
 import { createBookOf } from '../../../../gateway/ledger/account-book.ts'
@@ -20,6 +20,9 @@ import { toUsd, nanos, type ModelId } from '../../../../protocol/units.ts'
 import { accounts, MODEL, START } from '../ledger-house.ts'
 import { admin, anApi, signedIn } from '../money-house.ts'
 import { aMeteredMarket, BOOKS, emptyBooks } from './metering-house.ts'
+
+// Many guards in turns: on a busy machine a story takes longer than the usual five seconds.
+vi.setConfig({ testTimeout: 60_000 })
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
