@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { atSql, cutsSql, keptSql, LATENCIES } from '../../gateway/ledger/metering/cuts.ts'
 import { bucketOf } from '../../gateway/ledger/metering/latency.ts'
 import { monthOf, nextMonth } from '../../gateway/ledger/metering/ranges.ts'
-import { setTotals } from '../../gateway/ledger/metering/totals-book.ts'
+import { setTotalsSql } from '../../gateway/ledger/metering/totals-sql.ts'
 
 const DAY_MS = 86_400_000
 export const DAYS = 400
@@ -198,7 +198,7 @@ function statements(db: Database.Database, cast: Cast) {
     latencies: (first: number, last: number) => latencies.run(first, last),
     /** As the product sums a day anew; its latencies need lines, which are not all there. */
     totals(day: number) {
-      for (const { sql, values } of recount(day))
+      for (const { sql, values } of setTotalsSql(day, { from: monthOf(day), to: nextMonth(day) }))
         if (!/INTO latencies|'month', /.test(sql)) db.prepare(sql).run(...values)
     },
     months(month: number) {
@@ -206,15 +206,6 @@ function statements(db: Database.Database, cast: Cast) {
       db.prepare(ACCOUNT_MONTHS).run(month, nextMonth(month))
     },
   }
-}
-
-function recount(day: number): { sql: string; values: unknown[] }[] {
-  const asked: { sql: string; values: unknown[] }[] = []
-  const kept = {
-    prepare: (sql: string) => ({ bind: (...values: unknown[]) => void asked.push({ sql, values }) }),
-  } as unknown as D1Database // it only prepares and binds
-  setTotals(kept, day, { from: monthOf(day), to: nextMonth(day) })
-  return asked
 }
 
 const SUMS = [

@@ -50,7 +50,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   simulator(
     'the totals count lines that they have',
     edit(
-      'metering/totals-book.ts',
+      'metering/totals-sql.ts',
       'AS house_nanos\n    FROM json_each(?1) WHERE value ->> 0 > coalesce((SELECT seq FROM cursors WHERE account_id = ?2), 0)',
       'AS house_nanos\n    FROM json_each(?1) WHERE true',
     ),
