@@ -8,7 +8,7 @@ const SECRET_FIELDS = /(secret|password|passphrase|private_?key|mnemonic|token|s
 const REDACTED = '[redacted]'
 
 /** Never throws: what cannot be read is said to be so. */
-export async function loggedBody(request: Request): Promise<string> {
+export async function loggedBody(request: { readonly body: ReadableStream<Uint8Array> | null }): Promise<string> {
   if (request.body === null) return ''
   try {
     const text = await boundedText(request.body)

@@ -6,6 +6,7 @@ import { Records } from '../ui/records.tsx'
 import { Loaded } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 import { Money } from '../ui/money.tsx'
+import { quantity } from '../ui/quantity.ts'
 import { Figures } from './figures.tsx'
 import { RebuildButton } from './rebuild.tsx'
 
@@ -30,7 +31,7 @@ export function JournalStand({ accountId }: { accountId: string }) {
                 { name: 'Checked up to line', value: COUNT.format(found.checkedSeq) },
                 {
                   name: 'Not in the book yet',
-                  value: `${COUNT.format(found.linesNotProjected)} lines`,
+                  value: quantity(found.linesNotProjected, 'lines'),
                   note:
                     found.oldestNotProjectedAt === null ? undefined : (
                       <>

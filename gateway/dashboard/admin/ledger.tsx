@@ -10,6 +10,7 @@ import { useAction } from '../data/use-action.ts'
 import { usePages } from '../data/use-pages.ts'
 import { Confirm } from '../ui/confirm.tsx'
 import { Money } from '../ui/money.tsx'
+import { quantity } from '../ui/quantity.ts'
 import { PagedRecords, Records } from '../ui/records.tsx'
 import { Empty, Loaded, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
@@ -44,7 +45,7 @@ export function LedgerPage() {
                 },
                 {
                   name: 'Not in the book yet',
-                  value: `${COUNT.format(found.linesNotProjected)} lines`,
+                  value: quantity(found.linesNotProjected, 'lines'),
                   note:
                     found.oldestNotProjectedAt === null ? undefined : (
                       <>

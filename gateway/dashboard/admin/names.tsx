@@ -21,8 +21,18 @@ export function NodeName({ id, name }: { id: string; name?: string }) {
   )
 }
 
+export function ModelName({ id }: { id: string }) {
+  const [author = '', name = ''] = id.split('/')
+  return (
+    <TextLink to="/models/$author/$name" params={{ author, name }} inherit style={{ overflowWrap: 'anywhere' }}>
+      {id}
+    </TextLink>
+  )
+}
+
 const COLORS: Readonly<Record<string, string>> = {
   active: 'green',
+  live: 'green',
   paid: 'green',
   refunded: 'green',
   acted: 'green',

@@ -46,3 +46,6 @@ export function moneySearch(search: Record<string, unknown>): MoneySearch {
     ...(batch !== undefined && { batch }),
   }
 }
+
+/** of protocol/node.ts */
+export const NODE_STATES = ['pending', 'probation', 'active', 'draining', 'suspended', 'revoked'] as const

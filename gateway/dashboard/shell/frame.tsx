@@ -87,6 +87,7 @@ function Sections({ pathname }: { pathname: string }) {
               key={to}
               component={Link}
               to={to}
+              activeOptions={{ exact: to === '/' || to === '/admin' }}
               label={label}
               active={isHere(pathname, to)}
               aria-current={isHere(pathname, to) ? 'page' : undefined}

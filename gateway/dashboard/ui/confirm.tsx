@@ -46,6 +46,8 @@ function Question({
     <form
       onSubmit={(event) => {
         event.preventDefault()
+        // In React's tree it stands in the form that asked: that one is not sent by it.
+        event.stopPropagation()
         if (!isMissing && !isBusy) onConfirm(reason.trim())
       }}
     >

@@ -7,6 +7,8 @@ export type Unit = '$' | '%' | 'ms' | 'bytes' | (string & {}) // keeps the sugge
 const COUNT = new Intl.NumberFormat('en')
 const COMPACT = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
 const SMALL = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
+/** words that lose their last letter for one: not `ms`, not `s` */
+const COUNTED = /\w{3}s$/
 const BYTES = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const
 
 /** Exact, with the unit. @example quantity(1234, 'calls') // '1,234 calls' @example quantity('0.5', '$') // '$0.50' */
@@ -16,7 +18,7 @@ export function quantity(value: number | string | null, unit: Unit): string {
   const number = Number(value)
   if (unit === '%') return `${SMALL.format(number * 100)} %`
   if (unit === 'bytes') return bytes(number)
-  return `${COUNT.format(number)} ${unit}`
+  return `${COUNT.format(number)} ${number === 1 && COUNTED.test(unit) ? unit.slice(0, -1) : unit}`
 }
 
 /** Short, for an axis. @example tick(12345, 'calls') // '12.3K' */

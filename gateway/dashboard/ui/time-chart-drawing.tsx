@@ -30,7 +30,8 @@ const DAY = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric',
 const timeOf = (at: number, step: Step): string => (step === 'hour' ? HOUR : DAY).format(at)
 const beforeKey = (key: string): string => `${key}\0before`
 const DASHES = '5 4'
-const AXIS_PX = 68
+/** room for an axis's numbers; amounts go down to the nano */
+const axisPx = (unit: Unit | undefined): number => (unit === '$' ? 96 : 68)
 
 export function TimeChartDrawing({ title, rows, lines, step, heightPx, hasBefore, onZoom }: Drawn) {
   const theme = useMantineTheme()
@@ -71,8 +72,8 @@ export function TimeChartDrawing({ title, rows, lines, step, heightPx, hasBefore
         lineProps={({ name, color }) => ({ dot: loneDot(data, String(name), getThemeColor(color, theme)) })}
         activeDotProps={{ r: 4 }}
         withRightYAxis={right !== undefined}
-        yAxisProps={{ width: AXIS_PX, tickFormatter: (value: number) => tick(value, left ?? '') }}
-        rightYAxisProps={{ width: AXIS_PX, tickFormatter: (value: number) => tick(value, right ?? '') }}
+        yAxisProps={{ width: axisPx(left), tickFormatter: (value: number) => tick(value, left ?? '') }}
+        rightYAxisProps={{ width: axisPx(right), tickFormatter: (value: number) => tick(value, right ?? '') }}
         xAxisProps={{ tickFormatter: (at: number) => timeOf(at, step), minTickGap: 32 }}
         referenceAreas={drag === null ? [] : [{ x1: drag.from, x2: drag.to, color: 'blue.6' }]}
         tooltipProps={{
