@@ -148,7 +148,7 @@ const slot = (constant: number): string => `((i * ${constant}) & 4294967295) >> 
 
 function statements(db: Database.Database, cast: Cast) {
   const calls = db.prepare(`
-    WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 + ?2 - 1)
+    WITH RECURSIVE n(i) AS (SELECT CAST(?1 AS INTEGER) UNION ALL SELECT i + 1 FROM n WHERE i < ?1 + ?2 - 1)
     INSERT INTO calls (rowid, id, account_id, key_id, model_id, node_id, outcome, error_code, input_tokens, output_tokens, hold_nanos, charge_nanos,
       started_at, first_token_at, ended_at, price_version, detail, tensor_bytes)
     SELECT i, 'call_' || printf('%026d', i), a.account, 'key' || (i / 7 % ${KEYS}), m.model, h.node,

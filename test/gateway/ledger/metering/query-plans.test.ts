@@ -7,6 +7,7 @@ import { createBookPages } from '../../../../gateway/ledger/book-pages.ts'
 import { spendGroups, spendPoints, topAccounts } from '../../../../gateway/ledger/metering/account-sums-book.ts'
 import { createHouseSums } from '../../../../gateway/ledger/metering/house-sums-book.ts'
 import { recountDays } from '../../../../gateway/ledger/metering/recount-book.ts'
+import { createOperatorSums } from '../../../../gateway/ledger/metering/operator-sums-book.ts'
 import type { Range } from '../../../../gateway/ledger/metering/ranges.ts'
 import { createNodeEarnings } from '../../../../gateway/ledger/node-earnings-book.ts'
 import { createTraffic, createTrafficOf } from '../../../../gateway/ledger/node-traffic-book.ts'
@@ -98,6 +99,9 @@ async function askAll(book: D1Database): Promise<void> {
     await house.top(asked, 'model', 10)
     await house.top(asked, 'node', 10)
     await topAccounts([book], asked, 10)
+    const offers = [['m', NODE]] as const
+    await createOperatorSums([book]).points(asked, offers)
+    for (const by of ['node', 'model'] as const) await createOperatorSums([book]).groups(asked, offers, by, 50)
     for (const key of [undefined, 'k'])
       for (const model of [undefined, 'm'])
         for (const node of [undefined, 'n'])
