@@ -13,5 +13,14 @@ export const root = createRootRoute({
       </Anchor>
     </Page>
   ),
-  errorComponent: ({ error, reset }) => <Failed error={error} again={reset} />,
+  errorComponent: PageBroke,
 })
+
+/** Also after a new version: the files of the one that is open are gone, and loading the page again brings the new ones. */
+export function PageBroke({ error }: { error: unknown }) {
+  return (
+    <Page title="This page broke">
+      <Failed error={error} again={() => window.location.reload()} />
+    </Page>
+  )
+}

@@ -6,7 +6,8 @@ import { consumerRoutes } from './consumer/routes.ts'
 import { operatorRoutes } from './operator/routes.ts'
 import { playgroundRoutes } from './playground/routes.ts'
 import { publicRoutes } from './public/routes.ts'
-import { root } from './root-route.tsx'
+import { PageBroke, root } from './root-route.tsx'
+import { arrive } from './shell/arrival.ts'
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -19,6 +20,12 @@ export const router = createRouter({
   ]),
   defaultPreload: 'intent',
   scrollRestoration: true,
+  // A page that breaks leaves the frame standing.
+  defaultErrorComponent: PageBroke,
+})
+
+router.subscribe('onRendered', ({ pathChanged, fromLocation }) => {
+  if (pathChanged && fromLocation !== undefined) arrive()
 })
 
 declare module '@tanstack/react-router' {

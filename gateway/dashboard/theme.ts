@@ -10,6 +10,10 @@ export const theme = createTheme({
   defaultRadius: 'md',
   cursorType: 'pointer',
   respectReducedMotion: true,
+  components: {
+    // A title in the colour of its alert is too pale on the tint of that colour.
+    Alert: { styles: { title: { color: 'var(--mantine-color-text)' } } },
+  },
 })
 
 export const colors: CSSVariablesResolver = () => ({

@@ -34,29 +34,34 @@ export function MarketPage() {
       title="Models and prices"
       intro="One endpoint, many machines. You pay per call, what the cheapest good offer costs, and only for what was delivered."
     >
-      <Card withBorder>
-        <Loaded query={models} rows={8}>
-          {(all) => <Models all={all} search={search} set={set} />}
-        </Loaded>
-      </Card>
-      <Card withBorder>
-        <Title order={2} size="h4" mb="xs">
-          Your first call
-        </Title>
-        <StartHere
-          model={
-            (
-              models.data?.find(({ task, nodes }) => task === 'chat' && nodes > 0) ??
-              models.data?.find(({ task }) => task === 'chat')
-            )?.id ?? null
-          }
-          task="chat"
-          language={search.code}
-          onLanguage={(code) => set({ code })}
-        />
-      </Card>
+      <Loaded query={models} rows={12}>
+        {(all) => (
+          <>
+            <Card withBorder>
+              <Models all={all} search={search} set={set} />
+            </Card>
+            <Card withBorder>
+              <Title order={2} size="h4" mb="xs">
+                Your first call
+              </Title>
+              <StartHere
+                model={firstToCall(all)}
+                task="chat"
+                language={search.code}
+                onLanguage={(code) => set({ code })}
+              />
+            </Card>
+          </>
+        )}
+      </Loaded>
     </Page>
   )
+}
+
+/** One that answers now, if there is. */
+function firstToCall(all: readonly ModelView[]): string | null {
+  const chats = all.filter(({ task }) => task === 'chat')
+  return (chats.find(({ nodes }) => nodes > 0) ?? chats[0])?.id ?? null
 }
 
 interface ModelsShown {

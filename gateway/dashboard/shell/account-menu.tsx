@@ -27,7 +27,7 @@ export function AccountMenu() {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <Button variant="default" aria-label="Your account">
+        <Button variant="default" aria-label={`Your account: ${usd(account.balance)}`}>
           {usd(account.balance)}
         </Button>
       </Menu.Target>

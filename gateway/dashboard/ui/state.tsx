@@ -69,7 +69,7 @@ export function Page({
       <title>{`${title} – Souk`}</title>
       <Stack gap={4}>
         <Stack gap="xs" style={{ flexDirection: 'row', flexWrap: 'wrap', justifyContent: 'space-between' }}>
-          <Title order={1} size="h2" style={{ overflowWrap: 'anywhere' }}>
+          <Title order={1} size="h2" tabIndex={-1} style={{ overflowWrap: 'anywhere', outline: 'none' }}>
             {title}
           </Title>
           {actions}

@@ -26,7 +26,7 @@ export function RevokeAll() {
         Money, wallets and nodes stay as they are.
       </Text>
       <Button color="red" onClick={() => setIsAsking(true)}>
-        Revoke all keys and end all sessions
+        Revoke keys and sessions
       </Button>
       <Confirm
         isOpen={isAsking}

@@ -1,0 +1,258 @@
+// The manners of every page of the dashboard, with a market that has data: nothing that keeps anybody out (axe-core, both themes), no sideways scrolling on
+// a phone, one heading and a title, no complaint, nothing asked of anybody else; names that would be scripts are text; the first load is small and quick.
+import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import OpenAI from 'openai'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { signIn } from '../../gateway/local/accounts.ts'
+import { ROOT } from '../../gateway/local/root.ts'
+import { loadWallets } from '../../gateway/local/secrets.ts'
+import { browserPath, complaintsOf, giveWallet, openBrowser } from '../support/browser.ts'
+import { dashboardPaths, filled } from '../support/dashboard-pages.ts'
+import { startMarket, type Market } from '../support/market.ts'
+import { openVectors } from '../support/vector-files.ts'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const SHOTS = process.env.SOUK_SCREENSHOTS ?? join(ROOT, 'dist/screenshots')
+/** Bytes of JavaScript, gzipped, until a page stands: what is opened first, for everybody; pages behind it, most of which bring schemas (zod); tensors. */
+const LOAD_BYTES = { first: 250_000, further: 285_000, playground: 310_000 }
+const WAIT = { timeout: 30_000 }
+const PHONE = { width: 360, height: 740 }
+const DESK = { width: 1280, height: 900 }
+/** Pages whose content is an operator's. */
+const OF_OPERATOR = /^\/(nodes|earnings|serving|register)/
+/** Scripts, markup, scripts of other directions, and what is longer than any column, as names. */
+const NODE_NAME = '"><img src=x onerror=alert(1)> ‮ヽ༼ຈل͜ຈ༽ﾉ 田中さんにあげて下さい W̷o̸r̵d̶ﷺ'
+
+describe.skipIf(browserPath === null)('every page of the dashboard', () => {
+  let market: Market
+  let browser: Browser
+  const values: Record<string, string> = { author: 'souk', name: 'tiny-chat' }
+  const visitors: Record<'house' | 'operator', Visitor | null> = { house: null, operator: null }
+
+  beforeAll(async () => {
+    ;[market, browser] = await Promise.all([startMarket(), openBrowser(), mkdir(SHOTS, { recursive: true })])
+    const wallets = await loadWallets(market.stateDir)
+    // The admin of this market publishes its models and calls them too: one account with every section but the operator's.
+    const client = await signIn(market.url, wallets.admin)
+    await client.send('POST', '/api/faucet', z.unknown(), {})
+    for (const name of naughtyNames()) await client.createKey({ name })
+    const key = await client.createKey({ name: '<script>alert(1)</script>' })
+    const openai = new OpenAI({ baseURL: `${market.url}/v1`, apiKey: key.key, maxRetries: 0 })
+    const asked = openai.chat.completions.create({
+      model: 'souk/tiny-chat',
+      messages: [{ role: 'user', content: 'What is the capital of France?' }],
+    })
+    const { response } = await asked.withResponse()
+    await market.query('DB', 'UPDATE nodes SET name = ?', NODE_NAME)
+    await market.runCrons()
+    const [node] = await market.query('DB', 'SELECT id FROM nodes')
+    values.callId = response.headers.get('x-souk-call-id') ?? ''
+    values.keyId = key.id
+    values.nodeId = String(node?.id)
+    values.accountId = (await client.account()).accountId
+    visitors.house = await aVisitor(browser, market, wallets.admin.privateKey)
+    visitors.operator = await aVisitor(browser, market, wallets.operator.privateKey)
+  })
+  afterAll(async () => {
+    await browser.close()
+    await market.stop()
+  })
+
+  it.each(dashboardPaths())('%s', async (path) => {
+    const visitor = OF_OPERATOR.test(path) ? visitors.operator : visitors.house
+    if (visitor === null) throw new Error('nobody is signed in')
+    const { page, complaints, strangers, dialogs } = visitor
+    complaints.length = 0
+    await page.setViewportSize(DESK)
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.goto(`${market.url}${filled(path, values)}`)
+    await settled(page)
+    await still(page)
+    const found = await seriousIn(page)
+    const file = path.replace(/\W+/g, '-').replace(/^-|-$/g, '') || 'market'
+    await page.screenshot({ path: join(SHOTS, `${file}-light.png`), fullPage: true })
+    const headings = await page.locator('h1').count()
+    const title = await page.title()
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await still(page)
+    // The same page in other colours: only its contrast can be another.
+    found.push(...(await seriousIn(page, ['color-contrast'])).map((line) => `dark: ${line}`))
+    await page.screenshot({ path: join(SHOTS, `${file}-dark.png`), fullPage: true })
+    await page.setViewportSize(PHONE)
+    await still(page)
+    const sideways = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+    await page.screenshot({ path: join(SHOTS, `${file}-phone.png`) })
+    expect({ found, headings, title, sideways, complaints, strangers, dialogs }).toEqual({
+      found: [],
+      headings: 1,
+      title: expect.stringMatching(/^.+ – Souk$/),
+      sideways: 0,
+      complaints: [],
+      strangers: [],
+      dialogs: [],
+    })
+  })
+
+  it('loads little before its first page, whichever that is', () => {
+    const sizes = dashboardFirstLoads()
+    const over = [...sizes].filter(([page, bytes]) => bytes > loadBytesOf(page))
+    const most = [...sizes].sort(([, a], [, b]) => b - a).slice(0, 3)
+    console.info(`first load: / ${sizes.get('public/market.tsx')} bytes gzipped; the largest: ${most.join(', ')}`)
+    expect(sizes.size).toBeGreaterThan(20)
+    expect(over).toEqual([])
+  })
+
+  it('stands soon and stands still on a slow machine', async () => {
+    const context = await browser.newContext({ viewport: PHONE })
+    const page = await context.newPage()
+    const cdp = await context.newCDPSession(page)
+    await cdp.send('Emulation.setCPUThrottlingRate', { rate: 4 })
+    await page.addInitScript(`window.__seen = { lcp: 0, shift: 0 }
+      new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.__seen.lcp = entry.startTime })
+        .observe({ type: 'largest-contentful-paint', buffered: true })
+      new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.__seen.shift += entry.value })
+        .observe({ type: 'layout-shift', buffered: true })`)
+    await page.goto(market.url)
+    await settled(page)
+    const seen = z.object({ lcp: z.number(), shift: z.number() }).parse(await page.evaluate('window.__seen'))
+    console.info(
+      `at 4x slow-down: largest contentful paint ${Math.round(seen.lcp)} ms, layout shift ${seen.shift.toFixed(3)}`,
+    )
+    expect(seen.shift).toBeLessThan(0.1)
+    // The issue's bound is 2,500 ms on a machine of its own; beside other tests only a multiple says something.
+    expect(seen.lcp).toBeGreaterThan(0)
+    expect(seen.lcp).toBeLessThan(10_000)
+    await context.close()
+  })
+
+  it('asks for nothing while nobody looks, and again when somebody does', async () => {
+    const context = await browser.newContext()
+    const page = await context.newPage()
+    await page.clock.install()
+    let asked = 0
+    page.on('request', (request) => void (asked += request.url().endsWith('/endpoints') ? 1 : 0))
+    await page.goto(`${market.url}/models/souk/tiny-chat`)
+    await page.getByRole('region', { name: 'Nodes that serve this model' }).waitFor()
+    await look(page, 'hidden')
+    const before = asked
+    await page.clock.runFor(60_000)
+    expect(asked).toBe(before)
+    await look(page, 'visible')
+    await page.clock.runFor(6_000)
+    await expect.poll(() => asked).toBeGreaterThan(before)
+    await context.close()
+  })
+})
+
+interface Visitor {
+  readonly page: Page
+  readonly complaints: string[]
+  /** asked of somebody else than the gateway */
+  readonly strangers: string[]
+  /** a script that ran would open one */
+  readonly dialogs: string[]
+}
+
+async function aVisitor(browser: Browser, market: Market, privateKey: `0x${string}`): Promise<Visitor> {
+  const context = await browser.newContext({ viewport: DESK, reducedMotion: 'reduce' })
+  await giveWallet(context, privateKey)
+  const page = await context.newPage()
+  const complaints = complaintsOf(page)
+  const strangers: string[] = []
+  const dialogs: string[] = []
+  page.on('request', (request) => {
+    const url = request.url()
+    if (!url.startsWith(`${market.url}/`) && !/^(data|blob):/.test(url)) strangers.push(url)
+  })
+  page.on('dialog', (dialog) => {
+    dialogs.push(dialog.message())
+    void dialog.dismiss()
+  })
+  await page.goto(`${market.url}/sign-in`)
+  await page.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
+  await page.waitForURL('**/overview')
+  return { page, complaints, strangers, dialogs }
+}
+
+/** Its heading stands, and nothing is being fetched. Asked from outside: what Playwright would put into the page, our policy forbids. */
+async function settled(page: Page): Promise<void> {
+  await page.locator('main h1').first().waitFor()
+  await expect.poll(() => page.evaluate(`document.querySelector('[aria-busy="true"]') === null`), WAIT).toBe(true)
+}
+
+function loadBytesOf(page: string): number {
+  if (page.startsWith('playground/')) return LOAD_BYTES.playground
+  return page.startsWith('public/') ? LOAD_BYTES.first : LOAD_BYTES.further
+}
+
+/** Nothing is on its way to where or how it will be. */
+async function still(page: Page): Promise<void> {
+  // What was changed begins to move with the frame after.
+  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))')
+  const moving = `document.getAnimations().filter((each) => each instanceof CSSTransition).length`
+  await expect.poll(() => page.evaluate(moving), WAIT).toBe(0)
+}
+
+async function seriousIn(page: Page, rules: readonly string[] | null = null): Promise<string[]> {
+  await page.evaluate(AXE)
+  const only = rules === null ? '{}' : `{ runOnly: ${JSON.stringify(rules)} }`
+  const Found = z.array(
+    z.object({ id: z.string(), impact: z.string().nullish(), nodes: z.array(z.object({ html: z.string() })) }),
+  )
+  const all = Found.parse(await page.evaluate(`axe.run(document, ${only}).then(({ violations }) => violations)`))
+  return all
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)}`)
+}
+
+async function look(page: Page, state: 'hidden' | 'visible'): Promise<void> {
+  await page.evaluate(`Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true })
+    document.dispatchEvent(new Event('visibilitychange'))
+    window.dispatchEvent(new Event('visibilitychange'))`)
+}
+
+/** Of the big list of naughty strings: those that may be a key's name, spread over the list. */
+function naughtyNames(): string[] {
+  const vectors = openVectors('naughty-strings')
+  if (!vectors) return []
+  const all = z.array(z.string()).parse(vectors.json('blns.json'))
+  const names = all.map((text) => text.trim()).filter((text) => text.length > 0 && text.length <= 80)
+  return names.filter((_, at) => at % Math.ceil(names.length / 45) === 0)
+}
+
+/** For each page: JavaScript of the entry, of the page and of all they need at once, gzipped, as `vite build` wrote it. */
+function dashboardFirstLoads(): Map<string, number> {
+  const folder = join(ROOT, 'dist/dashboard')
+  const Chunk = z.object({ file: z.string(), imports: z.array(z.string()).optional(), isEntry: z.boolean().optional() })
+  const manifest = z
+    .record(z.string(), Chunk)
+    .parse(JSON.parse(readFileSync(join(folder, '.vite/manifest.json'), 'utf8')))
+  const gather = (name: string, files: Set<string>): Set<string> => {
+    const chunk = manifest[name]
+    if (chunk === undefined || files.has(chunk.file)) return files
+    files.add(chunk.file)
+    for (const needed of chunk.imports ?? []) gather(needed, files)
+    return files
+  }
+  const pages = Object.keys(manifest).filter((name) =>
+    /^(public|consumer|playground|operator|author|admin)\/[a-z-]+\.tsx$/.test(name),
+  )
+  const bytes = new Map<string, number>()
+  const sizeOf = (file: string) => {
+    const known = bytes.get(file) ?? gzipSync(readFileSync(join(folder, file))).length
+    bytes.set(file, known)
+    return known
+  }
+  return new Map(
+    pages.map((page) => {
+      const files = [...gather(page, gather('index.html', new Set()))].filter((file) => file.endsWith('.js'))
+      return [page, files.reduce((sum, file) => sum + sizeOf(file), 0)]
+    }),
+  )
+}
