@@ -1,6 +1,7 @@
 // The way into the dashboard, in a real browser with a wallet that holds a real key: signing in and coming back to where one was, every way it can be
 // refused, another account in the wallet, a session that ends, a wallet sealed by a passkey.
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { browserPath, complaintsOf, givePasskeys, giveWallet, openBrowser } from '../support/browser.ts'
@@ -59,7 +60,7 @@ describe.skipIf(browserPath === null)('the way in', () => {
     await page.exposeFunction('__seen', (text: string) => void (shown = text))
     await page.evaluate(`new MutationObserver(() => {
       const text = document.querySelector('pre')?.textContent
-      if (text) void window.__seen(text)
+      if (text?.includes('wants you to sign in')) void window.__seen(text)
     }).observe(document.body, { childList: true, subtree: true })`)
     await signIn(page)
     await heading(page, 'Overview')
@@ -123,7 +124,7 @@ describe.skipIf(browserPath === null)('the way in', () => {
     await heading(page, 'Settings')
   })
 
-  it('says what a lost device means, seals a wallet with a passkey, signs in with it, and shows its key when asked', async () => {
+  it('says what a lost device means, seals a wallet with a passkey, and signs in with it', async () => {
     const context = await browser.newContext()
     contexts.push(context)
     const page = await context.newPage()
@@ -183,5 +184,58 @@ describe.skipIf(browserPath === null)('the way in', () => {
     await page.goto(`${market.url}/sign-in`)
     await page.getByRole('button', { name: 'I have no wallet' }).click()
     await page.getByText(/Passkeys belong to a name/).waitFor()
+  })
+
+  it('invites a second wallet, which joins by the link and acts as what it was invited for', async () => {
+    const owner = await aVisitor()
+    await owner.page.goto(`${url}/settings`)
+    await signIn(owner.page)
+    await owner.page.getByRole('button', { name: 'Invite', exact: true }).click()
+    const link = await owner.page.getByText(/\/join#/).textContent()
+    const invited = await aVisitor()
+    await invited.page.goto(String(link))
+    await invited.page.getByRole('button', { name: 'Join with Test Wallet' }).click()
+    await heading(invited.page, 'Overview')
+    await invited.page.goto(`${url}/settings`)
+    await invited.page.getByText('You are its member.').waitFor()
+    expect(await invited.page.getByRole('button', { name: 'Invite', exact: true }).count()).toBe(0)
+    // The link is used up.
+    const late = await aVisitor()
+    await late.page.goto(String(link))
+    await late.page.getByRole('button', { name: 'Join with Test Wallet' }).click()
+    await late.page.getByText(/This invitation was used, taken back or has run out/).waitFor()
+    expect([owner.complaints, invited.complaints, late.complaints].flat()).toEqual([])
+  })
+
+  it('changes what becomes of prompts, ends every session by one button, and shows a passkey’s key only after the passkey', async () => {
+    const context = await browser.newContext()
+    contexts.push(context)
+    const page = await context.newPage()
+    await givePasskeys(page)
+    await page.goto(`${url}/settings`)
+    await page.getByRole('button', { name: 'I have no wallet' }).click()
+    await page.getByRole('button', { name: 'Make a passkey wallet and sign in' }).click()
+    await heading(page, 'Settings')
+    const address = String(await signedInAs(page))
+
+    await page.getByRole('switch', { name: 'Only nodes that say they keep nothing' }).click()
+    await page.getByText('Saved. It holds for every call from now on.').waitFor()
+    const policy = await page.request.get(`${url}/api/account/policy`)
+    expect(await policy.json()).toMatchObject({ dataCollection: 'deny', auditsAllowed: false })
+
+    await page.getByRole('button', { name: 'Show the private key' }).click()
+    await page.getByText('Whoever sees this key has the wallet').waitFor()
+    await page.getByRole('button', { name: 'Use the passkey' }).click()
+    await page.getByText('••••').waitFor()
+    await page.getByRole('button', { name: 'Show', exact: true }).click()
+    const shown = await page.getByText(/^0x[0-9a-f]{64}$/).textContent()
+    expect(privateKeyToAccount(shown as Hex).address).toBe(address) // matched above
+    await page.keyboard.press('Escape')
+
+    await page.getByRole('button', { name: 'Revoke keys and sessions' }).click()
+    await page.getByText('No key of this account works any more').waitFor()
+    await page.getByRole('button', { name: 'Revoke everything' }).click()
+    await heading(page, 'Sign in')
+    expect(await signedInAs(page)).toBeNull()
   })
 })

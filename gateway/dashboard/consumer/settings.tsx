@@ -3,6 +3,7 @@ import { Card, Stack, Text, Title } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { useAccount } from '../session/session.ts'
 import { Page } from '../ui/state.tsx'
+import { DataPolicy } from './settings/data-policy.tsx'
 import { Invitations } from './settings/invitations.tsx'
 import { Members } from './settings/members.tsx'
 import { PasskeyWallets } from './settings/passkey-wallets.tsx'
@@ -33,6 +34,9 @@ export function SettingsPage() {
       </Part>
       <Part title="Wallets in this browser" about="Keys that were made here and sealed with a passkey.">
         <PasskeyWallets />
+      </Part>
+      <Part title="What becomes of what you send" about="Holds for every call of this account.">
+        <DataPolicy isManager={isManager} />
       </Part>
       <Part
         title="Payout address"
