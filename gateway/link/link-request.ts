@@ -39,7 +39,10 @@ export function toGuardRequest(
     [BYTES_HEADER]: String(body.byteLength),
     'content-type': typeof request.body === 'string' ? 'application/json' : 'application/octet-stream',
   }
-  return { url: CALL_URL, init: { method: 'POST', headers, body: bodyInit(body), redirect: 'manual', signal: request.signal } }
+  return {
+    url: CALL_URL,
+    init: { method: 'POST', headers, body: bodyInit(body), redirect: 'manual', signal: request.signal },
+  }
 }
 
 /** The reverse, in the guard. */
