@@ -3,6 +3,12 @@ import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'sqlite',
-  schema: ['./db/schema.ts', './db/money-schema.ts', './db/market-schema.ts', './db/admin-schema.ts'],
+  schema: [
+    './db/schema.ts',
+    './db/sign-in-schema.ts',
+    './db/money-schema.ts',
+    './db/market-schema.ts',
+    './db/admin-schema.ts',
+  ],
   out: './migrations/registry',
 })

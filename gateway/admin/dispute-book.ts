@@ -1,6 +1,6 @@
 // Disputes in the registry. Every change names the version it was decided on in its condition, so that of two at once one is told.
 import { and, count, desc, eq, gte, isNull, lt, or, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
+import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
 import { z } from 'zod'
 import { disputes } from '../../db/admin-schema.ts'
 import { InstantNumber } from '../../protocol/fields.ts'
@@ -48,32 +48,7 @@ export function createDisputeBook(registry: D1Database) {
       return (await db.select({ n: count() }).from(disputes).where(lately).get())?.n ?? 0
     },
 
-    /** Newest first. */
-    page(
-      of: {
-        readonly accountId?: AccountId
-        readonly callId?: string | undefined
-        readonly state?: DisputeState | undefined
-      },
-      after: TimedCursor | null,
-      rows: number,
-    ): Promise<DisputeRow[]> {
-      const older =
-        after && or(lt(disputes.createdAt, after.at), and(eq(disputes.createdAt, after.at), lt(disputes.id, after.id)))
-      return db
-        .select()
-        .from(disputes)
-        .where(
-          and(
-            of.accountId && eq(disputes.accountId, of.accountId),
-            of.callId === undefined ? undefined : eq(disputes.callId, of.callId),
-            of.state && eq(disputes.state, of.state),
-            older ?? undefined,
-          ),
-        )
-        .orderBy(desc(disputes.createdAt), desc(disputes.id))
-        .limit(rows)
-    },
+    page: (of: PageOf, after: TimedCursor | null, rows: number) => pageOf(db, of, after, rows),
 
     /** Ends one that nobody is refunding. @returns false when it was changed meanwhile */
     async end(
@@ -125,4 +100,29 @@ export function createDisputeBook(registry: D1Database) {
         .where(and(eq(disputes.id, id), eq(disputes.state, 'open')))
     },
   }
+}
+
+interface PageOf {
+  readonly accountId?: AccountId
+  readonly callId?: string | undefined
+  readonly state?: DisputeState | undefined
+}
+
+/** Newest first. */
+function pageOf(db: DrizzleD1Database, of: PageOf, after: TimedCursor | null, rows: number): Promise<DisputeRow[]> {
+  const older =
+    after && or(lt(disputes.createdAt, after.at), and(eq(disputes.createdAt, after.at), lt(disputes.id, after.id)))
+  return db
+    .select()
+    .from(disputes)
+    .where(
+      and(
+        of.accountId && eq(disputes.accountId, of.accountId),
+        of.callId === undefined ? undefined : eq(disputes.callId, of.callId),
+        of.state && eq(disputes.state, of.state),
+        older ?? undefined,
+      ),
+    )
+    .orderBy(desc(disputes.createdAt), desc(disputes.id))
+    .limit(rows)
 }

@@ -2,7 +2,7 @@
 // same moment one wins. Expired rows are swept by whoever asks next, a bounded number at a time.
 import { and, eq, gt, inArray, lte } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import { nonces } from '../../db/schema.ts'
+import { nonces } from '../../db/sign-in-schema.ts'
 import type { Instant } from '../../protocol/units.ts'
 
 /** rows deleted behind one new nonce: more than come in, so the table stays as small as ten minutes of sign-ins */

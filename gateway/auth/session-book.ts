@@ -2,7 +2,7 @@
 // twelve hours, ends at once when it is revoked, and is read together with what its account owns, in one round trip.
 import { and, desc, eq, gt, gte, inArray, isNull, lt, lte } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import { sessions } from '../../db/schema.ts'
+import { sessions } from '../../db/sign-in-schema.ts'
 import type { MemberRole } from '../../protocol/auth.ts'
 import { base64url, sha256Hex } from '../../protocol/canonical.ts'
 import { instant, isAccountId, type AccountId, type Instant, type RandomBytes } from '../../protocol/units.ts'

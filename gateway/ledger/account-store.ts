@@ -69,17 +69,14 @@ interface Row extends SqlRow {
 
 export type AccountStore = ReturnType<typeof createAccountStore>
 
+const OPEN = `INSERT INTO account (one, id, balance_nanos, held_nanos, seq, last_hash, projected_seq, project_tries, book)
+  VALUES (1, ?, 0, 0, 0, ?, 0, 0, ?)`
+
 export function createAccountStore(sql: GuardSql) {
   const row = (): Row | null => sql.exec<Row>('SELECT * FROM account').toArray()[0] ?? null
   return {
     open(id: AccountId, book: number): void {
-      sql.exec(
-        `INSERT INTO account (one, id, balance_nanos, held_nanos, seq, last_hash, projected_seq, project_tries, book)
-         VALUES (1, ?, 0, 0, 0, ?, 0, 0, ?)`,
-        id,
-        GENESIS_HASH,
-        book,
-      )
+      sql.exec(OPEN, id, GENESIS_HASH, book)
     },
 
     /** Null for a guard that was never opened: it refuses everything. */

@@ -154,7 +154,11 @@ function Offers({ status: { node, health } }: { status: NodeStatusView }) {
             {
               title: 'First token',
               isNumber: true,
-              cell: ({ seen }) => quantity(seen?.firstTokenMs == null ? null : Math.round(seen.firstTokenMs), 'ms'),
+              cell: ({ seen }) =>
+                quantity(
+                  seen?.firstTokenMs === undefined || seen.firstTokenMs === null ? null : Math.round(seen.firstTokenMs),
+                  'ms',
+                ),
             },
             { title: 'In flight', isNumber: true, cell: ({ seen }) => quantity(seen?.inFlight ?? null, 'calls') },
             { title: 'Trust', isNumber: true, cell: ({ seen }) => quantity(seen?.trust ?? null, '%') },

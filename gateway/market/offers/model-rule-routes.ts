@@ -1,6 +1,6 @@
 // `/api/operator/models`: which models an operator's nodes may serve. By the wallet or a managing key.
 import { Hono } from 'hono'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { ModelRule, ModelRuleRequest, type ModelRuleList } from '../../../protocol/disputes.ts'
 import type { AccountId } from '../../../protocol/units.ts'
 import type { Clock } from '../../core/clock.ts'

@@ -87,7 +87,7 @@ describe('snapshot', () => {
     const shareOf = async (share: number) => {
       const set = { probationShare: () => Promise.resolve(share) }
       const own = createMarket({ db: counted, nodeGuards: () => guard, clock: () => instant(time), ...set })
-      const [offer] = (await own.snapshot(CHAT_MODEL as never, () => undefined))?.offers ?? [] // the builders' own
+      const [offer] = (await own.snapshot(CHAT_MODEL, () => undefined))?.offers ?? [] // the builders' own
       return offer && prepared([offer]).standing[0]
     }
     const [whole, half] = [await shareOf(1), await shareOf(0.5)]

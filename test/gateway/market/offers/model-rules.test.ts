@@ -73,7 +73,7 @@ describe('a model that its operator has blocked', () => {
     const said = ModelRuleList.parse((await say('blocked')).body)
     expect(said.data).toMatchObject([{ model: CHAT_MODEL, rule: 'blocked' }])
     expect(await states()).toEqual([BLOCKED, ['maker/other', 'live', null]])
-    const snapshot = await app.needs.market.snapshot(CHAT_MODEL as never, () => undefined) // the builders' own
+    const snapshot = await app.needs.market.snapshot(CHAT_MODEL, () => undefined) // the builders' own
     expect(snapshot?.offers.map(({ nodeId }) => nodeId)).not.toContain(id)
   })
 
