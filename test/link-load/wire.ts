@@ -4,6 +4,9 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 /** `node`: its own socket ends and the gateway hears nothing; `gateway`: the reverse; `silent`: bytes stop and nobody is told */
 export type Cut = 'both' | 'node' | 'gateway' | 'silent'
 
+/** ms after which either end takes a dead line for closed; longer than a node needs to find out, far shorter than a kernel's quarter of an hour */
+const GIVEN_UP_MS = 20_000
+
 export interface Wire {
   /** http, where the node finds its gateway */
   readonly url: string
@@ -31,11 +34,15 @@ export async function startWire(gatewayUrl: string): Promise<Wire> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const lost = new Set<Socket>()
 
-  /** It is read by nobody any more, and tells nobody. */
+  /** It is read by nobody any more, and tells nobody until TCP would have given up: what was written into it is held for so long, not for ever. */
   function silence(socket: Socket): void {
     socket.unpipe()
     socket.pause()
     lost.add(socket)
+    setTimeout(() => {
+      lost.delete(socket)
+      socket.destroy()
+    }, GIVEN_UP_MS).unref()
   }
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // it listens on TCP

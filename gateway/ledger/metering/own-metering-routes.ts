@@ -1,6 +1,6 @@
 // `/api`: what an account spends, what a node of its does, what its models bring in, over time. Everything is read of sums; what somebody else's is, is not there.
 import { Hono } from 'hono'
-import type { NodeHistoryReply} from '../../../protocol/metering.ts';
+import type { NodeHistoryReply } from '../../../protocol/metering.ts'
 import { RangeQuery, RoyaltiesReply, SpendQuery, SpendReply } from '../../../protocol/metering.ts'
 import { isNodeId, type AccountId, type NodeId } from '../../../protocol/units.ts'
 import { GatewayError } from '../../core/errors.ts'
