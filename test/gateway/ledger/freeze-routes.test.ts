@@ -42,7 +42,7 @@ async function post(path: string, body: unknown, who: Principal | null = admin, 
 
 async function aRegistered() {
   const payer = await aPayer(1_000n)
-  await env.DB.prepare('INSERT INTO accounts VALUES (?, ?, 0)').bind(payer.id, START).run()
+  await env.DB.prepare('INSERT INTO accounts (id, created_at, book) VALUES (?, ?, 0)').bind(payer.id, START).run()
   return payer
 }
 

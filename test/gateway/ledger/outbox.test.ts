@@ -254,7 +254,8 @@ describe('the projection', () => {
 
 it('ticks an account in its minute of the day, and in no other', async () => {
   const all = await Promise.all([anAccount(), anAccount(), anAccount()])
-  for (const { id } of all) await env.DB.prepare('INSERT INTO accounts VALUES (?, ?, 0)').bind(id, START).run()
+  for (const { id } of all)
+    await env.DB.prepare('INSERT INTO accounts (id, created_at, book) VALUES (?, ?, 0)').bind(id, START).run()
   const ticked: string[] = []
   const count = (id: AccountId) => ({ ...accounts(id), tick: async () => void ticked.push(id) })
   const minutes = Array.from({ length: 1_440 }, (_, minute) => ({ minute, ...sliceOf(minute) }))

@@ -59,7 +59,7 @@ const admin = signedIn(ADMIN, ['admin'])
 
 async function aRegistered(): Promise<TestAccount> {
   const account = await anAccount()
-  await env.DB.prepare('INSERT INTO accounts VALUES (?, ?, 0)').bind(account.id, START).run()
+  await env.DB.prepare('INSERT INTO accounts (id, created_at, book) VALUES (?, ?, 0)').bind(account.id, START).run()
   return account
 }
 

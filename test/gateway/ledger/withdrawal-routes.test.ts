@@ -85,7 +85,9 @@ describe('a request', () => {
   it('may name another of one’s own wallets, in any spelling, and nobody else’s', async () => {
     const earner = await anEarner()
     const other = aWallet()
-    await env.DB.prepare('INSERT INTO wallets VALUES (?, ?, 0)').bind(other, earner.id).run()
+    await env.DB.prepare('INSERT INTO wallets (address, account_id, added_at) VALUES (?, ?, 0)')
+      .bind(other, earner.id)
+      .run()
     const ask = (address: string, id: string) =>
       aDesk().ask(earner.who, 'POST', '/withdrawals', { usd: '1', id, address })
     expect((await ask(other.toLowerCase(), '1')).body).toMatchObject({ address: other })
@@ -99,7 +101,9 @@ describe('a request', () => {
     const joined = aWallet()
     const { clock, ask } = aDesk()
     clock.advance(1)
-    await env.DB.prepare('INSERT INTO wallets VALUES (?, ?, ?)').bind(joined, earner.id, clock()).run()
+    await env.DB.prepare('INSERT INTO wallets (address, account_id, added_at) VALUES (?, ?, ?)')
+      .bind(joined, earner.id, clock())
+      .run()
     const as = (address: string) => ({ ...earner.who, address, signedInAt: clock() })
     const to = async (address: string, by: string, id: string) => {
       const { status, body } = await ask(as(by), 'POST', '/withdrawals', { usd: '1', id, address })
