@@ -75,6 +75,8 @@ describe.skipIf(browserPath === null)('the house', () => {
     if (reason !== undefined) await dialog().getByRole('textbox').fill(reason)
     await dialog().getByRole('button', { name: action, exact: true }).click()
   }
+  /** The dialogue before takes a moment to leave, with its buttons. */
+  const gone = () => dialog().waitFor({ state: 'hidden' })
   async function shoot(name: string) {
     const folder = process.env.SOUK_SCREENSHOTS
     if (folder === undefined) return
@@ -134,6 +136,7 @@ describe.skipIf(browserPath === null)('the house', () => {
     await page.getByRole('heading', { name: 'Frozen', exact: true }).waitFor()
     expect((await consumer.client.account()).frozen?.reason).toBe('looked strange')
     await shoot('account')
+    await gone()
     await button('Unfreeze').click()
     await confirm('Unfreeze', 'it was not')
     await page.getByRole('heading', { name: 'Not frozen' }).waitFor()
@@ -171,6 +174,7 @@ describe.skipIf(browserPath === null)('the house', () => {
     await said('node 1 is suspended.')
     await row('smoke comes out of it').getByText('suspended').waitFor()
     await shoot('node')
+    await gone()
     await button('Reinstate').click()
     await confirm('Reinstate', 'the smoke is gone')
     await row('the smoke is gone').getByText('reinstated').waitFor()

@@ -74,7 +74,7 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
   it('shows every node with its state, its traffic and why it gets no more', async () => {
     await page.goto('/nodes')
     const row = page.getByRole('row', { name: /node 1/ })
-    await row.getByText(/probation|active/).waitFor()
+    await row.getByText(/^(probation|active)$/).waitFor()
     await row.getByText(/version \d+/).waitFor()
     await row.getByText(/It is in probation/).waitFor()
     await shot('nodes')

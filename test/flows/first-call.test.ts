@@ -74,6 +74,8 @@ const MADE_UP: readonly (readonly [RegExp, string])[] = [
   [/^( {2}(?:5 min|30 min|day) +\d+ +\d+ +\d+) .*$/gm, '$1 <speeds>'],
   [/(?<=answers in |\/\S+ {2})\d+ ms/g, '<so many> ms'],
   [/(?<=ms=)\d+/g, '<so many>'],
+  // A busy machine's disk, which the node tells of and an operator reads elsewhere.
+  [/^.*receipt disk (slow|fast again).*\n/gm, ''],
   [/Node\.js v[\d.]+/g, 'Node.js <version>'],
   [/[\d.]+ [GT]B(?= free| of memory)/g, '<so much>'],
   [/\d+ receipts? waits? to be handed in|no receipts wait/g, '<receipts>'],
