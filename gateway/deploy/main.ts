@@ -11,7 +11,7 @@ try {
   const options = readOptions()
   const needs = {
     configPath: resolve(options.config ?? CONFIG_PATH),
-    outDir: resolve(options.outdir ?? join(ROOT, 'dist')),
+    outDir: resolve(options.outdir ?? join(ROOT, 'dist/gateway')),
     stateDir: resolve(ROOT, process.env.SOUK_STATE ?? '.souk'),
     say: (text: string) => console.log(text),
   }
