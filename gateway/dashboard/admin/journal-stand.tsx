@@ -7,7 +7,7 @@ import { Loaded } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 import { Money } from '../ui/money.tsx'
 import { quantity } from '../ui/quantity.ts'
-import { Figures } from './figures.tsx'
+import { Figures } from '../ui/figures.tsx'
 import { RebuildButton } from './rebuild.tsx'
 
 const COUNT = new Intl.NumberFormat('en')

@@ -14,7 +14,7 @@ import { quantity } from '../ui/quantity.ts'
 import { PagedRecords, Records } from '../ui/records.tsx'
 import { Empty, Loaded, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
-import { Figures } from './figures.tsx'
+import { Figures } from '../ui/figures.tsx'
 import { AccountName } from './names.tsx'
 import { RebuildButton } from './rebuild.tsx'
 

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { api, read } from '../data/api.ts'
 import { TextLink } from '../ui/links.tsx'
 import { quantity } from '../ui/quantity.ts'
-import { Figures } from './figures.tsx'
+import { Figures } from '../ui/figures.tsx'
 
 /** ms between two looks: nothing here changes by the second */
 const LOOK_MS = 30_000

@@ -14,7 +14,7 @@ import { quantity } from '../ui/quantity.ts'
 import { Records } from '../ui/records.tsx'
 import { Empty, Loaded, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
-import { Figures } from './figures.tsx'
+import { Figures } from '../ui/figures.tsx'
 import { AccountName, ModelName, StateWord } from './names.tsx'
 import { NodeAudits } from './node-audits.tsx'
 

@@ -9,7 +9,7 @@ import { LinkButton, TextLink } from '../ui/links.tsx'
 import { Empty, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 import { Commands } from './commands.tsx'
-import { Figures } from './figures.tsx'
+import { Figures } from '../ui/figures.tsx'
 import { statusQuery, summaryQuery } from './node-queries.ts'
 import { count, Reached, StateBadge } from './node-state.tsx'
 
