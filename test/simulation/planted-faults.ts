@@ -180,7 +180,11 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   ),
   model(
     'a frozen account may hold',
-    edit('admit.ts', 'checkAllowed(standing, key, request) ?? checkFrozen(frozen)', 'checkAllowed(standing, key, request)'),
+    edit(
+      'admit.ts',
+      'checkAllowed(standing, key, request) ?? checkFrozen(frozen)',
+      'checkAllowed(standing, key, request)',
+    ),
   ),
   model(
     'what was spent does not count',
