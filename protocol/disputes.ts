@@ -38,8 +38,10 @@ export const DisputeView = z.object({
   version: z.number().int(),
 })
 export type DisputeView = z.infer<typeof DisputeView>
-/** `GET /api/disputes` (own) and `GET /api/admin/disputes?state=` */
+/** `GET /api/admin/disputes?state=` */
 export const DisputePage = page(DisputeView)
+/** `GET /api/disputes`: own ones, and for how many days after its end a call may be disputed now (the parameter `disputeDays`) */
+export const OwnDisputePage = DisputePage.extend({ days: z.number().int() })
 /** `POST /api/admin/disputes/{id}/decide`, fresh. Without `usd`, all of the call. 409 `changed_meanwhile` when decided already or `version` is old. */
 export const DisputeDecision = z.strictObject({
   decision: z.enum(['refund', 'reject']),

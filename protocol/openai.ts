@@ -261,6 +261,8 @@ export const ModelView = z.object({
       request: z.string(),
       /** per byte of tensors, in and out */
       byte: z.string(),
+      /** the same per million, exactly: per unit they are rounded up to the nano; absent: of a gateway before it said so */
+      per_million: z.object({ prompt: z.string(), completion: z.string(), byte: z.string() }).optional(),
     })
     .nullable(),
   nodes: z.number().int(),

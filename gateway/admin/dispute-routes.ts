@@ -10,6 +10,7 @@ import {
   OwnDisputeQuery,
   type DisputePage,
   type DisputeView,
+  type OwnDisputePage,
 } from '../../protocol/disputes.ts'
 import {
   base32,
@@ -106,7 +107,8 @@ export function createDisputeRoutes(needs: DisputeRouteNeeds) {
       const { cursor, limit = LIMITS.pageRows, call } = c.req.valid('query')
       const { accountId } = await requireManager(c, accounts)
       const rows = await book.page({ accountId, callId: call }, readTimedCursor(cursor), limit + 1)
-      return c.json(pageOf(rows, limit, viewOf, timedCursor) satisfies z.infer<typeof DisputePage>)
+      const { disputeDays: days } = await parameters.now((work) => c.executionCtx.waitUntil(work))
+      return c.json({ ...pageOf(rows, limit, viewOf, timedCursor), days } satisfies z.infer<typeof OwnDisputePage>)
     })
 
     .post('/disputes/:id/withdraw', managing(accounts), jsonBody(DisputeWithdrawal), async (c) => {

@@ -22,14 +22,7 @@ export function modelView({ model, offers }: ModelOffers): ModelView {
     state: model.state,
     state_reason: model.reason,
     replaced_by: model.replacedBy,
-    pricing: cheapest
-      ? {
-          prompt: perToken(cheapest.price.inputPerMillion),
-          completion: perToken(cheapest.price.outputPerMillion),
-          request: toUsd(cheapest.price.perCall),
-          byte: perToken(cheapest.price.bytesPerMillion),
-        }
-      : null,
+    pricing: cheapest ? pricingOf(cheapest.price) : null,
     nodes: offers.length,
   }
 }
@@ -43,6 +36,20 @@ function priceIn({ price }: Offer, isTensors: boolean): bigint {
 function dimensionsOf({ task, dimensions, dimensionsMin }: ModelManifest): ModelView['dimensions'] {
   if (task !== 'embeddings' || dimensions === undefined) return null
   return { min: dimensionsMin ?? dimensions, max: dimensions }
+}
+
+function pricingOf({ inputPerMillion, outputPerMillion, bytesPerMillion, perCall }: Offer['price']) {
+  return {
+    prompt: perToken(inputPerMillion),
+    completion: perToken(outputPerMillion),
+    request: toUsd(perCall),
+    byte: perToken(bytesPerMillion),
+    per_million: {
+      prompt: toUsd(inputPerMillion),
+      completion: toUsd(outputPerMillion),
+      byte: toUsd(bytesPerMillion),
+    },
+  }
 }
 
 /** Rounded up to the nano, as a list price is: the charge itself is computed per million and rounded once. */

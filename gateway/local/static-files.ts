@@ -16,13 +16,15 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 /** what `static/_headers` says of files that are named after their contents */
 const FOR_EVER = 'public, max-age=31536000, immutable'
+/** none of that name, a folder, something below a file, a name too long for any */
+const NOT_THERE = new Set(['ENOENT', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG'])
 
 /** @param directory of the built files; nothing outside of it is ever read */
 export function staticFiles(directory: string): (request: Request) => Promise<Response> {
   return async (request) => {
-    const path = normalize(decodeURIComponent(new URL(request.url).pathname))
-    const type = TYPES[extname(path)]
-    if (type === undefined || path.includes('\0')) return new Response(null, { status: 404 })
+    const path = pathIn(request.url)
+    const type = path === null ? undefined : TYPES[extname(path)]
+    if (path === null || type === undefined) return new Response(null, { status: 404 })
     try {
       const bytes = await readFile(join(directory, path))
       const cache = path.startsWith('/assets/')
@@ -30,8 +32,19 @@ export function staticFiles(directory: string): (request: Request) => Promise<Re
         : {}
       return new Response(request.method === 'HEAD' ? null : bytes, { headers: { 'content-type': type, ...cache } })
     } catch (cause) {
-      if (errno(cause) === 'ENOENT' || errno(cause) === 'EISDIR') return new Response(null, { status: 404 })
+      if (NOT_THERE.has(errno(cause) ?? '')) return new Response(null, { status: 404 })
       throw cause
     }
+  }
+}
+
+/** @returns null for what can be no file's name: a `%` that encodes nothing, bytes that are no UTF-8, a zero byte */
+function pathIn(url: string): string | null {
+  try {
+    const path = normalize(decodeURIComponent(new URL(url).pathname))
+    return path.includes('\0') ? null : path
+  } catch (cause) {
+    if (cause instanceof URIError) return null
+    throw cause
   }
 }

@@ -19,12 +19,14 @@ export const TASKS: Readonly<Record<Task, string>> = {
 /** Paid by the byte, and called by the Open Inference Protocol. */
 export const isOfTensors = (task: string): boolean => task !== 'chat' && task !== 'embeddings'
 
-/** What a model costs at its cheapest offer, in as few words as its task needs. */
+/** What a model costs at its cheapest offer, in as few words as its task needs; exactly, where the gateway says so. */
 export function priceWords({ task, pricing }: Pick<ModelView, 'task' | 'pricing'>): readonly string[] {
   if (pricing === null) return ['nobody offers it now']
+  const price = (of: 'prompt' | 'completion' | 'byte'): string =>
+    pricing.per_million === undefined ? perMillion(pricing[of]) : usd(pricing.per_million[of])
   const perCall = Number(pricing.request) > 0 ? [`${usd(pricing.request)} per call`] : []
-  if (isOfTensors(task)) return [`${perMillion(pricing.byte)} per MB of tensors`, ...perCall]
-  const input = `${perMillion(pricing.prompt)} per million input tokens`
+  if (isOfTensors(task)) return [`${price('byte')} per MB of tensors`, ...perCall]
+  const input = `${price('prompt')} per million input tokens`
   if (task === 'embeddings') return [input, ...perCall]
-  return [input, `${perMillion(pricing.completion)} per million output tokens`, ...perCall]
+  return [input, `${price('completion')} per million output tokens`, ...perCall]
 }

@@ -53,6 +53,7 @@ export function WalletChoice({ verb, onChosen, mayCreate = true }: Choice) {
         <Button
           key={wallet.uuid}
           leftSection={<Icon icon={wallet.icon} />}
+          aria-label={`${verb} with ${wallet.name}`}
           {...button(wallet.uuid, () => browserSigner(wallet))}
         >
           <span>

@@ -17,10 +17,10 @@ import { IconMoon, IconSun } from '@tabler/icons-react'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { SessionGate } from '../session/session-gate.tsx'
-import { hasRole, useAccount } from '../session/session.ts'
+import { useAccount } from '../session/session.ts'
 import { WalletWatch } from '../session/wallet-watch.tsx'
 import { AccountMenu } from './account-menu.tsx'
-import { NAV } from './nav.ts'
+import { sectionsFor } from './nav.ts'
 import classes from './frame.module.css'
 
 export function Frame() {
@@ -73,8 +73,7 @@ export function Frame() {
 }
 
 function Sections({ pathname }: { pathname: string }) {
-  const account = useAccount()
-  const shown = NAV.filter(({ role }) => role === null || hasRole(account, role))
+  const shown = sectionsFor(useAccount()?.roles ?? [])
   return (
     <ScrollArea type="auto" p="sm">
       {shown.map(({ title, links }) => (

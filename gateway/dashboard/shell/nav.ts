@@ -6,10 +6,12 @@ export interface NavSection {
   readonly title: string
   /** null: for everybody, also without signing in */
   readonly role: Role | null
+  /** who has this role has a section of their own instead */
+  readonly unless?: Role
   readonly links: readonly { readonly to: NonNullable<LinkProps['to']>; readonly label: string }[]
 }
 
-export const NAV: readonly NavSection[] = [
+const NAV: readonly NavSection[] = [
   {
     title: 'Market',
     role: null,
@@ -41,6 +43,13 @@ export const NAV: readonly NavSection[] = [
     ],
   },
   {
+    // The page says how a machine is brought in.
+    title: 'Operator',
+    role: null,
+    unless: 'operator',
+    links: [{ to: '/nodes', label: 'Offer your machine' }],
+  },
+  {
     title: 'Author',
     role: 'author',
     links: [{ to: '/publications', label: 'Your models' }],
@@ -62,3 +71,9 @@ export const NAV: readonly NavSection[] = [
     ],
   },
 ]
+
+/** @param roles of who looks; none: nobody is signed in */
+export const sectionsFor = (roles: readonly Role[]): readonly NavSection[] =>
+  NAV.filter(
+    ({ role, unless }) => (role === null || roles.includes(role)) && !(unless !== undefined && roles.includes(unless)),
+  )

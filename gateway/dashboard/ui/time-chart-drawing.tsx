@@ -121,12 +121,15 @@ interface Dot {
   readonly index?: number
 }
 
+/** to be seen at a glance, where it is all there is */
+const LONE_DOT_PX = 4
+
 /** A point between two gaps has no line: it is drawn as a dot. */
 const loneDot = (data: readonly Record<string, number | null>[], key: string, color: string) =>
   function LoneDot({ cx, cy, index = 0 }: Dot) {
     const has = (i: number) => (data[i]?.[key] ?? null) !== null
     const isLone = has(index) && !has(index - 1) && !has(index + 1)
-    return <circle key={index} cx={cx} cy={cy} r={isLone && cy !== undefined ? 3 : 0} fill={color} />
+    return <circle key={index} cx={cx} cy={cy} r={isLone && cy !== undefined ? LONE_DOT_PX : 0} fill={color} />
   }
 
 function Legend({ lines, hasBefore }: { lines: readonly Line[]; hasBefore: boolean }) {

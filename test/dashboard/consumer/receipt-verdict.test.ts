@@ -5,9 +5,10 @@ import { verdictOf } from '../../../gateway/dashboard/consumer/call/check.ts'
 import { ABOUT, CORE, examine, type Evidence } from '../../../gateway/dashboard/consumer/call/receipt-verdict.ts'
 import { checkTexts } from '../../../gateway/dashboard/consumer/call/texts-verdict.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
+import { encodeRequest } from '../../../protocol/oip-canonical.ts'
 import type { Generation } from '../../../protocol/generation.ts'
 import { chainLine, GENESIS_HASH } from '../../../protocol/journal.ts'
-import { outputHash, requestHash, signReceipt, type Receipt } from '../../../protocol/receipt.ts'
+import { outputHash, requestHash, signReceipt, tensorRequestHash, type Receipt } from '../../../protocol/receipt.ts'
 import { signTicket, type Ticket } from '../../../protocol/ticket.ts'
 import {
   HOUSE,
@@ -246,5 +247,35 @@ describe('pasted texts', () => {
 
   it('prove nothing against a node whose answer was cut', async () => {
     expect(await check('', 'Good', { outcome: 'cancelled' })).toEqual(['open'])
+  })
+})
+
+describe('pasted tensors', () => {
+  // 2^53 + 1, which no number of JavaScript holds.
+  const REQUEST_TEXT = '{"inputs":[{"name":"ids","datatype":"INT64","shape":[1,2],"data":[[9007199254740993,2]]}]}'
+  const data = new Uint8Array(new BigInt64Array([9_007_199_254_740_993n, 2n]).buffer)
+  const ids = { name: 'ids', datatype: 'INT64', shape: [1, 2], data } as const
+  const score = new Uint8Array(new Float32Array([0.5]).buffer)
+  const ANSWER_TEXT = '{"model_name":"a/b","outputs":[{"name":"score","datatype":"FP32","shape":[1],"data":[0.5]}]}'
+  const check = async (request: string, answer: string) => {
+    const asked = encodeRequest({ modelName: 'a/b', inputs: [ids], outputs: [], parameters: {} })
+    const hashes = { request: tensorRequestHash(SALT, asked), outputs: [outputHash(SALT, score)] }
+    const { ticket, receipt } = await examine(await evidence(gateway, node, { receipt: hashes }))
+    if (!ticket || !receipt) throw new Error('not proved')
+    const call = { ...good.call, outcome: 'complete' as const }
+    return checkTexts({ request, answer }, call, { ticket, receipt }).map(({ state }) => state)
+  }
+
+  it('are those of the receipt, in whichever order their fields stand, to the last digit', async () => {
+    expect(await check(REQUEST_TEXT, ANSWER_TEXT)).toEqual(['right', 'right'])
+    const turned = REQUEST_TEXT.replace('"name":"ids","datatype":"INT64"', '"datatype":"INT64","name":"ids"')
+    expect(await check(turned, '')).toEqual(['right'])
+    expect(await check(REQUEST_TEXT.replace('740993', '740992'), '')).toEqual(['wrong'])
+    expect(await check('', ANSWER_TEXT.replace('0.5', '0.25'))).toEqual(['wrong'])
+  })
+
+  it('are others with another choice of outputs', async () => {
+    const wanted = REQUEST_TEXT.replace(/}$/, ',"outputs":[{"name":"score"}]}')
+    expect(await check(wanted, '')).toEqual(['wrong'])
   })
 })

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { Accounts } from '../../../gateway/ledger/account-port.ts'
 import { refundCall, type RefundOrder } from '../../../gateway/ledger/refund-flow.ts'
-import { DisputePage, DisputeView, type DisputeRequest } from '../../../protocol/disputes.ts'
+import { DisputePage, DisputeView, OwnDisputePage, type DisputeRequest } from '../../../protocol/disputes.ts'
 import { instant, newAccountId } from '../../../protocol/units.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import type { z } from 'zod'
@@ -50,8 +50,8 @@ describe('a dispute', () => {
       ...{ callId, accountId: payer.id, kind: 'wrong_answer', words: 'It said 5.', state: 'open' },
       ...{ cost: '0.000001000', refunded: null, answer: null, decidedAt: null, version: 1, model: 'souk/tiny-chat' },
     })
-    const mine = DisputePage.parse((await ask(me, 'GET', '/disputes')).body).data
-    expect(mine.map(({ id }) => id)).toEqual([made.body.id])
+    const mine = OwnDisputePage.parse((await ask(me, 'GET', '/disputes')).body)
+    expect([mine.data.map(({ id }) => id), mine.days]).toEqual([[made.body.id], 7])
     expect(DisputePage.parse((await ask(signedIn(ADMIN), 'GET', '/disputes')).body).data).toEqual([])
     const open = DisputePage.parse((await ask(admin, 'GET', '/admin/disputes?state=open&limit=100')).body).data
     expect(open.map(({ id }) => id)).toContain(made.body.id)

@@ -30,7 +30,20 @@ describe('a model in the list', () => {
     const forBytes = aPrice({ inputPerMillion: nanos(99_000_000n), bytesPerMillion: nanos(2_000_000n) })
     const offers = [forText, forBytes].map((price, index) => anOffer({ price, nodeId: `node_${index}` as NodeId }))
     expect(viewOf({ task: 'chat' }, offers).pricing?.prompt).toBe('0.000000001')
+    expect(viewOf({ task: 'chat' }, offers).pricing?.per_million?.prompt).toBe('0.001000000')
     expect(viewOf({ task: 'tensors' }, offers).pricing?.byte).toBe('0.000000002')
+  })
+
+  it('has it per million to the nano, and per unit rounded up', () => {
+    const price = aPrice({
+      inputPerMillion: nanos(1n),
+      outputPerMillion: nanos(1_000_001n),
+      bytesPerMillion: nanos(0n),
+    })
+    expect(viewOf({}, [anOffer({ price })]).pricing).toMatchObject({
+      ...{ prompt: '0.000000001', completion: '0.000000002', byte: '0.000000000' },
+      per_million: { prompt: '0.000000001', completion: '0.001000001', byte: '0.000000000' },
+    })
   })
 
   it('of equal prices a unit is the one with the cheaper call, and has no price when nobody offers it', () => {

@@ -2,12 +2,13 @@
 import { Button, Card, Group, NativeSelect, Stack, Text, Textarea, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { DisputePage, DisputeRequest, type DisputeView } from '../../../../protocol/disputes.ts'
+import { DisputeRequest, OwnDisputePage, type DisputeView } from '../../../../protocol/disputes.ts'
 import type { Generation } from '../../../../protocol/generation.ts'
 import { fromUsd } from '../../../../protocol/units.ts'
 import { api, read } from '../../data/api.ts'
 import { useAction } from '../../data/use-action.ts'
 import { Money } from '../../ui/money.tsx'
+import { quantity } from '../../ui/quantity.ts'
 import { Loaded } from '../../ui/state.tsx'
 import { When } from '../../ui/when.tsx'
 import { Facts } from './facts.tsx'
@@ -28,14 +29,12 @@ const STATES: Readonly<Record<DisputeView['state'], { readonly words: string; re
   withdrawn: { words: 'taken back by you', color: 'gray' },
 }
 const WORDS_MAX = 1_000
-/** the longest that a house may give (protocol/parameters.ts) */
-const DAYS_MAX = 30
 const DAY_MS = 86_400_000
 
 export function DisputeCard({ call }: { call: Generation }) {
   const disputes = useQuery({
     queryKey: ['disputes', 'call', call.id],
-    queryFn: async () => DisputePage.parse(await read(api.api.disputes.$get({ query: { call: call.id } }))).data,
+    queryFn: async () => OwnDisputePage.parse(await read(api.api.disputes.$get({ query: { call: call.id } }))),
   })
   return (
     <Card withBorder component="section" aria-labelledby="dispute">
@@ -43,13 +42,16 @@ export function DisputeCard({ call }: { call: Generation }) {
         Dispute
       </Title>
       <Loaded query={disputes} rows={2}>
-        {([dispute]) => (dispute === undefined ? <Open call={call} /> : <Standing dispute={dispute} />)}
+        {({ data: [dispute], days }) =>
+          dispute === undefined ? <Open call={call} days={days} /> : <Standing dispute={dispute} />
+        }
       </Loaded>
     </Card>
   )
 }
 
-function Open({ call }: { call: Generation }) {
+/** @param days the house gives, after the end of a call */
+function Open({ call, days }: { call: Generation; days: number }) {
   const [kind, setKind] = useState<Kind>('wrong_answer')
   const [words, setWords] = useState('')
   const open = useAction({
@@ -59,8 +61,9 @@ function Open({ call }: { call: Generation }) {
   })
   if (fromUsd(call.usage.cost) === 0n)
     return <Text size="sm">This call cost nothing, so there is nothing to give back.</Text>
-  if (Date.now() - Date.parse(call.endedAt) > DAYS_MAX * DAY_MS)
-    return <Text size="sm">This call ended too long ago to be disputed.</Text>
+  const until = Date.parse(call.endedAt) + days * DAY_MS
+  const untilWords = <When at={new Date(until).toISOString()} />
+  if (Date.now() > until) return <Text size="sm">This call could be disputed until {untilWords}, and no more.</Text>
   return (
     <form
       onSubmit={(event) => {
@@ -70,8 +73,9 @@ function Open({ call }: { call: Generation }) {
     >
       <Stack>
         <Text size="sm">
-          If something was wrong with this call, say so within seven days of its end. An admin of the house reads what
-          you write and the record above, and may give back what it cost, <Money amount={call.usage.cost} />.
+          If something was wrong with this call, say so within {quantity(days, 'days')} of its end, until {untilWords}.
+          An admin of the house reads what you write and the record above, and may give back what it cost,{' '}
+          <Money amount={call.usage.cost} />.
         </Text>
         <NativeSelect
           label="What was wrong"

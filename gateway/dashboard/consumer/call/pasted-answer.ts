@@ -1,12 +1,13 @@
-// An answer as its caller pastes it (pure): the JSON of the API, the events of a stream, or the plain text. What of it a node hashes are the texts or
-// vectors, in their order.
+// An answer as its caller pastes it (pure): the JSON of the API, the events of a stream, or the plain text. What of it a node hashes are the texts,
+// vectors or tensors, in their order.
 import { z } from 'zod'
 import { utf8ToBytes } from '../../../../protocol/canonical.ts'
 import { vectorBytes } from '../../../../protocol/receipt.ts'
 import { SseDecoder } from '../../../../protocol/sse.ts'
+import { tensorOutputsOf } from './pasted-tensors.ts'
 
 export interface PastedAnswer {
-  /** one per choice: text, or the bytes of a vector */
+  /** one per choice: text, or the bytes of a vector or tensor */
   readonly outputs: readonly (string | Uint8Array)[]
   /** drawn by the gateway, as its answer says; null: it says none */
   readonly seed: number | null
@@ -31,6 +32,8 @@ const Vectors = z.object({
 })
 
 export function readAnswer(pasted: string): PastedAnswer {
+  const tensors = tensorOutputsOf(pasted)
+  if (tensors !== null) return { outputs: tensors, seed: null }
   const json = jsonOf(pasted)
   const vectors = Vectors.safeParse(json)
   if (vectors.success) {

@@ -1,10 +1,11 @@
 // The salted hashes of a receipt, held against texts that only the caller has (pure): request and answer are pasted into the page and leave it never.
 import type { Generation } from '../../../../protocol/generation.ts'
-import { outputHash, requestHash, type Receipt } from '../../../../protocol/receipt.ts'
+import { outputHash, requestHash, tensorRequestHash, type Receipt } from '../../../../protocol/receipt.ts'
 import type { Ticket } from '../../../../protocol/ticket.ts'
 import { open, right, wrong, type Check } from './check.ts'
 import { readAnswer } from './pasted-answer.ts'
 import { nodeBodies } from './pasted-request.ts'
+import { tensorRequestOf } from './pasted-tensors.ts'
 
 export interface Pasted {
   readonly request: string
@@ -30,6 +31,11 @@ function checkRequest(
   { ticket, receipt }: { readonly ticket: Ticket; readonly receipt: Receipt },
 ): Check {
   const about = 'Your request'
+  const tensors = tensorRequestOf(text, ticket.model)
+  if (tensors !== null)
+    return tensorRequestHash(ticket.salt, tensors) === receipt.request
+      ? right(about, 'The node states the hash of exactly these tensors.')
+      : wrong(about, 'The node states the hash of other tensors, or of another choice of outputs or parameters.')
   const bodies = nodeBodies(text, ticket, seed)
   if (bodies.length === 0) return open(about, 'This is no JSON: paste the body that you sent.')
   if (bodies.some((body) => hashOf(ticket.salt, body) === receipt.request))
