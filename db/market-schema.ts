@@ -139,3 +139,19 @@ export const callShapes = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.modelId, t.slot] })],
 )
+
+/** Receipts that a node handed in, or somebody for it, and that were refused for good: one row for each ticket. For its operator to read; nothing is decided by it. */
+export const refusedReceipts = sqliteTable(
+  'refused_receipts',
+  {
+    /** NodeId that the ticket was for */
+    nodeId: text('node_id').notNull(),
+    /** of the ticket */
+    jti: text('jti').notNull(),
+    /** bad_receipt | not_for_ticket (protocol/receipt.ts) */
+    code: text('code').notNull(),
+    /** ms of the first time */
+    at: integer('at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.nodeId, t.jti] }), index('refused_receipts_at').on(t.nodeId, t.at)],
+)

@@ -47,6 +47,7 @@ export const withdrawals = sqliteTable(
   },
   (t) => [
     index('withdrawals_state').on(t.state, t.requestedAt),
+    index('withdrawals_requested').on(t.requestedAt, t.id),
     index('withdrawals_account').on(t.accountId),
     index('withdrawals_batch').on(t.batchId),
   ],
@@ -94,7 +95,11 @@ export const alerts = sqliteTable(
     resolvedBy: text('resolved_by'),
     resolution: text('resolution'),
   },
-  (t) => [index('alerts_open').on(t.resolvedAt, t.at), index('alerts_subject').on(t.subject)],
+  (t) => [
+    index('alerts_open').on(t.resolvedAt, t.at),
+    index('alerts_subject').on(t.subject),
+    index('alerts_at').on(t.at, t.id),
+  ],
 )
 
 /** What account owners are to be told, from guards and crons; webhooks send it. */
@@ -205,5 +210,9 @@ export const accountChecks = sqliteTable(
     /** seq up to which the book's rows were held against their lines in the round under way */
     auditedSeq: integer('audited_seq').notNull(),
   },
-  (t) => [index('account_checks_lag').on(t.lagSince), index('account_checks_under_way').on(t.underWaySince)],
+  (t) => [
+    index('account_checks_lag').on(t.lagSince),
+    index('account_checks_under_way').on(t.underWaySince),
+    index('account_checks_at').on(t.at),
+  ],
 )

@@ -102,7 +102,11 @@ export const models = sqliteTable(
     /** ms */
     createdAt: integer('created_at').notNull(),
   },
-  (t) => [uniqueIndex('models_digest').on(t.digest), index('models_state').on(t.state, t.id)],
+  (t) => [
+    uniqueIndex('models_digest').on(t.digest),
+    index('models_state').on(t.state, t.id),
+    index('models_author').on(t.authorAccountId, t.id),
+  ],
 )
 
 /** Whose weights are: the first author who published a file has it, and under no name can another publish it again. */
@@ -156,6 +160,11 @@ export const nodes = sqliteTable(
     index('nodes_created').on(t.createdAt, t.id),
     index('nodes_name').on(sql`lower(${t.name})`, t.id),
     index('nodes_endpoint').on(t.endpoint),
+    // Nodes are counted in these alone: by continent, and those whose link is gone.
+    index('nodes_region').on(t.region, t.state, t.linkDownAt),
+    index('nodes_silent')
+      .on(t.state)
+      .where(sql`link_down_at IS NOT NULL`),
   ],
 )
 
@@ -239,7 +248,14 @@ export const offers = sqliteTable(
     /** ms of the last change */
     updatedAt: integer('updated_at').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.nodeId, t.modelId] }), index('offers_model').on(t.modelId, t.state)],
+  (t) => [
+    primaryKey({ columns: [t.nodeId, t.modelId] }),
+    index('offers_model').on(t.modelId, t.state),
+    // The few that do not answer now.
+    index('offers_broken')
+      .on(t.nodeId)
+      .where(sql`breaker = 'open'`),
+  ],
 )
 
 /** Every price an offer ever had. A row is written when it comes into force and never changed. */

@@ -147,7 +147,7 @@ export const AdminAccountRow = z.object({
 })
 export const AdminAccountPage = page(AdminAccountRow)
 
-/** One node, in `GET /api/admin/nodes` (`state`, `q`: the beginning of its name or id). */
+/** One node, in `GET /api/admin/nodes` (`state`: a node's, or `silent` as {@link NodeCounts} has it; `q`: the beginning of its name or id). */
 export const AdminNodeRow = z.object({
   id: z.string(),
   name: z.string(),
@@ -161,6 +161,21 @@ export const AdminNodeRow = z.object({
   createdAt: Timestamp,
 })
 export const AdminNodePage = page(AdminNodeRow)
+
+/** `GET /api/admin/nodes/count`: every node that is not revoked, counted once. A number of `countedMax` means "or more". */
+export const NodeCounts = z.object({
+  /** active, and answer */
+  live: z.number().int(),
+  /** in probation, and answer */
+  probation: z.number().int(),
+  /** active or in probation, and do not answer: their link is gone, or no live offer of theirs is let through by its breaker */
+  silent: z.number().int(),
+  pending: z.number().int(),
+  draining: z.number().int(),
+  suspended: z.number().int(),
+  countedMax: z.number().int(),
+})
+export type NodeCounts = z.infer<typeof NodeCounts>
 
 /** One model, in `GET /api/admin/models` (by id; `state`, `q`: the beginning of its id). */
 export const AdminModelRow = z.object({

@@ -1,11 +1,12 @@
 // Disputes in the registry. Every change names the version it was decided on in its condition, so that of two at once one is told.
-import { and, count, desc, eq, gte, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, count, desc, eq, gte, isNull, sql } from 'drizzle-orm'
 import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
 import { z } from 'zod'
 import { disputes } from '../../db/admin-schema.ts'
 import { InstantNumber } from '../../protocol/fields.ts'
 import type { DisputeState } from '../../protocol/disputes.ts'
 import { toSqlInteger, type AccountId, type Instant, type Nanos } from '../../protocol/units.ts'
+import { olderThan } from '../core/keyset.ts'
 import type { TimedCursor } from './pages.ts'
 
 export type DisputeRow = typeof disputes.$inferSelect
@@ -110,8 +111,6 @@ interface PageOf {
 
 /** Newest first. */
 function pageOf(db: DrizzleD1Database, of: PageOf, after: TimedCursor | null, rows: number): Promise<DisputeRow[]> {
-  const older =
-    after && or(lt(disputes.createdAt, after.at), and(eq(disputes.createdAt, after.at), lt(disputes.id, after.id)))
   return db
     .select()
     .from(disputes)
@@ -120,7 +119,7 @@ function pageOf(db: DrizzleD1Database, of: PageOf, after: TimedCursor | null, ro
         of.accountId && eq(disputes.accountId, of.accountId),
         of.callId === undefined ? undefined : eq(disputes.callId, of.callId),
         of.state && eq(disputes.state, of.state),
-        older ?? undefined,
+        olderThan(disputes.createdAt, disputes.id, after),
       ),
     )
     .orderBy(desc(disputes.createdAt), desc(disputes.id))

@@ -1,8 +1,10 @@
 // What there is, for admins: accounts, nodes and models, by keyset over an index of their own order, so that no page costs more than its rows. What begins
 // with a text is a range of an index too.
-import { and, asc, desc, eq, gt, lt, or, sql, type Column, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, sql, type Column, type SQL } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { accounts, authors, models, nodes, offers, wallets } from '../../db/schema.ts'
+import { olderThan } from '../core/keyset.ts'
+import { SILENT_NODES } from './node-count-book.ts'
 import type { TimedCursor } from './pages.ts'
 
 export interface AccountRow {
@@ -56,11 +58,9 @@ function accountLists(db: Database) {
   return {
     /** Newest first. */
     async accounts(after: TimedCursor | null, rows: number): Promise<AccountRow[]> {
-      const older =
-        after && or(lt(accounts.createdAt, after.at), and(eq(accounts.createdAt, after.at), lt(accounts.id, after.id)))
       return withWallets(
         await read()
-          .where(older ?? undefined)
+          .where(olderThan(accounts.createdAt, accounts.id, after))
           .orderBy(desc(accounts.createdAt), desc(accounts.id))
           .limit(rows),
       )
@@ -91,12 +91,13 @@ function nodeLists(db: Database) {
     db
       .select({ id, name, operatorAccountId, endpoint, region, state, reason, seenAt, createdAt, models: served })
       .from(nodes)
+  const stands = (inState: string | undefined) =>
+    inState === 'silent' ? sql`${id} IN (${sql.raw(SILENT_NODES)})` : isOf(state, inState)
   return {
-    /** Newest first. */
+    /** Newest first. @param inState also `silent` */
     nodes(inState: string | undefined, after: TimedCursor | null, rows: number) {
-      const older = after && or(lt(createdAt, after.at), and(eq(createdAt, after.at), lt(id, after.id)))
       return read()
-        .where(and(isOf(state, inState), older ?? undefined))
+        .where(and(stands(inState), olderThan(createdAt, id, after)))
         .orderBy(desc(createdAt), desc(id))
         .limit(rows)
     },
@@ -104,7 +105,7 @@ function nodeLists(db: Database) {
     /** Whose id, or name in small letters, begins so. */
     async findNodes(text: string, inState: string | undefined, rows: number) {
       const lowerName = sql`lower(${name})`
-      const ofState = isOf(state, inState)
+      const ofState = stands(inState)
       const [byId, byName] = await Promise.all([
         read()
           .where(and(begins(id, text), ofState))

@@ -1,6 +1,6 @@
 // `/api/admin/accounts`, `/nodes`, `/models`: what there is, page by page, and as a file for a spreadsheet. Reading only.
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { csvOf } from '../../protocol/csv.ts'
 import { NodeState } from '../../protocol/node.ts'
 import {
@@ -11,6 +11,7 @@ import {
   type AdminModelRow,
   type AdminNodePage,
   type AdminNodeRow,
+  type NodeCounts,
 } from '../../protocol/metering.ts'
 import { ModelState } from '../../protocol/publish.ts'
 import { Continent } from '../../protocol/routing.ts'
@@ -19,6 +20,7 @@ import { PageQuery } from '../core/page.ts'
 import type { AppEnv } from '../core/principal.ts'
 import { queryString } from '../core/validate.ts'
 import { createListBook, type AccountRow, type ModelRow, type NodeRow } from './list-book.ts'
+import { createNodeCounts } from './node-count-book.ts'
 import { pageOf, readTimedCursor, timedCursor, type Page } from './pages.ts'
 import { admin } from './who.ts'
 
@@ -28,7 +30,7 @@ export interface ListRouteNeeds {
 }
 
 const AccountQuery = PageQuery.extend(AdminListQuery.shape)
-const NodeQuery = AccountQuery.extend({ state: NodeState.optional() })
+const NodeQuery = AccountQuery.extend({ state: z.enum([...NodeState.options, 'silent']).optional() })
 const ModelQuery = AccountQuery.extend({ state: ModelState.optional() })
 type Asked = z.output<typeof AccountQuery>
 
@@ -39,6 +41,7 @@ const FILE_READ_ROWS = 1_000
 /** Mounted at /api. */
 export function createListRoutes({ db }: ListRouteNeeds) {
   const book = createListBook(db)
+  const countNodes = createNodeCounts(db)
 
   const accounts = async ({ q, cursor }: Asked, limit: number) =>
     q === undefined
@@ -60,6 +63,7 @@ export function createListRoutes({ db }: ListRouteNeeds) {
       const asked = c.req.valid('query')
       return c.json((await nodes(asked, rowsOf(asked))) satisfies z.infer<typeof AdminNodePage>)
     })
+    .get('/admin/nodes/count', admin, async (c) => c.json((await countNodes()) satisfies NodeCounts))
     .get('/admin/models', admin, queryString(ModelQuery), asFile('models', models), async (c) => {
       const asked = c.req.valid('query')
       return c.json((await models(asked, rowsOf(asked))) satisfies z.infer<typeof AdminModelPage>)

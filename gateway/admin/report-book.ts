@@ -1,9 +1,10 @@
 // Reports in the registry, and whether what they are about is there. The day's limit stands in the statement that writes one: of many at once no more get in.
-import { and, count, desc, eq, gte, lt, or, sql } from 'drizzle-orm'
+import { and, count, desc, eq, gte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { reports } from '../../db/admin-schema.ts'
 import { models, nodes } from '../../db/schema.ts'
 import type { Instant } from '../../protocol/units.ts'
+import { olderThan } from '../core/keyset.ts'
 import { COMPLAINTS } from '../core/limits.ts'
 import type { TimedCursor } from './pages.ts'
 
@@ -41,12 +42,15 @@ export function createReportBook(registry: D1Database) {
 
     /** Newest first. */
     page(state: string | undefined, after: TimedCursor | null, rows: number): Promise<ReportRow[]> {
-      const older =
-        after && or(lt(reports.createdAt, after.at), and(eq(reports.createdAt, after.at), lt(reports.id, after.id)))
       return db
         .select()
         .from(reports)
-        .where(and(state === undefined ? undefined : eq(reports.state, state), older ?? undefined))
+        .where(
+          and(
+            state === undefined ? undefined : eq(reports.state, state),
+            olderThan(reports.createdAt, reports.id, after),
+          ),
+        )
         .orderBy(desc(reports.createdAt), desc(reports.id))
         .limit(rows)
     },

@@ -1,9 +1,10 @@
 // Alerts in the registry: what verification found, one row per finding, open until an admin says what came of it. A finding about the past (a
 // line, a credit) that was accepted stays accepted; one about the present that is found again is open again.
-import { and, desc, eq, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNull, ne, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { alerts } from '../../db/money-schema.ts'
 import type { AccountId, Instant } from '../../protocol/units.ts'
+import { olderThan, type Place } from '../core/keyset.ts'
 import type { Breach, BreachKind } from './self-check-port.ts'
 
 /** AccountId, or the house as a whole: its findings stop pay-outs. */
@@ -102,11 +103,10 @@ const pages = (db: ReturnType<typeof drizzle>) => ({
   async page(which: 'open' | 'all', cursor: string | null, rows: number) {
     const after = cursor === null ? null : cursorOf(cursor)
     if (cursor !== null && !after) return null
-    const older = after ? or(lt(alerts.at, after.at), and(eq(alerts.at, after.at), lt(alerts.id, after.id))) : undefined
     const found = await db
       .select()
       .from(alerts)
-      .where(and(which === 'open' ? isOpen : undefined, older))
+      .where(and(which === 'open' ? isOpen : undefined, olderThan(alerts.at, alerts.id, after)))
       .orderBy(desc(alerts.at), desc(alerts.id))
       .limit(rows + 1)
     const data = found.slice(0, rows)
@@ -121,7 +121,7 @@ const RAISE = `
   ON CONFLICT (id) DO UPDATE SET detail = excluded.detail, at = excluded.at, resolved_at = NULL, resolved_by = NULL, resolution = NULL
     WHERE resolved_at IS NOT NULL AND kind NOT IN ('chain', 'conservation')`
 
-function cursorOf(text: string): { readonly at: number; readonly id: string } | null {
+function cursorOf(text: string): Place | null {
   const [, at, id] = /^(\d{1,15})\.(.+)$/.exec(text) ?? []
   return at === undefined || id === undefined ? null : { at: Number(at), id }
 }

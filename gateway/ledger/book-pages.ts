@@ -1,10 +1,11 @@
 // What an account may read of the book about itself: its calls and its journal, newest first, by keyset, so that a page costs the same
 // wherever it stands.
-import { and, desc, eq, inArray, lt, or, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { calls, lines } from '../../db/book-schema.ts'
 import type { JournalEntry, UsageCall, UsageFilter } from '../../protocol/ledger.ts'
 import { fromSqlInteger, isCallId, nanos, toUsd, type AccountId, type CallId } from '../../protocol/units.ts'
+import { olderThan, type Place } from '../core/keyset.ts'
 import type { BookOf } from './account-book.ts'
 
 export interface Page<T> {
@@ -24,10 +25,6 @@ export function createBookPages(bookOf: BookOf) {
     async usage(accountId: AccountId, cursor: string | null, rows: number, filter: UsageFilter = {}): Paged<UsageCall> {
       const at = cursor === null ? null : usageCursor(cursor)
       if (cursor !== null && at === null) return null
-      const older =
-        at === null
-          ? undefined
-          : or(lt(calls.startedAt, at.startedAt), and(eq(calls.startedAt, at.startedAt), lt(calls.id, at.id)))
       const db = await open(accountId)
       const found = await db
         .select()
@@ -38,7 +35,7 @@ export function createBookPages(bookOf: BookOf) {
             filter.key === undefined ? undefined : eq(calls.keyId, filter.key),
             filter.model === undefined ? undefined : eq(calls.modelId, filter.model),
             filter.outcome === undefined ? undefined : eq(calls.outcome, filter.outcome),
-            older,
+            olderThan(calls.startedAt, calls.id, at),
           ),
         )
         .orderBy(desc(calls.startedAt), desc(calls.id))
@@ -78,9 +75,9 @@ function pageOf<Row, T>(found: Row[], rows: number, view: (row: Row) => T, curso
   return { data: page.map(view), nextCursor: found.length > rows && last !== undefined ? cursorOf(last) : null }
 }
 
-function usageCursor(text: string): { startedAt: number; id: string } | null {
+function usageCursor(text: string): Place | null {
   const [startedAt = '', id = ''] = text.split('.')
-  return /^\d{1,15}$/.test(startedAt) && isCallId(id) ? { startedAt: Number(startedAt), id } : null
+  return /^\d{1,15}$/.test(startedAt) && isCallId(id) ? { at: Number(startedAt), id } : null
 }
 
 const journalEntry = ({ seq, prevHash, hash, body }: JournalEntry): JournalEntry => ({ seq, prevHash, hash, body })

@@ -1,6 +1,6 @@
 // How every account stood when the daily sweep last looked, in the registry: what lags and what is under way, for admins; and how far its
 // records were held against each other, for the next round.
-import { asc, count, isNotNull, max, min, sql } from 'drizzle-orm'
+import { asc, count, gt, isNotNull, max, min, sql, type SQL } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { accountChecks } from '../../db/money-schema.ts'
 import { isAccountId, type AccountId } from '../../protocol/units.ts'
@@ -48,17 +48,29 @@ export function createChecksBook(registry: D1Database) {
 
     /** Sums can pass 2^53, so they come as text. */
     async totals() {
-      const [row] = await db
-        .select({
-          accounts: count(),
-          unprojected: sql<string>`CAST(coalesce(sum(CASE WHEN ${accountChecks.lagSince} IS NOT NULL THEN ${accountChecks.seq} - ${accountChecks.bookSeq} END), 0) AS TEXT)`,
-          lagSince: min(accountChecks.lagSince),
-          underWayNanos: sql<string>`CAST(coalesce(sum(${accountChecks.underWayNanos}), 0) AS TEXT)`,
-          underWaySince: min(accountChecks.underWaySince),
-          checkedAt: max(accountChecks.at),
-        })
-        .from(accountChecks)
-      return row
+      const { at, seq, bookSeq, lagSince, underWayNanos, underWaySince } = accountChecks
+      const text = (sum: SQL) => sql<string>`CAST(coalesce(sum(${sum}), 0) AS TEXT)`
+      // Of all accounts only those are read that lag, or have credits under way; "not null" would be no range of an index to the planner.
+      const [[all], [last], [behind], [underWay]] = await db.batch([
+        db.select({ accounts: count() }).from(accountChecks),
+        db.select({ at: max(at) }).from(accountChecks),
+        db
+          .select({ lines: text(sql`${seq} - ${bookSeq}`), since: min(lagSince) })
+          .from(accountChecks)
+          .where(gt(lagSince, 0)),
+        db
+          .select({ nanos: text(sql`${underWayNanos}`), since: min(underWaySince) })
+          .from(accountChecks)
+          .where(gt(underWaySince, 0)),
+      ])
+      return {
+        accounts: all?.accounts ?? 0,
+        checkedAt: last?.at ?? null,
+        unprojected: behind?.lines ?? '0',
+        lagSince: behind?.since ?? null,
+        underWayNanos: underWay?.nanos ?? '0',
+        underWaySince: underWay?.since ?? null,
+      }
     },
 
     /** Those that lag longest. */

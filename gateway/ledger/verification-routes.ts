@@ -99,12 +99,12 @@ function standView(
   alertsOpen: number,
 ): LedgerStand {
   return {
-    accountsChecked: totals?.accounts ?? 0,
-    checkedAt: isoOrNull(totals?.checkedAt),
-    linesNotProjected: Number(totals?.unprojected ?? 0),
-    oldestNotProjectedAt: isoOrNull(totals?.lagSince),
-    creditsUnderWay: toUsd(nanos(BigInt(totals?.underWayNanos ?? 0))),
-    oldestUnderWayAt: isoOrNull(totals?.underWaySince),
+    accountsChecked: totals.accounts,
+    checkedAt: isoOrNull(totals.checkedAt),
+    linesNotProjected: Number(totals.unprojected),
+    oldestNotProjectedAt: isoOrNull(totals.lagSince),
+    creditsUnderWay: toUsd(nanos(BigInt(totals.underWayNanos))),
+    oldestUnderWayAt: isoOrNull(totals.underWaySince),
     alertsOpen,
     behind: lagging.flatMap(({ accountId, seq, bookSeq, lagSince }) =>
       lagSince === null ? [] : [{ accountId, lines: seq - bookSeq, since: new Date(lagSince).toISOString() }],

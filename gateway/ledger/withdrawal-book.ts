@@ -1,6 +1,6 @@
 // Withdrawals on their way out, in the registry: requested -> filed -> paid, or requested | filed -> returning -> returned. Every step is one
 // conditional statement, so that two admins at once never file one twice, and what goes back can be neither filed nor paid meanwhile.
-import { and, asc, count, desc, eq, gt, inArray, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, inArray, isNull, ne, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { alerts, withdrawals } from '../../db/money-schema.ts'
 import { accounts, wallets } from '../../db/schema.ts'
@@ -16,6 +16,7 @@ import {
   type Nanos,
 } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
+import { newerThan, olderThan, type Place } from '../core/keyset.ts'
 
 export interface Withdrawal {
   /** account:transferId */
@@ -31,12 +32,6 @@ export interface Withdrawal {
   readonly endedAt: Instant | null
 }
 export type NewWithdrawal = Pick<Withdrawal, 'accountId' | 'transferId' | 'amountNanos' | 'address' | 'requestedAt'>
-
-/** Where a list stands: the last row that was seen. */
-export interface Place {
-  readonly at: number
-  readonly id: string
-}
 
 export type WithdrawalBook = ReturnType<typeof createWithdrawalBook>
 
@@ -169,7 +164,7 @@ function createWithdrawalLists(registry: D1Database) {
           and(
             accountId && eq(withdrawals.accountId, accountId),
             state && eq(withdrawals.state, state),
-            after ? or(lt(requestedAt, after.at), and(eq(requestedAt, after.at), lt(id, after.id))) : undefined,
+            olderThan(requestedAt, id, after),
           ),
         )
         .orderBy(desc(requestedAt), desc(id))
@@ -193,12 +188,7 @@ function createWithdrawalLists(registry: D1Database) {
       const found = await db
         .select()
         .from(withdrawals)
-        .where(
-          and(
-            eq(withdrawals.state, 'requested'),
-            after ? or(gt(requestedAt, after.at), and(eq(requestedAt, after.at), gt(id, after.id))) : undefined,
-          ),
-        )
+        .where(and(eq(withdrawals.state, 'requested'), newerThan(requestedAt, id, after)))
         .orderBy(asc(requestedAt), asc(id))
         .limit(rows)
       return found.map(withdrawalOf)

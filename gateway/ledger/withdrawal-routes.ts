@@ -13,6 +13,7 @@ import {
 import { fromUsd, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { assert, GatewayError } from '../core/errors.ts'
+import type { Place } from '../core/keyset.ts'
 import { LIMITS, SIGN_IN } from '../core/limits.ts'
 import { PageQuery } from '../core/page.ts'
 import { requireAdmin, requireSession, type AppEnv, type SessionPrincipal } from '../core/principal.ts'
@@ -24,7 +25,7 @@ import { LEDGER } from './limits.ts'
 import { createPayoutAddressBook } from './payout-address-book.ts'
 import { payoutCsv, payoutFile, payoutJson, sumOf } from './payout-file.ts'
 import { makePayout, returnOne } from './payout-flow.ts'
-import { createWithdrawalBook, type Place, type Withdrawal } from './withdrawal-book.ts'
+import { createWithdrawalBook, type Withdrawal } from './withdrawal-book.ts'
 
 export interface WithdrawalRouteNeeds {
   /** the registry */

@@ -1,9 +1,10 @@
 // The log of a webhook's deliveries, as its owner reads it: newest first, by keyset, so that a page costs the same wherever it stands.
-import { and, desc, eq, gte, lt, or, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { deliveries, events } from '../../db/money-schema.ts'
 import type { Instant } from '../../protocol/units.ts'
 import { DeliveryView } from '../../protocol/webhook.ts'
+import { olderThan } from '../core/keyset.ts'
 import { messageId } from './message.ts'
 
 export interface DeliveryCursor {
@@ -27,15 +28,9 @@ export function createDeliveryLogBook(d1: D1Database) {
   return {
     /** Newest first. */
     async page(webhookId: string, after: DeliveryCursor | null, rows: number): Promise<DeliveryView[]> {
-      const older =
-        after === null
-          ? undefined
-          : or(
-              lt(deliveries.createdAt, after.createdAt),
-              and(eq(deliveries.createdAt, after.createdAt), lt(deliveries.id, after.id)),
-            )
+      const last = after && { at: after.createdAt, id: after.id }
       const found = await logged(db)
-        .where(and(eq(deliveries.webhookId, webhookId), older))
+        .where(and(eq(deliveries.webhookId, webhookId), olderThan(deliveries.createdAt, deliveries.id, last)))
         .orderBy(desc(deliveries.createdAt), desc(deliveries.id))
         .limit(rows)
       return found.map(view)

@@ -1,9 +1,10 @@
 // Audits as their node knows them: calls it was paid for. They stand in its earnings beside those of callers, with the same fields and as early, or what is
 // missing there would tell a node which of its calls were audits, and by that which of its pseudonyms are surely customers.
-import { and, desc, eq, gt, gte, isNotNull, lt, or } from 'drizzle-orm'
+import { and, desc, eq, gt, gte, isNotNull, lt } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import { audits } from '../../../db/market-schema.ts'
 import { fromSqlInteger, instant, nanos, type NodeId } from '../../../protocol/units.ts'
+import { olderThan, type Place } from '../../core/keyset.ts'
 
 export interface AuditEarningsQuestion {
   readonly nodeId: NodeId
@@ -12,7 +13,7 @@ export interface AuditEarningsQuestion {
   /** ms, left out */
   readonly to: number
   /** what was shown last; null: from the newest on */
-  readonly after: { readonly at: number; readonly id: string } | null
+  readonly after: Place | null
   readonly rows: number
 }
 
@@ -20,9 +21,6 @@ export interface AuditEarningsQuestion {
 export function createAuditEarnings(database: D1Database) {
   const db = drizzle(database)
   return async ({ nodeId, from, to, after, rows }: AuditEarningsQuestion) => {
-    const isBehind = after
-      ? or(lt(audits.endedAt, after.at), and(eq(audits.endedAt, after.at), lt(audits.id, after.id)))
-      : undefined
     const found = await db
       .select()
       .from(audits)
@@ -33,7 +31,7 @@ export function createAuditEarnings(database: D1Database) {
           gte(audits.endedAt, from),
           lt(audits.endedAt, to),
           gt(audits.chargedNanos, 0),
-          isBehind,
+          olderThan(audits.endedAt, audits.id, after),
         ),
       )
       .orderBy(desc(audits.endedAt), desc(audits.id))

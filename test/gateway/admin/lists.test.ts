@@ -1,7 +1,6 @@
 import { env } from 'cloudflare:test'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createListBook } from '../../../gateway/admin/list-book.ts'
-import { AdminAccountPage, AdminModelPage, AdminNodePage } from '../../../protocol/metering.ts'
+import { AdminAccountPage, AdminModelPage, AdminNodePage, NodeCounts } from '../../../protocol/metering.ts'
 import { plannedFailures } from '../ledger/ledger-house.ts'
 import { admin, signedIn, ADMIN } from '../ledger/money-house.ts'
 import { anOffice } from './office.ts'
@@ -115,50 +114,66 @@ describe('the lists of admins', () => {
         expect((await ask(signedIn(ADMIN), 'GET', `/admin/${list}${query}`)).status).toBe(403)
       }
   })
+})
 
-  it('scan no table', async () => {
-    const asked: [string, unknown[]][] = []
-    const db = new Proxy(env.DB, {
-      get: (target, name: keyof D1Database) => {
-        if (name !== 'prepare') return (target[name] as (...args: never[]) => unknown).bind(target)
-        return (sql: string) => {
-          const statement = target.prepare(sql)
-          return new Proxy(statement, {
-            get: (one, what: keyof D1PreparedStatement) =>
-              what === 'bind'
-                ? (...values: unknown[]) => {
-                    asked.push([sql, values])
-                    return one.bind(...values)
-                  }
-                : (one[what] as (...args: never[]) => unknown).bind(one),
-          })
-        }
-      },
-    })
-    const book = createListBook(db)
-    const after = { at: 5, id: 'x' }
-    await book.accounts(after, 10)
-    await book.findAccounts('acct', 10)
-    await book.findAccounts('0xab', 10)
-    await book.nodes('active', after, 10)
-    await book.nodes(undefined, after, 10)
-    await book.findNodes('a', undefined, 10)
-    await book.models('active', undefined, 'a', 10)
-    await book.models(undefined, 'maker', null, 10)
-    expect(asked.length).toBeGreaterThan(8)
-    for (const [sql, values] of asked) {
-      const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
-        .bind(...values)
-        .all<{ detail: string }>()
-      const plan = results.map(({ detail }) => detail)
-      // An index from its end is what `newest first` reads; without an index it would be a scan.
-      const scans = plan.filter(
-        (step) => step.startsWith('SCAN') && !/USING (COVERING )?INDEX|json_each|VIRTUAL/.test(step),
-      )
-      expect([
-        scans,
-        plan.filter((step) => step.includes('TEMP B-TREE FOR ORDER BY') && !sql.includes('added_at')),
-      ]).toEqual([[], []])
-    }
+describe('the count of nodes', () => {
+  const run = (sql: string, ...values: unknown[]) => env.DB.prepare(sql).bind(...values)
+  const aNode = (id: string, state: string, linkDownAt: number | null = null) =>
+    run(
+      `INSERT INTO nodes (id, name, operator_account_id, operator_address, node_key, settlement_key, endpoint, state, link_down_at, created_at)
+       VALUES (?1, 'x', ?2, '', ?1, '', 'link', ?3, ?4, 100)`,
+      id,
+      idOf(1),
+      state,
+      linkDownAt,
+    )
+  const anOffer = (node: string, model: string, breaker: string, state = 'live') =>
+    run(
+      `INSERT INTO offers (node_id, model_id, state, input_price_nanos, output_price_nanos, cached_input_price_nanos, bytes_price_nanos, call_price_nanos,
+       context_tokens, output_tokens_max, concurrency_max, breaker, updated_at) VALUES (?, ?, ?, 0, 0, 0, 0, 0, 1, 1, 1, ?, 0)`,
+      node,
+      model,
+      state,
+      breaker,
+    )
+  const counted = async () => {
+    const { ask } = await anOffice()
+    const { countedMax, ...counts } = NodeCounts.parse((await ask(admin, 'GET', '/admin/nodes/count')).body)
+    expect(countedMax).toBe(10_000)
+    return counts
+  }
+  const BEFORE = { live: 4, probation: 0, silent: 0, pending: 0, draining: 0, suspended: 1 }
+
+  it('has each node once, and none that is revoked', async () => {
+    expect(await counted()).toEqual(BEFORE)
+    await env.DB.batch(
+      ['probation', 'probation', 'pending', 'draining', 'suspended', 'revoked'].map((state, n) =>
+        aNode(`n${n}`, state),
+      ),
+    )
+    expect(await counted()).toEqual({ live: 4, probation: 2, silent: 0, pending: 1, draining: 1, suspended: 2 })
+  })
+
+  it('calls a node silent that should serve and does not answer, and lists it so', async () => {
+    await env.DB.batch([
+      aNode('unlinked', 'active', 5),
+      aNode('young', 'probation', 5),
+      aNode('stopped', 'draining', 5),
+      aNode('broken', 'active'),
+      ...['a', 'b'].map((model) => anOffer('broken', model, 'open')),
+      anOffer('broken', 'c', 'closed', 'paused'),
+      aNode('half', 'active'),
+      anOffer('half', 'a', 'open'),
+      anOffer('half', 'b', 'closed'),
+    ])
+    expect(await counted()).toEqual({ live: 5, probation: 2, silent: 3, pending: 1, draining: 2, suspended: 2 })
+    const { ask } = await anOffice()
+    const { data } = AdminNodePage.parse((await ask(admin, 'GET', '/admin/nodes?state=silent')).body)
+    expect(data.map(({ id }) => id).sort()).toEqual(['broken', 'unlinked', 'young'])
+  })
+
+  it('is for admins', async () => {
+    const { ask } = await anOffice()
+    expect((await ask(signedIn(ADMIN), 'GET', '/admin/nodes/count')).code).toBe('forbidden')
   })
 })

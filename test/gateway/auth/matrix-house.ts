@@ -69,8 +69,9 @@ async function anAccount(services: Services): Promise<AccountId> {
   return id
 }
 
-export async function aMatrix() {
-  const real = await createServices(env)
+/** @param bindings what the app is made of; everything that is put there before goes around it */
+export async function aMatrix(bindings: typeof env = env) {
+  const real = await createServices(bindings)
   const link = { send: () => Promise.reject(new TypeError('no node is there')) }
   const services: Services = { ...real, link }
   const app: App = createApp(services)
@@ -109,10 +110,10 @@ export async function aMatrix() {
     await waitOnExecutionContext(context)
     return response
   }
-  const ask = async (who: Token, route: Route, params: Params = {}): Promise<Answer> => {
+  const ask = async (who: Token, route: Route, params: Params = {}, query?: string): Promise<Answer> => {
     const response = await send(
       who,
-      { method: route.method, path: filled(route.path, params) + (QUERIES[spelt(route)] ?? '') },
+      { method: route.method, path: filled(route.path, params) + (query ?? QUERIES[spelt(route)] ?? '') },
       bodyOf(route),
     )
     const text = (await response.text()).replace(/"requestId":"[^"]*"/, '')

@@ -16,6 +16,7 @@ import { wipeAccount } from '../../../../gateway/ledger/wipe-book.ts'
 import { newCallId, type AccountId, type NodeId } from '../../../../protocol/units.ts'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { START } from '../ledger-house.ts'
+import { distinct, planOf, recording, type Asked } from '../../../support/workers/query-plans.ts'
 import { emptyBooks } from './metering-house.ts'
 
 const LARGE = ['calls', 'lines', 'legs', 'rollups_hour', 'totals', 'account_totals', 'latencies', 'statements']
@@ -23,40 +24,16 @@ const DAY_MS = 86_400_000
 const ME = 'me' as AccountId
 const NODE = 'node' as NodeId
 
-interface Asked {
-  readonly sql: string
-  values: unknown[]
-}
-
-/** The book, and all that it is asked. */
-function recording(d1: D1Database): { book: D1Database; asked: Asked[] } {
-  const asked: Asked[] = []
-  const prepare = (sql: string): D1PreparedStatement => {
-    const statement = d1.prepare(sql)
-    const entry: Asked = { sql, values: [] }
-    asked.push(entry)
-    const bind = statement.bind.bind(statement)
-    statement.bind = (...values) => {
-      entry.values = values
-      return bind(...values)
-    }
-    return statement
-  }
-  const book = { prepare, batch: d1.batch.bind(d1) } as unknown as D1Database // what reads use of it
-  return { book, asked }
-}
-
 /** What of a plan reads a large table whole, or a table of sums by less than step and cut. */
-async function scans({ sql, values }: Asked): Promise<string[]> {
-  const { results } = await env.BOOK_0.prepare(`EXPLAIN QUERY PLAN ${sql}`)
-    .bind(...values)
-    .all<{ detail: string }>()
-  if (!/^\s*INSERT/.test(sql)) expect(results.length).toBeGreaterThan(0)
+async function scans(one: Asked): Promise<string[]> {
+  const { sql } = one
+  const plan = await planOf(env.BOOK_0, one)
+  if (!/^\s*INSERT/.test(sql)) expect(plan.length).toBeGreaterThan(0)
   const names = new Set(LARGE)
   for (const [, alias = ''] of sql.matchAll(new RegExp(`\\b(?:${LARGE.join('|')})"?\\s+AS\\s+"?(\\w+)`, 'gi')))
     names.add(alias)
   const sums = new Set(['totals', 'account_totals', 'latencies'].filter((table) => sql.includes(table)))
-  return results.flatMap(({ detail }) => {
+  return plan.flatMap((detail) => {
     const [, verb, name = ''] = /^(SCAN|SEARCH) (\w+)/.exec(detail) ?? []
     const isWhole = verb === 'SCAN' && names.has(name)
     // Who is wiped goes whole.
@@ -116,9 +93,9 @@ beforeEach(emptyBooks)
 
 describe('the dashboard', { timeout: 60_000 }, () => {
   it('reads no large table from end to end', async () => {
-    const { book, asked } = recording(env.BOOK_0)
+    const { database: book, asked } = recording(env.BOOK_0)
     await askAll(book)
-    const queries = [...new Map(asked.map((one) => [one.sql, one])).values()]
+    const queries = distinct(asked)
     expect(queries.length).toBeGreaterThan(40)
     const found = []
     for (const query of queries) found.push(...(await scans(query)))
@@ -126,7 +103,7 @@ describe('the dashboard', { timeout: 60_000 }, () => {
   })
 
   it('is kept up to date without one either', async () => {
-    const { book, asked } = recording(env.BOOK_0)
+    const { database: book, asked } = recording(env.BOOK_0)
     await book.prepare('INSERT INTO recounts (day) VALUES (?)').bind(0).run()
     await recountDays({ books: [book], clock: () => START })
     await wipeAccount(book, ME)
