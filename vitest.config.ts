@@ -105,6 +105,7 @@ export default defineConfig({
           name: 'workers',
           maxWorkers: FILES_AT_ONCE,
           include: ['test/gateway/**/*.test.ts'],
+          testTimeout: 30_000,
           setupFiles: [root('test/support/workers/migrations.ts')],
           deps: {
             optimizer: {

@@ -1,6 +1,7 @@
-// `npm run check`: what every commit must pass, in the order in which it is cheapest to fail. One line per step; the first failure
-// prints its output and ends the run. `--no-tests` leaves out the unit tests, for CI, which runs the whole suite right after.
-import { spawnSync } from 'node:child_process'
+// `npm run check`: what every commit must pass, as many steps at once as there are cores, those first that are cheapest to fail. One line
+// per step; the first failure prints its output and ends the run. `--no-tests` leaves out the unit tests, for CI, which runs the whole suite right after.
+import { spawn } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { ensureReady } from '../gateway/local/prepare.mjs'
 
@@ -22,16 +23,30 @@ const UNIT_TESTS = ['unit tests', [...vitest, '--exclude=test/flows/**', '--excl
 
 ensureReady()
 const steps = process.argv.includes('--no-tests') ? STEPS : [...STEPS, UNIT_TESTS]
-for (const [name, args] of steps) {
+const running = new Set()
+
+/** @returns what it printed when it failed, else null */
+async function outcome([name, args]) {
   const startedMs = Date.now()
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: ROOT,
-    encoding: 'utf8',
-    maxBuffer: 256 * 1024 * 1024,
-  })
+  const step = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(step)
+  const said = []
+  for (const stream of [step.stdout, step.stderr]) stream.on('data', (data) => said.push(data))
+  const status = await new Promise((resolve) => step.once('close', resolve))
+  running.delete(step)
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1)
   console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name.padEnd(16)} ${seconds.padStart(6)} s`)
-  if (status === 0) continue
-  console.log(`${stdout}${stderr}`)
-  process.exit(1)
+  return status === 0 ? null : Buffer.concat(said).toString()
 }
+
+/** One after the other from the same list; a core each. */
+async function work() {
+  for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
+    const complaint = await outcome(step)
+    if (complaint === null) continue
+    console.log(complaint)
+    for (const other of running) other.kill()
+    process.exit(1)
+  }
+}
+await Promise.all(Array.from({ length: availableParallelism() }, work))

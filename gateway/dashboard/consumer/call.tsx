@@ -14,6 +14,7 @@ import { Facts } from './call/facts.tsx'
 import { ProofCard } from './call/proof-card.tsx'
 import { RouteCard } from './call/route-card.tsx'
 import { count, duration } from './call/route-words.ts'
+import { keyNamesQuery } from './key-queries.ts'
 import { KeyLink } from './links.tsx'
 import { Outcome } from './outcome.tsx'
 
@@ -48,6 +49,7 @@ export function CallPage() {
 
 function Summary({ call }: { call: Generation }) {
   const { usage, startedAt, firstTokenAt, endedAt } = call
+  const names = useQuery(keyNamesQuery).data
   const ms = (from: string, to: string) => duration(Date.parse(to) - Date.parse(from))
   const isTensors = usage.tensor_bytes !== undefined
   return (
@@ -59,7 +61,7 @@ function Summary({ call }: { call: Generation }) {
           ['Set aside before', <Money amount={call.hold} />],
           ['Model', call.model],
           ['Node', call.provider ?? 'none'],
-          ['API key', <KeyLink keyId={call.keyId} />],
+          ['API key', <KeyLink keyId={call.keyId} name={names?.find(({ id }) => id === call.keyId)?.name} />],
           ...(isTensors
             ? [['Tensors in and out', quantity(usage.tensor_bytes ?? 0, 'bytes')] as const]
             : [

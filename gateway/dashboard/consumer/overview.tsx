@@ -56,8 +56,9 @@ export function OverviewPage() {
 }
 
 function Balance({ account: { balance, held, vesting, limits } }: { account: AccountView }) {
+  const hasMore = fromUsd(vesting) > 0n || limits.limit !== null
   return (
-    <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} component="section" aria-label="Balance">
+    <SimpleGrid cols={{ base: 1, xs: 2, md: hasMore ? 4 : 2 }} component="section" aria-label="Balance">
       <Tile
         name="You can spend"
         amount={balance}

@@ -1,6 +1,7 @@
 // All nodes of the operator on one page: what each does, what it earns, and why one gets no calls.
 import { Card, Text } from '@mantine/core'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
 import type { OperatorSummary } from '../../../protocol/operator.ts'
 import { useAccount } from '../session/session.ts'
 import { Money } from '../ui/money.tsx'
@@ -77,18 +78,37 @@ const COLUMNS: readonly Column<Row>[] = [
   },
   { title: 'State', cell: ({ node }) => <StateBadge state={node.state} /> },
   { title: 'What to know', cell: (row) => <FirstReason row={row} /> },
-  { title: 'Calls, 24 h', isNumber: true, cell: ({ traffic }) => count(traffic.day.calls) },
-  { title: 'Failed, 24 h', isNumber: true, cell: ({ traffic }) => count(traffic.day.errors) },
-  { title: 'Earned, 24 h', isNumber: true, cell: ({ traffic }) => <Money amount={traffic.day.earned} /> },
-  { title: 'Earned, 30 days', isNumber: true, cell: ({ traffic }) => <Money amount={traffic.month.earned} /> },
+  {
+    title: 'Calls, 24 h',
+    isNumber: true,
+    cell: ({ traffic: { day } }) => <Two first={count(day.calls)} second={`${count(day.errors)} failed`} />,
+  },
+  {
+    title: 'Earned, 24 h and 30 days',
+    isNumber: true,
+    cell: ({ traffic: { day, month } }) => (
+      <Two first={<Money amount={day.earned} />} second={<Money amount={month.earned} dimmed />} />
+    ),
+  },
   { title: 'In flight', isNumber: true, cell: ({ node }) => <InFlight id={node.id} /> },
   { title: 'Last call', cell: ({ lastCallAt }) => (lastCallAt === null ? 'never' : <When at={lastCallAt} />) },
-  { title: 'Reached', cell: ({ node }) => <Reached node={node} /> },
-  {
-    title: 'Wire',
-    cell: ({ node }) => (typeof node.wireVersion === 'number' ? `version ${node.wireVersion}` : 'not known'),
-  },
+  { title: 'Reached', cell: ({ node }) => <Two first={<Reached node={node} />} second={wireOf(node.wireVersion)} /> },
 ]
+
+const wireOf = (version: number | null | undefined) =>
+  typeof version === 'number' ? `wire version ${version}` : 'wire not known'
+
+/** One below the other, so that the table fits beside the navigation. */
+function Two({ first, second }: { first: ReactNode; second: ReactNode }) {
+  return (
+    <>
+      {first}
+      <Text size="xs" c="dimmed">
+        {second}
+      </Text>
+    </>
+  )
+}
 
 /** The first sentence; the node's page has them all. */
 function FirstReason({ row: { node } }: { row: Row }) {
