@@ -12,6 +12,7 @@ import { queryClient } from './data/query-client.ts'
 import { router } from './routes.tsx'
 import { AskSigner } from './session/ask-signer.tsx'
 import { FreshSignIn } from './session/fresh-sign-in.tsx'
+import { SessionEnded } from './session/session-ended.tsx'
 import { colors, theme } from './theme.ts'
 
 /** Of this very page, put there by the gateway: styles made at run time carry it. */
@@ -35,6 +36,7 @@ if (root !== null)
           <RouterProvider router={router} />
           <FreshSignIn />
           <AskSigner />
+          <SessionEnded />
         </QueryClientProvider>
       </MantineProvider>
     </StrictMode>,

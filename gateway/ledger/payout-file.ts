@@ -1,5 +1,6 @@
 // A pay-out file as text: a rule over its rows, so that the same rows are the same bytes for ever. JSON for programs, CSV (RFC 4180) for whoever
-// pays by hand; a cell that a spreadsheet would run as a formula is made text.
+// pays by hand.
+import { csvOf } from '../../protocol/csv.ts'
 import type { PayoutFile } from '../../protocol/money.ts'
 import { nanos, toUsd, type Nanos } from '../../protocol/units.ts'
 
@@ -27,16 +28,8 @@ export const payoutJson = (file: PayoutFile): string => `${JSON.stringify(file, 
 
 /** @example "batch,id,address,usd\r\npo_1,a:withdrawal:1,0x…,1.500000000\r\npo_1,total,,1.500000000\r\n" */
 export function payoutCsv({ batchId, rows, usd }: PayoutFile): string {
-  const cells = [
+  return csvOf(
     ['batch', 'id', 'address', 'usd'],
-    ...rows.map((row) => [batchId, row.id, row.address, row.usd]),
-    [batchId, 'total', '', usd],
-  ]
-  return cells.map((row) => `${row.map(csvCell).join(',')}\r\n`).join('')
-}
-
-/** @example csvCell('=1+1') // "'=1+1" */
-export function csvCell(text: string): string {
-  const safe = /^\s*[=+\-@\t\r]/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+    [...rows.map((row) => [batchId, row.id, row.address, row.usd]), [batchId, 'total', '', usd]],
+  )
 }

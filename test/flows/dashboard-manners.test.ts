@@ -28,6 +28,15 @@ const DESK = { width: 1280, height: 900 }
 const OF_OPERATOR = /^\/(nodes|earnings|serving|register)/
 /** Scripts, markup, scripts of other directions, and what is longer than any column, as names. */
 const NODE_NAME = '"><img src=x onerror=alert(1)> ‮ヽ༼ຈل͜ຈ༽ﾉ 田中さんにあげて下さい W̷o̸r̵d̶ﷺ'
+/** What an author, an operator, a caller or somebody who complains may write: of every direction, with and without spaces, with what others read as links. */
+const HOSTILE = [
+  ...['<script>alert(1)</script>', NODE_NAME, `${'W'.repeat(160)} [a](javascript:alert(1)) https://evil.example/?q=1`],
+  ...['‮⁦test⁧ \u0007\u200b', '</textarea></title><svg onload=alert(1)>', '{{7*7}} ${7*7} %00 ﷽', '=cmd|calc!A1'],
+].join('\n')
+/** Away from here only by https, and telling nobody where one came from. */
+const STRANGE_LINKS = `[...document.links]
+  .filter(({ origin, protocol, rel }) => origin !== location.origin && !(protocol === 'https:' && /noreferrer/.test(rel)))
+  .map(({ outerHTML }) => outerHTML)`
 
 describe.skipIf(browserPath === null)('every page of the dashboard', () => {
   let market: Market
@@ -49,13 +58,24 @@ describe.skipIf(browserPath === null)('every page of the dashboard', () => {
       messages: [{ role: 'user', content: 'What is the capital of France?' }],
     })
     const { response } = await asked.withResponse()
-    await market.query('DB', 'UPDATE nodes SET name = ?', NODE_NAME)
+    await market.query('DB', 'UPDATE nodes SET name = ?, reason = ?', NODE_NAME, HOSTILE)
+    await market.query('DB', 'UPDATE offers SET reason = ?', HOSTILE)
+    await market.query(
+      'DB',
+      "UPDATE models SET manifest = json_set(manifest, '$.description', ?1), state = 'deprecated', state_reason = ?1 WHERE id = 'souk/tiny-chat'",
+      HOSTILE,
+    )
     await market.runCrons()
     const [node] = await market.query('DB', 'SELECT id FROM nodes')
     values.callId = response.headers.get('x-souk-call-id') ?? ''
     values.keyId = key.id
     values.nodeId = String(node?.id)
     values.accountId = (await client.account()).accountId
+    const said = { words: HOSTILE, kind: 'other' }
+    await client.send('POST', '/api/reports', z.unknown(), { about: 'model', id: 'souk/tiny-chat', ...said })
+    await client.send('POST', '/api/reports', z.unknown(), { about: 'node', id: values.nodeId, ...said })
+    await client.send('POST', '/api/disputes', z.unknown(), { callId: values.callId, ...said })
+    await client.send('POST', '/api/account/invitations', z.unknown(), { role: 'member', note: NODE_NAME })
     visitors.house = await aVisitor(browser, market, wallets.admin.privateKey)
     visitors.operator = await aVisitor(browser, market, wallets.operator.privateKey)
   })
@@ -77,6 +97,7 @@ describe.skipIf(browserPath === null)('every page of the dashboard', () => {
     const found = await seriousIn(page)
     const file = path.replace(/\W+/g, '-').replace(/^-|-$/g, '') || 'market'
     await page.screenshot({ path: join(SHOTS, `${file}-light.png`), fullPage: true })
+    const links = await page.evaluate(STRANGE_LINKS)
     const headings = await page.locator('h1').count()
     const title = await page.title()
     await page.emulateMedia({ colorScheme: 'dark' })
@@ -88,8 +109,9 @@ describe.skipIf(browserPath === null)('every page of the dashboard', () => {
     await still(page)
     const sideways = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
     await page.screenshot({ path: join(SHOTS, `${file}-phone.png`) })
-    expect({ found, headings, title, sideways, complaints, strangers, dialogs }).toEqual({
+    expect({ found, links, headings, title, sideways, complaints, strangers, dialogs }).toEqual({
       found: [],
+      links: [],
       headings: 1,
       title: expect.stringMatching(/^.+ – Souk$/),
       sideways: 0,

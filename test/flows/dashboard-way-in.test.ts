@@ -1,11 +1,12 @@
 // The way into the dashboard, in a real browser with a wallet that holds a real key: signing in and coming back to where one was, every way it can be
-// refused, another account in the wallet, a session that ends, a wallet sealed by a passkey.
+// refused, another account in the wallet, a session that ends, a wallet sealed by a passkey. And the account behind it (way-in-account.ts).
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import type { Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { browserPath, complaintsOf, givePasskeys, giveWallet, openBrowser } from '../support/browser.ts'
 import { startMarket, type Market } from '../support/market.ts'
+import { accountStories } from './way-in-account.ts'
 
 describe.skipIf(browserPath === null)('the way in', () => {
   let market: Market
@@ -113,11 +114,11 @@ describe.skipIf(browserPath === null)('the way in', () => {
   })
 
   it('comes back to the same page when the session has ended meanwhile', async () => {
-    const { page } = await aVisitor()
+    const { page, wallet } = await aVisitor()
     await page.goto(`${url}/settings`)
     await signIn(page)
     await heading(page, 'Settings')
-    await market.query('DB', 'DELETE FROM sessions')
+    await market.query('DB', 'DELETE FROM sessions WHERE address = ?', wallet.address)
     await page.reload()
     await heading(page, 'Sign in')
     await signIn(page)
@@ -186,27 +187,6 @@ describe.skipIf(browserPath === null)('the way in', () => {
     await page.getByText(/Passkeys belong to a name/).waitFor()
   })
 
-  it('invites a second wallet, which joins by the link and acts as what it was invited for', async () => {
-    const owner = await aVisitor()
-    await owner.page.goto(`${url}/settings`)
-    await signIn(owner.page)
-    await owner.page.getByRole('button', { name: 'Invite', exact: true }).click()
-    const link = await owner.page.getByText(/\/join#/).textContent()
-    const invited = await aVisitor()
-    await invited.page.goto(String(link))
-    await invited.page.getByRole('button', { name: 'Join with Test Wallet' }).click()
-    await heading(invited.page, 'Overview')
-    await invited.page.goto(`${url}/settings`)
-    await invited.page.getByText('You are its member.').waitFor()
-    expect(await invited.page.getByRole('button', { name: 'Invite', exact: true }).count()).toBe(0)
-    // The link is used up.
-    const late = await aVisitor()
-    await late.page.goto(String(link))
-    await late.page.getByRole('button', { name: 'Join with Test Wallet' }).click()
-    await late.page.getByText(/This invitation was used, taken back or has run out/).waitFor()
-    expect([owner.complaints, invited.complaints, late.complaints].flat()).toEqual([])
-  })
-
   it('changes what becomes of prompts, ends every session by one button, and shows a passkey’s key only after the passkey', async () => {
     const context = await browser.newContext()
     contexts.push(context)
@@ -237,5 +217,14 @@ describe.skipIf(browserPath === null)('the way in', () => {
     await page.getByRole('button', { name: 'Revoke everything' }).click()
     await heading(page, 'Sign in')
     expect(await signedInAs(page)).toBeNull()
+  })
+  accountStories({
+    get market() {
+      return market
+    },
+    get url() {
+      return url
+    },
+    ...{ aVisitor, signIn, heading },
   })
 })

@@ -1,5 +1,8 @@
 // CSV that spreadsheets may open: whatever names hold, no cell is run as a formula, and every cell comes back as it was.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { ROOT } from '../../gateway/local/root.ts'
 import { csvOf } from '../../protocol/csv.ts'
 
 const cell = (value: string | number | boolean | null) => csvOf(['a'], [[value]]).slice('a\r\n'.length, -2)
@@ -44,4 +47,22 @@ describe('a cell', () => {
 
 it('ends every row as RFC 4180 says', () => {
   expect(csvOf(['a', 'b'], [[1, 'x']])).toBe('a,b\r\n1,x\r\n')
+})
+
+describe('every file for a spreadsheet', () => {
+  /** Those that make one answer or save it: what the browser only fetches is named `.csv` as well, and made by one of these. */
+  const makers = ['gateway', 'protocol', 'provider-node'].flatMap((room) =>
+    readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.tsx?$/.test(file))
+      .map((file) => ({ file: join(room, file), text: readFileSync(join(ROOT, room, file), 'utf8') }))
+      .filter(({ text }) => text.includes('text/csv')),
+  )
+
+  it('is made of cells that are no formulas', () => {
+    expect(makers.length).toBeGreaterThanOrEqual(5)
+    const others = makers.filter(({ text }) => !/\b(csvOf|statementCsv|payoutCsv)\(/.test(text))
+    expect(others.map(({ file }) => file)).toEqual([])
+    for (const file of ['protocol/statement-csv.ts', 'gateway/ledger/payout-file.ts'])
+      expect(readFileSync(join(ROOT, file), 'utf8')).toContain('return csvOf(')
+  })
 })

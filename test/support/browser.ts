@@ -29,7 +29,9 @@ export async function openBrowser(): Promise<Browser> {
 }
 
 export interface TestWallet {
+  /** of the account it began with, as the key */
   readonly address: string
+  readonly privateKey: Hex
   /** what it was asked to sign, newest last */
   readonly asked: string[]
   /** how it answers from now on */
@@ -70,6 +72,7 @@ export async function giveWallet(context: BrowserContext, privateKey: Hex, name 
   await context.addInitScript({ content: script.replace("'__NAME__'", JSON.stringify(name)) })
   return {
     address: account.address,
+    privateKey,
     asked,
     behave: (next) => void (behaviour = next),
     async changeAccount(next) {

@@ -21,7 +21,7 @@ export function BalanceTab() {
         view === null ? null : (
           <Stack>
             {view.frozen !== null && (
-              <Alert color="red" title="This account is frozen">
+              <Alert color="red" title="This account is frozen" style={{ overflowWrap: 'anywhere' }}>
                 It can spend nothing and withdraw nothing since <When at={view.frozen.at} />. The reason given:{' '}
                 {view.frozen.reason}
               </Alert>

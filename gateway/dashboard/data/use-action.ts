@@ -2,6 +2,7 @@
 import { notifications } from '@mantine/notifications'
 import { useMutation, useQueryClient, type QueryKey } from '@tanstack/react-query'
 import { withFreshSignIn } from '../session/fresh-sign-in.tsx'
+import { sessionEnded } from '../session/session.ts'
 import { messageOf } from './message-of.ts'
 
 interface Action<Input, Output> {
@@ -23,7 +24,10 @@ export function useAction<Input, Output>({ run, say, changes = [], then }: Actio
       await Promise.all(changes.map((queryKey) => client.invalidateQueries({ queryKey })))
       then?.(output, input)
     },
-    onError: (error) =>
-      notifications.show({ title: 'That did not work', message: messageOf(error), color: 'red', autoClose: false }),
+    onError: (error) => {
+      // The dialogue that stands there now says it.
+      if (sessionEnded.get()) return
+      notifications.show({ title: 'That did not work', message: messageOf(error), color: 'red', autoClose: false })
+    },
   })
 }

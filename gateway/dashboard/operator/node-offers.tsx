@@ -118,7 +118,11 @@ function Offer({ offer, health, range, isLast, isFixed, change, isBusy }: OfferP
             </Group>
           )}
         </Group>
-        {offer.reason !== null && <Text size="sm">{offer.reason}</Text>}
+        {offer.reason !== null && (
+          <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+            {offer.reason}
+          </Text>
+        )}
         <Text size="sm" c="dimmed">
           {offer.assurance === 'declared' ? 'Declared: another server computes.' : 'Pinned to its files.'} Context{' '}
           {count(offer.contextTokens)} tokens, answers up to {count(offer.outputTokensMax)} tokens,{' '}

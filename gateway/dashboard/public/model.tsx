@@ -54,7 +54,11 @@ export function ModelPage() {
       {state !== 'active' && (
         <Alert color="yellow" variant="outline" title={STATES[state]}>
           <Stack gap={4}>
-            {reason !== null && <Text size="sm">{reason}</Text>}
+            {reason !== null && (
+              <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+                {reason}
+              </Text>
+            )}
             {replacedBy !== null && <Text size="sm">Use {replacedBy} instead.</Text>}
           </Stack>
         </Alert>

@@ -3,6 +3,7 @@ import { Modal, Stack, Text } from '@mantine/core'
 import { lazy, Suspense } from 'react'
 import { held } from '../data/held.ts'
 import { Loading } from '../ui/state.tsx'
+import { WALLET_LAYER } from './layers.ts'
 import type { Signer } from './signer.ts'
 import { WalletRefused } from './wallet-refused.ts'
 
@@ -32,7 +33,13 @@ export function AskSigner() {
     wanted?.answer(signer)
   }
   return (
-    <Modal opened={wanted !== null} onClose={() => end(null)} title="Which wallet signs?" centered>
+    <Modal
+      opened={wanted !== null}
+      onClose={() => end(null)}
+      zIndex={WALLET_LAYER}
+      title="Which wallet signs?"
+      centered
+    >
       <Stack>
         <Text size="sm">{wanted?.why}</Text>
         <Suspense fallback={<Loading rows={2} />}>

@@ -4,6 +4,7 @@ import { lazy, Suspense } from 'react'
 import { ApiError } from '../data/api.ts'
 import { held } from '../data/held.ts'
 import { Loading } from '../ui/state.tsx'
+import { WALLET_LAYER } from './layers.ts'
 
 // What signs is large, and needed by few.
 const SignInPanel = lazy(async () => ({ default: (await import('./sign-in-panel.tsx')).SignInPanel }))
@@ -31,7 +32,7 @@ export function FreshSignIn() {
     answer?.(isSigned)
   }
   return (
-    <Modal opened={answer !== null} onClose={() => end(false)} title="Sign once more" centered>
+    <Modal opened={answer !== null} onClose={() => end(false)} zIndex={WALLET_LAYER} title="Sign once more" centered>
       <Stack>
         <Text>This moves money or rights, so your wallet is asked to sign in again. Your session stays as it is.</Text>
         <Suspense fallback={<Loading rows={2} />}>

@@ -1,10 +1,10 @@
 // Before a page that needs somebody signed in: who is nobody is asked to sign in, in the page's own place, so that its address stays and its content comes
 // right after. Whether somebody may see what is behind is the gateway's decision; this only spares them pages full of refusals.
-import { Alert, Card } from '@mantine/core'
+import { Card } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, type ReactNode } from 'react'
 import { Failed, Loading, Page } from '../ui/state.tsx'
-import { accountQuery, sessionEnded } from './session.ts'
+import { accountQuery } from './session.ts'
 
 const SignInPanel = lazy(async () => ({ default: (await import('./sign-in-panel.tsx')).SignInPanel }))
 
@@ -33,14 +33,8 @@ export function SessionGate({ pathname, children }: { pathname: string; children
 }
 
 function SignInHere() {
-  const hasEnded = sessionEnded.use()
   return (
     <Page title="Sign in" intro="This page belongs to an account. Sign in, and it appears here.">
-      {hasEnded && (
-        <Alert color="yellow" variant="outline" role="alert" title="You are not signed in any more">
-          Your session ran out or was ended elsewhere. Nothing is lost: sign in, and this page comes back.
-        </Alert>
-      )}
       <Card withBorder maw={480}>
         <Suspense fallback={<Loading rows={3} />}>
           <SignInPanel onSignedIn={() => undefined} />

@@ -1,8 +1,9 @@
 // Who is signed in: the account as the gateway tells it, or nobody. The session itself is a cookie that no script can read; other tabs share it, so they
-// are told when it changes, and nothing that was asked for one account is ever shown to another.
+// are told when it changes, and nothing that was asked for one account is ever shown to another. A session that ends leaves the page as it stands, under a
+// dialogue (session-ended.tsx), until the same account is back.
 import { notifications } from '@mantine/notifications'
-import { queryOptions, useQuery } from '@tanstack/react-query'
-import type { AccountView, Role } from '../../../protocol/auth.ts'
+import { focusManager, queryOptions, useQuery } from '@tanstack/react-query'
+import type { AccountView } from '../../../protocol/auth.ts'
 import { api, ApiError, onNotSignedIn, read } from '../data/api.ts'
 import { held } from '../data/held.ts'
 import { queryClient } from '../data/query-client.ts'
@@ -11,48 +12,74 @@ const KEY = ['account'] as const
 
 export const accountQuery = queryOptions({
   queryKey: KEY,
-  queryFn: async (): Promise<AccountView | null> => {
-    try {
-      return await read(api.api.account.$get())
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 401) return null
-      throw error
-    }
-  },
+  // While the page waits for who was here, it stays theirs.
+  queryFn: async () => (await whoIsThere()) ?? (sessionEnded.get() ? (known() ?? null) : null),
 })
+
+async function whoIsThere(): Promise<AccountView | null> {
+  try {
+    return await read(api.api.account.$get())
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return null
+    throw error
+  }
+}
 
 /** `undefined`: not known yet; `null`: nobody. */
 export function useAccount(): AccountView | null | undefined {
   return useQuery(accountQuery).data
 }
 
-export function hasRole(account: AccountView | null | undefined, role: Role): boolean {
-  return account?.roles.includes(role) === true
-}
-
 /** Whether somebody was signed in on this page and is no more, without having asked for it. */
 export const sessionEnded = held(false)
 
+/** While it is ended, nothing asks again by itself: it would be refused. */
+function setEnded(hasEnded: boolean): void {
+  sessionEnded.set(hasEnded)
+  focusManager.setFocused(hasEnded ? false : undefined)
+}
+
 /** Everything that was asked for belongs to who was signed in: forgotten, and asked again where it is looked at. */
 async function forgetEverything(): Promise<void> {
-  sessionEnded.set(false)
+  setEnded(false)
   queryClient.removeQueries({ type: 'inactive' })
   await queryClient.resetQueries()
 }
 
 const known = () => queryClient.getQueryData<AccountView | null>(KEY)
 
+/** Whether somebody here asked for it, or looks for it: then nobody is told. */
+let isExpected = false
+
 /** The session ran out, or was ended elsewhere: what the gateway said to any request while the page thought otherwise. */
 onNotSignedIn(() => {
-  if (!known()) return
-  sessionEnded.set(true)
-  queryClient.setQueryData(KEY, null)
+  if (!isExpected && known()) setEnded(true)
 })
+
+async function expected<T>(run: () => Promise<T>): Promise<T> {
+  isExpected = true
+  try {
+    return await run()
+  } finally {
+    isExpected = false
+  }
+}
+
+/** Goes on as who is signed in now: as the same, where the page stood, with all that was typed; as somebody else or nobody, from its beginning. */
+async function follow(): Promise<void> {
+  const before = known()
+  const now = await expected(() => whoIsThere().catch(() => null))
+  if (!before || now?.accountId !== before.accountId || now.me?.address !== before.me?.address)
+    return forgetEverything()
+  queryClient.setQueryData(KEY, now)
+  setEnded(false)
+  void queryClient.invalidateQueries()
+}
 
 const otherTabs = new BroadcastChannel('souk-session')
 otherTabs.addEventListener('message', () => {
   const before = known()?.accountId
-  void forgetEverything().then(() => {
+  void follow().then(() => {
     if (before !== undefined && known()?.accountId !== before)
       notifications.show({ message: 'You signed out, or in as another account, in another tab. This page follows.' })
   })
@@ -61,5 +88,14 @@ otherTabs.addEventListener('message', () => {
 /** After signing in or out: this tab and all others look again who is there. */
 export async function sessionChanged(): Promise<void> {
   otherTabs.postMessage('changed')
-  await forgetEverything()
+  await follow()
+}
+
+/** @param run what ends it on purpose, such as signing out */
+export async function endSession<T>(run: () => Promise<T>): Promise<T> {
+  return expected(async () => {
+    const done = await run()
+    await sessionChanged()
+    return done
+  })
 }

@@ -5,7 +5,7 @@ import { api, done } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { forgetKey } from '../playground/key-store.ts'
 import { forgetWallet } from '../session/kept-wallet.ts'
-import { sessionChanged, useAccount } from '../session/session.ts'
+import { endSession, useAccount } from '../session/session.ts'
 import { shortAddress } from '../ui/short.ts'
 import { usd } from '../ui/money.tsx'
 
@@ -14,12 +14,13 @@ export function AccountMenu() {
   const navigate = useNavigate()
   const { href } = useLocation()
   const leave = useAction({
-    run: () => done(api.auth['sign-out'].$post()),
-    then: () => {
-      forgetWallet()
-      forgetKey()
-      void navigate({ to: '/' }).then(sessionChanged)
-    },
+    run: () =>
+      endSession(async () => {
+        await done(api.auth['sign-out'].$post())
+        forgetWallet()
+        forgetKey()
+        await navigate({ to: '/' })
+      }),
   })
   if (account === undefined) return null
   if (account === null)

@@ -65,7 +65,8 @@ export function Page({
   children: ReactNode
 }) {
   return (
-    <Stack maw={1200} mx="auto">
+    // What others wrote may be one word without end; tables, which scroll, keep their columns.
+    <Stack maw={1200} mx="auto" style={{ overflowWrap: 'break-word' }}>
       <title>{`${title} – Souk`}</title>
       <Stack gap={4}>
         <Stack gap="xs" style={{ flexDirection: 'row', flexWrap: 'wrap', justifyContent: 'space-between' }}>
@@ -74,7 +75,11 @@ export function Page({
           </Title>
           {actions}
         </Stack>
-        {intro !== undefined && <Text c="dimmed">{intro}</Text>}
+        {intro !== undefined && (
+          <Text c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+            {intro}
+          </Text>
+        )}
       </Stack>
       {children}
     </Stack>

@@ -73,6 +73,21 @@ describe('a cookie', () => {
     expect(HOUSE_ADMIN).toMatch(/^0x/)
   })
 
+  it('is nobody where a key pays: no page can have a call made with it, ours neither', async () => {
+    // One spelt with a pattern is another's second spelling.
+    const paid = house.app.routes.filter(
+      (route) => isChanging(route) && route.method !== 'ALL' && /^\/v\d\/[^*{]*$/.test(route.path),
+    )
+    expect(paid.length).toBeGreaterThan(3)
+    for (const route of paid)
+      for (const origin of [FOREIGN[0] ?? '', 'https://gateway.test']) {
+        const headers = { cookie: cookieFor(house.team.owner.token), 'content-type': 'application/json', origin }
+        const response = await house.send(null, urlOf(route), { headers, body: '{}' })
+        await response.body?.cancel()
+        expect([401, 403], `${origin} at ${spelt(route)}: ${response.status}`).toContain(response.status)
+      }
+  })
+
   it('is let through for our own page', async () => {
     const headers = { cookie: cookieFor(house.team.owner.token), origin: 'https://gateway.test' }
     const response = await house.send(null, { method: 'DELETE', path: '/api/account/payout-address' }, { headers })

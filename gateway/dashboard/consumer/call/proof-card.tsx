@@ -5,11 +5,12 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Generation } from '../../../../protocol/generation.ts'
 import { importPublicKey } from '../../../../protocol/keys.ts'
+import { useAction } from '../../data/use-action.ts'
 import { Failed, Loading } from '../../ui/state.tsx'
 import { jwksQuery, linesQuery } from '../call-queries.ts'
 import { verdictOf, type Check } from './check.ts'
 import { CORE, examine, type Examined } from './receipt-verdict.ts'
-import { checkTexts } from './texts-verdict.ts'
+import type { Pasted } from './texts-verdict.ts'
 
 /** of RFC 8032, test 1: any valid key shows whether the browser knows Ed25519 */
 const SOME_KEY = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'
@@ -58,13 +59,20 @@ function Proof({ call, examined }: { call: Generation; examined: Examined }) {
   const { ticket, receipt } = examined
   const checks = [...examined.checks, ...checked]
   const proved = ticket && receipt ? { ticket, receipt } : null
+  const check = useAction({
+    run: async (pasted: Pasted) => {
+      if (proved === null) return []
+      // It reads every form of request and answer there is: fetched by who pastes one.
+      const { checkTexts } = await import('./texts-verdict.ts')
+      return checkTexts(pasted, call, proved)
+    },
+    then: setChecked,
+  })
   return (
     <>
       <VerdictAlert checks={checks} />
       <Checks checks={checks} />
-      {proved !== null && (
-        <TextsForm onCheck={(request, answer) => setChecked(checkTexts({ request, answer }, call, proved))} />
-      )}
+      {proved !== null && <TextsForm onCheck={check.mutate} />}
       <NotChecked hasTexts={checked.length > 0} />
       <Originals call={call} />
     </>
@@ -112,14 +120,14 @@ function Checks({ checks }: { checks: readonly Check[] }) {
   )
 }
 
-function TextsForm({ onCheck }: { onCheck: (request: string, answer: string) => void }) {
+function TextsForm({ onCheck }: { onCheck: (pasted: Pasted) => void }) {
   const [request, setRequest] = useState('')
   const [answer, setAnswer] = useState('')
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault()
-        onCheck(request, answer)
+        onCheck({ request, answer })
       }}
     >
       <Stack gap="xs">

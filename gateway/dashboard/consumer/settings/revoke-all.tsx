@@ -4,19 +4,18 @@ import { notifications } from '@mantine/notifications'
 import { useState } from 'react'
 import { api, read } from '../../data/api.ts'
 import { useAction } from '../../data/use-action.ts'
-import { sessionChanged } from '../../session/session.ts'
+import { endSession } from '../../session/session.ts'
 import { Confirm } from '../../ui/confirm.tsx'
 
 export function RevokeAll() {
   const [isAsking, setIsAsking] = useState(false)
   const revoke = useAction({
-    run: () => read(api.api.account['revoke-all'].$post()),
+    run: () => endSession(() => read(api.api.account['revoke-all'].$post())),
     then: ({ keys, sessions }) => {
       notifications.show({
         message: `${keys} keys are revoked and ${sessions} sessions have ended, this one too.`,
         autoClose: false,
       })
-      void sessionChanged()
     },
   })
   return (
