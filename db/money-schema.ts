@@ -110,7 +110,7 @@ export const events = sqliteTable(
     id: text('id').primaryKey(),
     /** AccountId */
     accountId: text('account_id').notNull(),
-    /** balance.low | budget.reached | refund.created | account.frozen | account.unfrozen | statement.ready | payout_address.changed | member.changing | test */
+    /** balance.low | budget.reached | refund.created | account.frozen | account.unfrozen | statement.ready | payout_address.changed | member.changing | dispute.rejected | test */
     kind: text('kind').notNull(),
     /** JSON */
     data: text('data').notNull(),

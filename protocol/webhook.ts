@@ -23,6 +23,7 @@ export const EventKind = z.enum([
   'statement.ready',
   'payout_address.changed',
   'member.changing',
+  'dispute.rejected',
 ])
 export type EventKind = z.infer<typeof EventKind>
 
@@ -40,9 +41,13 @@ export const WebhookMessage = z.object({
 })
 export type WebhookMessage = z.infer<typeof WebhookMessage>
 
-/** `PUT /api/account/alerts`: "0" tells nothing. */
-export const AlertsRequest = z.strictObject({ balanceLowUsd: Usd })
-export const AlertsView = z.object({ balanceLowUsd: z.string() })
+/** `PUT /api/account/alerts`: "0" tells nothing. 409 `changed_meanwhile` when `version` is not the present one; absent: whatever it is. */
+export const AlertsRequest = z.strictObject({ balanceLowUsd: Usd, version: z.number().int().optional() })
+export const AlertsView = z.object({
+  balanceLowUsd: z.string(),
+  /** counts up with every change: what a change is based on */
+  version: z.number().int().default(0),
+})
 export type AlertsView = z.infer<typeof AlertsView>
 
 /** `POST /api/webhooks`. Absent kinds are all, also those to come. */
@@ -68,6 +73,13 @@ export const WebhookView = z.object({
 })
 export type WebhookView = z.infer<typeof WebhookView>
 export const WebhookList = page(WebhookView)
+
+/**
+ * `POST /api/webhooks/{id}/rotate`, with or without a body. `oldSecretUntil` as it was seen: 409 `changed_meanwhile` when somebody made a new
+ * secret meanwhile, since each signs beside one other only. Absent: whatever was made.
+ */
+export const RotateRequest = z.strictObject({ oldSecretUntil: Timestamp.nullable().optional() })
+export type RotateRequest = z.infer<typeof RotateRequest>
 
 /** 201 of `POST /api/webhooks` and 200 of `…/rotate`: the only time a secret is shown. */
 export const WebhookWithSecret = WebhookView.extend({ secret: z.string() })

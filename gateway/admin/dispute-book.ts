@@ -3,9 +3,11 @@ import { and, count, desc, eq, gte, isNull, sql } from 'drizzle-orm'
 import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
 import { z } from 'zod'
 import { disputes } from '../../db/admin-schema.ts'
+import { events } from '../../db/money-schema.ts'
 import { InstantNumber } from '../../protocol/fields.ts'
 import type { DisputeState } from '../../protocol/disputes.ts'
 import { toSqlInteger, type AccountId, type Instant, type Nanos } from '../../protocol/units.ts'
+import type { EventKind } from '../../protocol/webhook.ts'
 import { olderThan } from '../core/keyset.ts'
 import type { TimedCursor } from './pages.ts'
 
@@ -27,6 +29,7 @@ export type Refunding = z.infer<typeof Refunding>
 export type DisputeBook = ReturnType<typeof createDisputeBook>
 
 const DAY_MS = 86_400_000
+const REJECTED: EventKind = 'dispute.rejected'
 
 export function createDisputeBook(registry: D1Database) {
   const db = drizzle(registry)
@@ -51,18 +54,27 @@ export function createDisputeBook(registry: D1Database) {
 
     page: (of: PageOf, after: TimedCursor | null, rows: number) => pageOf(db, of, after, rows),
 
-    /** Ends one that nobody is refunding. @returns false when it was changed meanwhile */
-    async end(
-      id: string,
-      version: number,
-      ended: { state: 'rejected' | 'withdrawn'; answer: string | null; decidedBy: string | null; at: Instant },
-    ): Promise<boolean> {
-      const { at, ...said } = ended
+    /** Takes one back that nobody is refunding. @returns false when it was changed meanwhile */
+    async withdraw(id: string, version: number, at: Instant): Promise<boolean> {
       const done = await db
         .update(disputes)
-        .set({ ...said, ...next, decidedAt: at })
+        .set({ state: 'withdrawn', ...next, decidedAt: at })
         .where(and(isIt(id, version), isNull(disputes.refunding)))
         .returning({ id: disputes.id })
+      return done.length > 0
+    },
+
+    /** Refuses one that nobody is refunding, and tells its payer in the same batch. @returns false when it was changed meanwhile */
+    async reject(dispute: DisputeRow, version: number, said: Rejection): Promise<boolean> {
+      const { answer, by, at } = said
+      const [done] = await db.batch([
+        db
+          .update(disputes)
+          .set({ state: 'rejected', answer, decidedBy: by, decidedAt: at, ...next })
+          .where(and(isIt(dispute.id, version), isNull(disputes.refunding)))
+          .returning({ id: disputes.id }),
+        tellOfRejection(db, dispute, said),
+      ])
       return done.length > 0
     },
 
@@ -101,6 +113,23 @@ export function createDisputeBook(registry: D1Database) {
         .where(and(eq(disputes.id, id), eq(disputes.state, 'open')))
     },
   }
+}
+
+interface Rejection {
+  /** for the payer */
+  readonly answer: string
+  /** address of the admin */
+  readonly by: string
+  readonly at: Instant
+}
+
+/** Behind the statement that rejects: only where that was done. Told again it is the same event. */
+function tellOfRejection(db: DrizzleD1Database, { id, accountId, callId }: DisputeRow, { answer, at }: Rejection) {
+  const data = JSON.stringify({ disputeId: id, callId, answer })
+  const isDone = sql`EXISTS (SELECT 1 FROM ${disputes} WHERE ${disputes.id} = ${id} AND ${disputes.state} = 'rejected')`
+  // In the order of the table's columns.
+  const event = sql`SELECT ${`${accountId}:dispute:${id}`}, ${accountId}, ${REJECTED}, ${data}, ${at}, NULL WHERE ${isDone}`
+  return db.insert(events).select(event).onConflictDoNothing()
 }
 
 interface PageOf {

@@ -35,8 +35,8 @@ export async function decide(
   const begun = dispute.refunding === null ? null : Refunding.parse(JSON.parse(dispute.refunding))
   if (decision.decision === 'reject') {
     if (begun) throw refundBegun()
-    const ended = { state: 'rejected', answer: decision.answer, decidedBy: by.address, at: by.now } as const
-    if (!(await book.end(dispute.id, decision.version, ended))) throw new GatewayError('changed_meanwhile')
+    const said = { answer: decision.answer, by: by.address, at: by.now }
+    if (!(await book.reject(dispute, decision.version, said))) throw new GatewayError('changed_meanwhile')
     return
   }
   const asked = refundingOf(dispute, decision, by)

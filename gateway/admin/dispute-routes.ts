@@ -82,7 +82,10 @@ export function createDisputeRoutes(needs: DisputeRouteNeeds) {
     if (call.chargeNanos <= 0n)
       throw new GatewayError('dispute_closed', { param: 'callId', detail: 'It cost nothing.' })
     if (clock() - call.endedAt > days * DAY_MS)
-      throw new GatewayError('dispute_closed', { param: 'callId', detail: `It ended more than ${days} days ago.` })
+      throw new GatewayError('dispute_closed', {
+        param: 'callId',
+        detail: `It ended more than ${days === 1 ? 'a day' : `${days} days`} ago.`,
+      })
     return call
   }
 
@@ -114,8 +117,7 @@ export function createDisputeRoutes(needs: DisputeRouteNeeds) {
     .post('/disputes/:id/withdraw', managing(accounts), jsonBody(DisputeWithdrawal), async (c) => {
       const { accountId } = await requireManager(c, accounts)
       const { id } = await own(c.req.param('id'), accountId)
-      const ended = { state: 'withdrawn', answer: null, decidedBy: null, at: clock() } as const
-      if (!(await book.end(id, c.req.valid('json').version, ended))) throw new GatewayError('changed_meanwhile')
+      if (!(await book.withdraw(id, c.req.valid('json').version, clock()))) throw new GatewayError('changed_meanwhile')
       return c.json(viewOf(await found(id)))
     })
 

@@ -10,6 +10,7 @@ export const EVENT_NAMES: Readonly<Record<EventKind, string>> = {
   'statement.ready': 'A monthly statement is ready',
   'payout_address.changed': 'A new pay-out address was asked for',
   'member.changing': 'A change of owners was asked for',
+  'dispute.rejected': 'A dispute was rejected',
 }
 
 /** New kinds may come: those are shown as they are called. */

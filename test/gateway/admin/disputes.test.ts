@@ -169,6 +169,67 @@ describe('a dispute', () => {
     expect((await decide(body.id, { decision: 'reject', version: 3 })).body).toMatchObject({ state: 'rejected' })
   })
 
+  it('that is rejected is told to its payer, once and with the answer; one that is taken back is not', async () => {
+    const { said, decide, ask, me, payer, operator } = await aStory()
+    const told = async () => {
+      const query = "SELECT kind, data FROM events WHERE account_id = ? AND kind LIKE 'dispute.%'"
+      const { results } = await env.DB.prepare(query).bind(payer.id).all<{ kind: string; data: string }>()
+      return results.map(({ kind, data }) => [kind, JSON.parse(data)])
+    }
+    const { body } = await said()
+    expect((await decide(body.id, { decision: 'reject', answer: 'Late.', version: 9 })).code).toBe('changed_meanwhile')
+    expect(await told()).toEqual([])
+    await Promise.all([1, 2].map(() => decide(body.id, { decision: 'reject', answer: 'It was right.' })))
+    const data = { disputeId: body.id, callId: body.callId, answer: 'It was right.' }
+    expect(await told()).toEqual([['dispute.rejected', data]])
+    const other = await callFor(payer, 10n, operator.id)
+    const second = await said({ callId: other.request.callId })
+    await ask(me, 'POST', `/disputes/${second.body.id}/withdraw`, { version: 1 })
+    expect(await told()).toHaveLength(1)
+  })
+
+  it('is found by its call, by its payer alone', async () => {
+    const { said, ask, me, payer, operator, callId } = await aStory()
+    const of = async (call: string, who = me) => {
+      const { body } = await ask(who, 'GET', `/disputes?call=${call}`)
+      return DisputePage.parse(body).data.map(({ id }) => id)
+    }
+    expect(await of(callId)).toEqual([])
+    const { body } = await said()
+    const other = await callFor(payer, 10n, operator.id)
+    const second = await said({ callId: other.request.callId })
+    expect(await of(callId)).toEqual([body.id])
+    expect(await of(other.request.callId)).toEqual([second.body.id])
+    expect(await of('call_nothing')).toEqual([])
+    expect(await of(callId, signedIn(operator.id))).toEqual([])
+    expect((await ask(null, 'GET', `/disputes?call=${callId}`)).code).toBe('not_signed_in')
+    expect((await ask(me, 'GET', `/disputes?call=${'x'.repeat(81)}`)).code).toBe('invalid_request')
+  })
+
+  it('comes within the days that the house gives now, and says how many those are', async () => {
+    const { said, ask, payer, parameters } = await aStory()
+    const freshly = () => signedIn(ADMIN, ['admin'], instant(payer.clock()))
+    const change = async (value: number) => {
+      const list = await ask<{ data: { name: string; version: number }[] }>(freshly(), 'GET', '/admin/parameters')
+      const version = list.body.data.find(({ name }) => name === 'disputeDays')?.version
+      const asked = { value, version, reason: 'a test' }
+      expect((await ask(freshly(), 'PUT', '/admin/parameters/disputeDays', asked)).status).toBe(200)
+      payer.clock.advance(DAY_MS)
+      parameters.forget()
+    }
+    // The call ended before the day that a change of the parameter waits.
+    await change(1)
+    const late = await said()
+    expect([late.code, late.text.includes('It ended more than a day ago.')]).toEqual(['dispute_closed', true])
+    await change(5)
+    payer.clock.advance(4 * DAY_MS)
+    expect((await said()).text).toContain('It ended more than 5 days ago.')
+    await change(30)
+    expect((await said()).status).toBe(201)
+    // For the stories that come after: the house's days are one row for all.
+    await env.DB.prepare("DELETE FROM parameter_entries WHERE name = 'disputeDays'").run()
+  })
+
   it('is decided by an admin with a fresh sign-in only', async () => {
     const { said, ask, me, payer } = await aStory()
     const { body } = await said()
