@@ -44,7 +44,7 @@ export const BudgetPeriod = z.enum(['day', 'week', 'month', 'total'])
 export type BudgetPeriod = z.infer<typeof BudgetPeriod>
 
 /** Of a key, or of a whole account: what is allowed, what counts against it now. `shadow`: it counts and refuses nothing. */
-export const AccountLimitsView = z.object({
+export const LimitsView = z.object({
   limit: z
     .object({
       usd: z.string(),
@@ -67,6 +67,13 @@ export const AccountLimitsView = z.object({
   /** calls that a shadow would have refused */
   shadowRefused: z.number().int(),
   shadowRefusedAt: Timestamp.nullable(),
+})
+export type LimitsView = z.infer<typeof LimitsView>
+
+/** Those of the whole account. */
+export const AccountLimitsView = LimitsView.extend({
+  /** counts up with every change: what a change is based on */
+  version: z.number().int().default(0),
 })
 export type AccountLimitsView = z.infer<typeof AccountLimitsView>
 
@@ -115,10 +122,12 @@ export const RateRequest = z.strictObject({
   shadow: z.boolean().default(false),
 })
 
-/** `PUT /api/account/limits`: all of them at once; what is absent is unlimited. */
+/** `PUT /api/account/limits`: all of them at once; what is absent is unlimited. 409 `changed_meanwhile` when `version` is not the present one. */
 export const AccountLimitsRequest = z.strictObject({
   limit: BudgetRequest.optional(),
   rateLimit: RateRequest.optional(),
+  /** of the limits that this replaces; absent: whatever they are */
+  version: z.number().int().optional(),
 })
 export type AccountLimitsRequest = z.infer<typeof AccountLimitsRequest>
 
@@ -134,6 +143,8 @@ export const RerollRequest = z.strictObject({
     .min(0)
     .max(7 * 86_400)
     .default(0),
+  /** `hint` of the secret that is to be replaced: 409 `changed_meanwhile` when it has another one by now. Absent: whichever it has */
+  hint: z.string().max(80).optional(),
 })
 export type RerollRequest = z.infer<typeof RerollRequest>
 
@@ -161,7 +172,7 @@ export const KeyView = z.object({
   scopes: z.array(Scope),
   models: z.array(z.string()).nullable(),
   nodes: z.array(z.string()).nullable(),
-  ...AccountLimitsView.shape,
+  ...LimitsView.shape,
   createdAt: Timestamp,
   expiresAt: Timestamp.nullable(),
   revokedAt: Timestamp.nullable(),

@@ -101,5 +101,7 @@ export const ModelRule = z.object({ model: z.string().max(160), rule: z.enum(['a
 export const ModelRuleRequest = z.strictObject({
   model: z.string().max(160),
   rule: z.enum(['accepted', 'blocked']).nullable(),
+  /** the rule as it was seen, null for none: 409 `changed_meanwhile` when there is another one. Absent: whichever there is */
+  was: z.enum(['accepted', 'blocked']).nullable().optional(),
 })
 export const ModelRuleList = z.object({ data: z.array(ModelRule) })

@@ -29,7 +29,11 @@ export const CodeReply = z.object({ code: z.string(), usd: z.string(), expiresAt
 export type CodeReply = z.infer<typeof CodeReply>
 
 /** `POST /api/admin/accounts/{id}/freeze` and `/unfreeze`: why, for the account's own journal. */
-export const FreezeBody = z.strictObject({ reason: Reason })
+export const FreezeBody = z.strictObject({
+  reason: Reason,
+  /** since when the account is frozen, as it was seen, null for not: 409 `changed_meanwhile` when that changed. Absent: however it stands */
+  seen: Timestamp.nullable().optional(),
+})
 export type FreezeBody = z.infer<typeof FreezeBody>
 
 /** What holds afterwards. An account that was frozen already keeps its first reason. */

@@ -54,6 +54,9 @@ export const JoinRequest = z.strictObject({
 export const MemberChange = z.strictObject({ role: MemberRole.nullable(), version: z.number().int() })
 export type MemberChange = z.infer<typeof MemberChange>
 
+/** of `DELETE /api/account/members/{address}/pending`: 409 `changed_meanwhile` when `version` is not the present one. Absent: whatever waits */
+export const MemberTakeBack = z.object({ version: z.coerce.number().int().optional() })
+
 /** One signed-in browser or program, in `GET /api/account/sessions`. */
 export const SessionView = z.object({
   id: z.string(),

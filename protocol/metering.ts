@@ -186,6 +186,8 @@ export const AdminModelRow = z.object({
   royaltyBps: z.number().int(),
   state: z.string(),
   reason: z.string().nullable(),
+  /** of the last change of its state: what a change is based on; null: never changed */
+  stateAt: Timestamp.nullable().default(null),
   /** that offer it: live ones, of nodes in whatever state */
   offers: z.number().int(),
   createdAt: Timestamp,

@@ -1,7 +1,7 @@
 // Money that goes back, comes in and goes out, as it crosses the wire: refunds, withdrawals, pay-out files, and what an account's money consists
 // of. Amounts are decimal dollars, times ISO 8601 in UTC. Every request that moves money names its own id: the same id again moves nothing.
 import { z } from 'zod'
-import { Address, page, Timestamp, Usd } from './auth.ts'
+import { AccountLimitsView, Address, KeyView, page, Timestamp, Usd } from './auth.ts'
 import { fromUsd, isAccountId, isCallId } from './units.ts'
 
 const PositiveUsd = Usd.refine((text) => !Usd.safeParse(text).success || fromUsd(text) > 0n, 'more than nothing')
@@ -43,6 +43,9 @@ export const RefundReply = z.object({
 })
 export type RefundReply = z.infer<typeof RefundReply>
 
+/** What a key may spend, and nothing of what it is recognised by. */
+export const KeyLimitsView = KeyView.omit({ hint: true, scopes: true, models: true, nodes: true, oldKeyUntil: true })
+export type KeyLimitsView = z.infer<typeof KeyLimitsView>
 /** `GET /api/admin/accounts/{id}` */
 export const AccountMoneyReply = z.object({
   accountId: z.string(),
@@ -57,6 +60,10 @@ export const AccountMoneyReply = z.object({
   audits: z.string(),
   frozen: z.object({ cause: z.string(), reason: z.string(), by: z.string().nullable(), at: Timestamp }).nullable(),
   seq: z.number().int(),
+  /** of all its keys together; absent: a gateway of before */
+  limits: AccountLimitsView.optional(),
+  /** its newest keys, at most a page of them, with the limits of each */
+  keys: z.array(KeyLimitsView).optional(),
 })
 export type AccountMoneyReply = z.infer<typeof AccountMoneyReply>
 

@@ -156,6 +156,8 @@ export const NodeView = z.object({
   /** continent it was last seen on; null: not known */
   region: Continent.nullable().optional(),
   offers: z.array(OfferView),
+  /** of all that is offered: what a change of the offers is based on. Absent: a gateway of before */
+  offersTag: z.string().optional(),
   createdAt: z.string(),
 })
 export type NodeView = z.infer<typeof NodeView>

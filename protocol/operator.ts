@@ -123,7 +123,11 @@ export const NodeStatusView = z.object({
 export type NodeStatusView = z.infer<typeof NodeStatusView>
 
 /** `PUT /api/nodes/{id}/offers`, by the node's key or its operator: all offers at once; what is absent is paused. The answer is a NodeView. */
-export const OffersRequest = z.strictObject({ offers: z.array(OfferRequest).min(1).max(100) })
+export const OffersRequest = z.strictObject({
+  offers: z.array(OfferRequest).min(1).max(100),
+  /** `offersTag` of the node that these are based on: 409 `changed_meanwhile` when it offers something else by now. Absent: whatever it offers */
+  seen: z.string().max(64).optional(),
+})
 export type OffersRequest = z.infer<typeof OffersRequest>
 
 /** `POST /api/nodes/{id}/selftest`, by the node's key or its operator: a call of the gateway to this node, paid by nobody. */
@@ -250,4 +254,10 @@ export const NodeKeyView = z.object({
 export type NodeKeyView = z.infer<typeof NodeKeyView>
 
 /** `GET|PUT|DELETE /api/account/payout-address`: each answers with a PayoutAddressView (auth.ts); DELETE takes a pending change back. A change needs a fresh sign-in, comes into force after a delay and is told to the account at once; until then the old one holds. */
-export const PayoutAddressRequest = z.strictObject({ address: Address })
+export const PayoutAddressRequest = z.strictObject({
+  address: Address,
+  /** `requestedAt` of the change that waits as it was seen, null for none: 409 `changed_meanwhile` when another one waits. Absent: whichever does */
+  pending: Timestamp.nullable().optional(),
+})
+/** of `DELETE /api/account/payout-address`: takes back the change that was asked for then, and no other. Absent: whichever waits */
+export const PayoutAddressTakeBack = z.object({ pending: Timestamp.optional() })

@@ -51,6 +51,9 @@ export const ParameterChange = z.strictObject({
   version: z.number().int(),
 })
 
+/** of `DELETE /api/admin/parameters/{name}/pending`: takes back the change of this id, and no other (409 `changed_meanwhile`). Absent: whichever waits */
+export const ParameterTakeBack = z.object({ id: z.string().max(80).optional() })
+
 /** `GET /api/admin/parameters/{name}/history`, newest first. `DELETE /api/admin/parameters/{name}/pending` takes back what waits. */
 export const ParameterEntry = z.object({
   id: z.string(),

@@ -68,6 +68,8 @@ export const ModelStateRequest = z.strictObject({
     .optional(),
   /** id of the model to use instead */
   replacedBy: z.string().max(160).optional(),
+  /** `stateAt` of the model as it was seen; absent: however it stands */
+  seen: Timestamp.nullable().optional(),
 })
 export type ModelStateRequest = z.infer<typeof ModelStateRequest>
 
@@ -81,6 +83,8 @@ export const ModelView = z.object({
   state: ModelState,
   reason: z.string().nullable(),
   replacedBy: z.string().nullable(),
+  /** of the last change of its state: what a change is based on; null: never changed */
+  stateAt: Timestamp.nullable().default(null),
   /** the wallet that signed the publication; null for a model of before */
   publishedBy: Address.nullable(),
   createdAt: Timestamp,

@@ -123,13 +123,13 @@ function nodeLists(db: Database) {
 }
 
 function modelLists(db: Database) {
-  const { id, task, authorAccountId, royaltyBps, state, stateReason: reason, createdAt } = models
+  const { id, task, authorAccountId, royaltyBps, state, stateReason: reason, stateAt, createdAt } = models
   const live = sql<number>`(SELECT count(*) FROM ${offers} WHERE ${offers.modelId} = ${models.id} AND ${offers.state} = 'live')`
   return {
     /** By id, after `after`; no manifests, which can be half a megabyte each. @param text how their ids begin */
     models: (inState: string | undefined, text: string | undefined, after: string | null, rows: number) =>
       db
-        .select({ id, task, authorAccountId, royaltyBps, state, reason, createdAt, offers: live })
+        .select({ id, task, authorAccountId, royaltyBps, state, reason, stateAt, createdAt, offers: live })
         .from(models)
         .where(
           and(

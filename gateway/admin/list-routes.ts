@@ -141,8 +141,9 @@ const nodeView = ({
   createdAt: iso(createdAt),
 })
 
-const modelView = ({ authorAccountId, createdAt, ...model }: ModelRow): z.infer<typeof AdminModelRow> => ({
+const modelView = ({ authorAccountId, stateAt, createdAt, ...model }: ModelRow): z.infer<typeof AdminModelRow> => ({
   ...model,
   author: authorAccountId,
+  stateAt: stateAt === null ? null : iso(stateAt),
   createdAt: iso(createdAt),
 })

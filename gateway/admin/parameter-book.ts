@@ -63,12 +63,19 @@ export function createParameterBook(registry: D1Database) {
       return added.length > 0
     },
 
-    /** Takes back what waits. @returns false when nothing does */
-    async withdraw(name: ParameterName, now: Instant): Promise<boolean> {
+    /** Takes back what waits. @param id this one and no other; absent: whichever does @returns false when nothing does */
+    async withdraw(name: ParameterName, now: Instant, id?: string): Promise<boolean> {
       const taken = await db
         .update(entries)
         .set({ withdrawnAt: now })
-        .where(and(of(name), isNull(entries.withdrawnAt), gt(entries.effectiveAt, now)))
+        .where(
+          and(
+            of(name),
+            isNull(entries.withdrawnAt),
+            gt(entries.effectiveAt, now),
+            id === undefined ? undefined : eq(entries.id, id),
+          ),
+        )
         .returning({ id: entries.id })
       return taken.length > 0
     },

@@ -5,6 +5,7 @@ import {
   PARAMETER_RULES,
   ParameterChange,
   ParameterName,
+  ParameterTakeBack,
   type ParameterEntry,
   type ParameterHistory,
   type ParameterList,
@@ -73,10 +74,12 @@ export function createParameterRoutes({ db, clock, random, parameters, parameter
       return c.json(await view(name))
     })
 
-    .delete('/admin/parameters/:name/pending', fresh, async (c) => {
+    .delete('/admin/parameters/:name/pending', fresh, queryString(ParameterTakeBack), async (c) => {
       const name = nameOf(c.req.param('name'))
-      if (!(await book.withdraw(name, clock())))
-        throw new GatewayError('not_found', { detail: 'No change of it waits.' })
+      const { id } = c.req.valid('query')
+      const isTaken = await book.withdraw(name, clock(), id)
+      if (!isTaken && id !== undefined) throw new GatewayError('changed_meanwhile')
+      if (!isTaken) throw new GatewayError('not_found', { detail: 'No change of it waits.' })
       parameters.forget()
       return c.json(await view(name))
     })

@@ -58,7 +58,8 @@ export function createAccountRoutes({ accounts, config, clock, ...needs }: AuthN
       // The fence around every key, so no key moves it.
       .put('/limits', signedIn, jsonBody(AccountLimitsRequest), async (c) => {
         const { accountId } = requireSession(c)
-        return c.json(granted(await accounts(accountId).setLimits(toLimits(c.req.valid('json')))).limits)
+        const { version, ...wanted } = c.req.valid('json')
+        return c.json(granted(await accounts(accountId).setLimits(toLimits(wanted), version)).limits)
       })
       // The panic button: it asks for no fresh sign-in, and takes nothing that its owner cannot make anew. Keys first, for they spend; should
       // the rest fail, the session still stands and may press it again.

@@ -64,8 +64,8 @@ export function createKeyRoutes({ accounts, config, clock, random }: AuthNeeds) 
       // Whoever rerolls a key has its secret afterwards, so it must be one that could have been made. A key may always reroll itself.
       if (manager.key && manager.key.id !== keyId) refuseBroader(manager.key, granted(await guard.showKey(keyId)).key)
       const { secretHash, hint, key: text } = mint(manager.accountId, keyId)
-      const graceMs = c.req.valid('json').graceSeconds * 1_000
-      const { key } = granted(await guard.rerollKey({ keyId, secretHash, hint, graceMs }))
+      const { graceSeconds, hint: of } = c.req.valid('json')
+      const { key } = granted(await guard.rerollKey({ keyId, secretHash, hint, graceMs: graceSeconds * 1_000, of }))
       c.header('cache-control', 'no-store')
       return c.json({ ...key, key: text } satisfies CreatedKey)
     })

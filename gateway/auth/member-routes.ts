@@ -7,6 +7,7 @@ import { sha256Hex } from '../../protocol/canonical.ts'
 import {
   InvitationRequest,
   MemberChange,
+  MemberTakeBack,
   type InvitationReply,
   type InvitationView,
   type MembersReply,
@@ -15,7 +16,7 @@ import { base32, instant, type AccountId } from '../../protocol/units.ts'
 import { GatewayError } from '../core/errors.ts'
 import { MEMBERS } from '../core/limits.ts'
 import { requireFreshSession, requireSession, type AppEnv } from '../core/principal.ts'
-import { jsonBody } from '../core/validate.ts'
+import { jsonBody, queryString } from '../core/validate.ts'
 import { signedIn } from './authenticate.ts'
 import { addInvitation, dropInvitation, findInvitation, listInvitations } from './invitation-book.ts'
 import type { Members } from './member-book.ts'
@@ -45,9 +46,10 @@ export function createMemberRoutes({ clock, random, ...needs }: AuthNeeds) {
         return c.json(await viewOf(accountId, by))
       })
       // Whoever takes a change back keeps things as they were: no fresh sign-in, so that a stolen session is answered from any device.
-      .delete('/members/:address/pending', async (c) => {
+      .delete('/members/:address/pending', signedIn, queryString(MemberTakeBack), async (c) => {
         const { accountId, address: by } = requireSession(c)
-        await takeBack(db, { accountId, by, address: addressOf(c.req.param('address')), now: clock() })
+        const { version = null } = c.req.valid('query')
+        await takeBack(db, { accountId, by, address: addressOf(c.req.param('address')), version, now: clock() })
         return c.json(await viewOf(accountId, by))
       })
       .get('/invitations', async (c) => {

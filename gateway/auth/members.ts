@@ -65,11 +65,12 @@ export async function requestChange(db: DrizzleD1Database, request: ChangeReques
 /** Takes back what waits for `address`. @throws GatewayError forbidden, not_found, changed_meanwhile */
 export async function takeBack(
   db: DrizzleD1Database,
-  { accountId, by, address, now }: Omit<ChangeRequest, 'role' | 'version'>,
+  { accountId, by, address, version: seen, now }: Omit<ChangeRequest, 'role'>,
 ): Promise<void> {
   const { version, members, pending } = await currentMembers(db, accountId, now)
   if (members.find((member) => member.address === by)?.role !== 'owner')
     throw new GatewayError('forbidden', { detail: 'Ask an owner.' })
+  if (seen !== null && seen !== version) throw new GatewayError('changed_meanwhile')
   const waiting = pending.find((change) => change.address === address)
   if (!waiting) throw new GatewayError('not_found', { detail: 'Nothing waits for this wallet.' })
   if (!(await dropChange(db, { accountId, version, address, role: waiting.role, by, now })))

@@ -192,7 +192,10 @@ export type LateReceiptOutcome =
 export interface Alerts {
   /** tell when what can be spent falls below this; 0: never */
   readonly balanceLowNanos: Nanos
+  /** what a change is based on; absent: whatever it is */
+  readonly version?: number | undefined
 }
+export type AlertsNow = Alerts & { readonly version: number }
 
 /** What may be done with what the account sends (protocol/disputes.ts). */
 export interface DataPolicy {
@@ -211,8 +214,9 @@ export interface AccountPort extends LimitPort, IdempotencyPort, TransferPort {
   /** Ends a hold with a charge of minus the payer's leg (0 without legs), and writes the call's line. The same end again is the same answer. */
   capture(end: CallEnd): Promise<Reply<{ readonly chargeNanos: Nanos; readonly seq: number }>>
   balance(): Promise<Balance>
-  alerts(): Promise<Alerts>
-  setAlerts(alerts: Alerts): Promise<Reply<Alerts>>
+  alerts(): Promise<AlertsNow>
+  /** Refused with `changed_meanwhile` when it has a version that is not the present one. */
+  setAlerts(alerts: Alerts): Promise<Reply<AlertsNow>>
   policy(): Promise<DataPolicy>
   /** Refused with `changed_meanwhile` when `version` is not the present one. */
   setPolicy(policy: DataPolicy): Promise<Reply<{ readonly policy: DataPolicy }>>

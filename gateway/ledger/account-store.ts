@@ -28,6 +28,8 @@ export interface AccountState {
   readonly alert: BalanceAlert
   readonly aborts: AbortCount
   readonly policy: DataPolicy
+  /** of its limits, and of its threshold: each counts up with every change */
+  readonly versions: { readonly limits: number; readonly alert: number }
 }
 
 /** What a line changes. */
@@ -65,6 +67,8 @@ interface Row extends SqlRow {
   denies_collection: number
   audits_allowed: number
   policy_version: number
+  limits_version: number
+  alert_version: number
 }
 
 export type AccountStore = ReturnType<typeof createAccountStore>
@@ -117,6 +121,11 @@ export function createAccountStore(sql: GuardSql) {
 
     setAlert({ thresholdNanos, lowSince }: BalanceAlert): void {
       sql.exec('UPDATE account SET alert_nanos = ?, low_since = ?', toSqlInteger(thresholdNanos), lowSince)
+    },
+
+    /** Somebody changed the limits, or the threshold. */
+    countUp(what: keyof AccountState['versions']): void {
+      sql.exec(`UPDATE account SET ${what}_version = ${what}_version + 1`)
     },
 
     setAborts({ calls, aborts, at, passedAt }: AbortCount): void {
@@ -186,4 +195,5 @@ const stateOf = ({ id, balance_nanos, held_nanos, seq, last_hash, book, ...row }
     auditsAllowed: row.audits_allowed === 1,
     version: row.policy_version,
   },
+  versions: { limits: row.limits_version, alert: row.alert_version },
 })

@@ -131,8 +131,8 @@ export class Account implements AccountPort {
     return this.#do((stores, now) => freeze(stores, request, now))
   }
 
-  unfreeze(reason: string, by: AccountId, only?: Freeze['cause']) {
-    return this.#do((stores, now) => unfreeze(stores, { reason, by, only }, now))
+  unfreeze(reason: string, by: AccountId, only?: Freeze['cause'], seen?: Freeze['seen']) {
+    return this.#do((stores, now) => unfreeze(stores, { reason, by, only, seen }, now))
   }
 
   frozen() {
@@ -167,8 +167,8 @@ export class Account implements AccountPort {
     return this.#do((stores, now) => inspectKey(stores, keyId, secretHash, now))
   }
 
-  setLimits(limits: Limits) {
-    return this.#do((stores, now) => setLimits(stores, limits, now))
+  setLimits(limits: Limits, version?: number) {
+    return this.#do((stores, now) => setLimits(stores, limits, version ?? null, now))
   }
 
   limits() {

@@ -3,7 +3,7 @@
 import type { JournalLine } from '../../protocol/journal.ts'
 import { nanos, type Instant, type Nanos } from '../../protocol/units.ts'
 import { alertWith, balanceEvent, budgetEvent, isBudgetReached, judgeBalance } from './account-events.ts'
-import type { Alerts, Reply } from './account-port.ts'
+import type { Alerts, AlertsNow, Reply } from './account-port.ts'
 import { balanceOf, type AccountState } from './account-store.ts'
 import { refused } from './admit.ts'
 import type { LimitSubject } from './limit-store.ts'
@@ -33,19 +33,22 @@ export function tellOfBudget(stores: Stores, subject: LimitSubject, use: Use, ch
 }
 
 /** A guard that was never opened tells nothing. */
-export const readAlerts = (stores: Stores): Alerts => {
+export const readAlerts = (stores: Stores): AlertsNow => {
   const account = stores.account.read()
-  return account ? { balanceLowNanos: account.alert.thresholdNanos } : { balanceLowNanos: nanos(0n) }
+  if (!account) return { balanceLowNanos: nanos(0n), version: 0 }
+  return { balanceLowNanos: account.alert.thresholdNanos, version: account.versions.alert }
 }
 
-export function setAlerts(stores: Stores, { balanceLowNanos }: Alerts, now: Instant): Reply<Alerts> {
+export function setAlerts(stores: Stores, { balanceLowNanos, version }: Alerts, now: Instant): Reply<AlertsNow> {
   const account = stores.account.read()
   if (!account) return refused('not_found', 'There is no such account.')
+  if (version !== undefined && version !== account.versions.alert) return refused('changed_meanwhile')
   if (balanceLowNanos < 0n) return refused('invalid_request', 'A threshold is not below nothing.')
   // The same threshold again must not forget that the balance is low: it would be told twice.
   if (balanceLowNanos !== account.alert.thresholdNanos) {
     const own = nanos(account.balanceNanos - stores.vesting.sum(now))
     stores.account.setAlert(alertWith(balanceLowNanos, own, now))
   }
-  return { ok: true, balanceLowNanos }
+  stores.account.countUp('alert')
+  return { ok: true, ...readAlerts(stores) }
 }

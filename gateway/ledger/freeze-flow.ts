@@ -13,11 +13,12 @@ import type { Freeze, Frozen } from './transfer-port.ts'
  */
 export function freeze(
   stores: Stores,
-  { cause, reason, by }: Freeze,
+  { cause, reason, by, seen }: Freeze,
   now: Instant,
 ): Reply<{ readonly frozen: Frozen }> {
   const before = stores.account.read()
   if (!before) return refused('not_found', 'There is no such account.')
+  if (isOther(before, seen)) return refused('changed_meanwhile')
   if (before.frozen && (before.frozen.cause !== 'verification' || cause === 'verification'))
     return { ok: true, frozen: before.frozen }
   // In the journal one freeze ends before the next begins.
@@ -38,17 +39,23 @@ export function unfreeze(
     reason,
     by,
     only,
-  }: { readonly reason: string; readonly by: AccountId; readonly only?: Freeze['cause'] | undefined },
+    seen,
+  }: Pick<Freeze, 'reason' | 'seen'> & { readonly by: AccountId; readonly only?: Freeze['cause'] | undefined },
   now: Instant,
 ): Reply<object> {
   const account = stores.account.read()
   if (!account) return refused('not_found', 'There is no such account.')
+  if (isOther(account, seen)) return refused('changed_meanwhile')
   if (!account.frozen) return { ok: true }
   if (only !== undefined && account.frozen.cause !== only)
     return refused('conflict', 'It is frozen for another cause by now.')
   end(stores, account, { reason, by }, now)
   return { ok: true }
 }
+
+/** Whether it is frozen otherwise than somebody saw it. */
+const isOther = ({ frozen }: AccountState, seen: Freeze['seen']): boolean =>
+  seen !== undefined && seen !== (frozen?.at ?? null)
 
 function end(stores: Stores, account: AccountState, note: Pick<Freeze, 'reason' | 'by'>, now: Instant): void {
   stores.account.setFrozen(null)

@@ -2,7 +2,7 @@
 // Both are lines of the account's journal, with the reason and who; running calls finish, and what the account earns arrives.
 import { Hono, type MiddlewareHandler } from 'hono'
 import { FreezeBody, type FreezeReply } from '../../protocol/ledger.ts'
-import { isAccountId, type AccountId } from '../../protocol/units.ts'
+import { instant, isAccountId, type AccountId, type Instant } from '../../protocol/units.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { requireAdmin, type AppEnv } from '../core/principal.ts'
@@ -38,18 +38,24 @@ export function createFreezeRoutes({ db, accounts, clock }: FreezeRouteNeeds) {
   return new Hono<AppEnv>()
     .post('/admin/accounts/:id/freeze', freshAdmin, jsonBody(FreezeBody), async (c) => {
       const accountId = await existing(c.req.param('id'))
-      const { reason } = c.req.valid('json')
-      const reply = await accounts(accountId).freeze({ cause: 'admin', reason, by: requireAdmin(c).accountId })
+      const { reason, seen } = c.req.valid('json')
+      const by = requireAdmin(c).accountId
+      const reply = await accounts(accountId).freeze({ cause: 'admin', reason, by, seen: instantOf(seen) })
       if (!reply.ok) throw refusal(reply)
       return c.json({ accountId, frozen: frozenView(reply.frozen) } satisfies FreezeReply)
     })
     .post('/admin/accounts/:id/unfreeze', freshAdmin, jsonBody(FreezeBody), async (c) => {
       const accountId = await existing(c.req.param('id'))
-      const reply = await accounts(accountId).unfreeze(c.req.valid('json').reason, requireAdmin(c).accountId)
+      const { reason, seen } = c.req.valid('json')
+      const by = requireAdmin(c).accountId
+      const reply = await accounts(accountId).unfreeze(reason, by, undefined, instantOf(seen))
       if (!reply.ok) throw refusal(reply)
       return c.json({ accountId, frozen: null } satisfies FreezeReply)
     })
 }
+
+const instantOf = (text: string | null | undefined): Instant | null | undefined =>
+  typeof text === 'string' ? instant(Date.parse(text)) : text
 
 const frozenView = ({ cause, reason, by, at }: Frozen): NonNullable<FreezeReply['frozen']> => ({
   cause,

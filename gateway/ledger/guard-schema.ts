@@ -244,6 +244,11 @@ const VERSIONS: readonly string[] = [
   ALTER TABLE account ADD COLUMN audits_allowed INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE account ADD COLUMN policy_version INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- Count up with every change of the account's limits, and of the threshold below which its owner is told.
+  ALTER TABLE account ADD COLUMN limits_version INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE account ADD COLUMN alert_version INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /** Brings this guard's SQLite to the newest version; harmless when it is there. @param to an older one: tests build guards as they were */

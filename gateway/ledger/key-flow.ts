@@ -1,5 +1,5 @@
 // API keys of an account: made, listed, revoked, shown. The key itself is minted elsewhere; here only the hash of its secret is known.
-import type { AccountLimitsView, KeyView } from '../../protocol/auth.ts'
+import type { AccountLimitsView, KeyView, LimitsView } from '../../protocol/auth.ts'
 import { toUsd, type Instant, type KeyId } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
@@ -75,7 +75,10 @@ export function rerollKey(stores: Stores, reroll: Reroll, now: Instant): Reply<{
   if (!key) return refused('not_found', 'There is no such key.')
   if (key.revokedAt !== null) return refused('conflict', 'A revoked key stays revoked.')
   if (key.expiresAt !== null && key.expiresAt <= now) return refused('conflict', 'An expired key stays expired.')
-  if (key.secretHash !== reroll.secretHash) stores.keys.setSecrets(key.id, rerolled(key, reroll, now), reroll.hint)
+  if (key.secretHash !== reroll.secretHash) {
+    if (reroll.of !== undefined && reroll.of !== key.hint) return refused('changed_meanwhile')
+    stores.keys.setSecrets(key.id, rerolled(key, reroll, now), reroll.hint)
+  }
   return shown(stores, reroll.keyId, now)
 }
 
@@ -83,14 +86,25 @@ export function revokeAllKeys(stores: Stores, now: Instant): { readonly revoked:
   return { revoked: stores.keys.revokeAll(now) }
 }
 
-export function setLimits(stores: Stores, limits: Limits, now: Instant): Reply<{ readonly limits: AccountLimitsView }> {
-  if (!stores.account.read()) return refused('not_found', 'There is no such account.')
+/** @param version of the limits that these replace; null: whatever they are */
+export function setLimits(
+  stores: Stores,
+  limits: Limits,
+  version: number | null,
+  now: Instant,
+): Reply<{ readonly limits: AccountLimitsView }> {
+  const account = stores.account.read()
+  if (!account) return refused('not_found', 'There is no such account.')
+  if (version !== null && version !== account.versions.limits) return refused('changed_meanwhile')
   stores.limits.save('account', withLimits(stores.limits.account(), limits, now))
+  stores.account.countUp('limits')
   return { ok: true, limits: accountLimits(stores, now) }
 }
 
-export const accountLimits = (stores: Stores, now: Instant): AccountLimitsView =>
-  limitsView(stores.limits.account(), now)
+export const accountLimits = (stores: Stores, now: Instant): AccountLimitsView => ({
+  ...limitsView(stores.limits.account(), now),
+  version: stores.account.read()?.versions.limits ?? 0,
+})
 
 /** As the wire shows it: amounts in dollars, the budget as it stands in its current period. */
 export function keyView(key: KeyState, use: Use, now: Instant): KeyView {
@@ -110,7 +124,7 @@ export function keyView(key: KeyState, use: Use, now: Instant): KeyView {
   }
 }
 
-function limitsView(use: Use, now: Instant): AccountLimitsView {
+function limitsView(use: Use, now: Instant): LimitsView {
   const { limit, rpm, tpm, concurrency, ratesShadow } = use
   return {
     limit: limit && {

@@ -66,6 +66,8 @@ export interface Reroll {
   readonly hint: string
   /** ms, by the guard's clock, for which the secret before it stays good; 0: no secret before it is good any more */
   readonly graceMs: number
+  /** hint of the secret that is to be replaced; absent: whichever the key has */
+  readonly of?: string | undefined
 }
 
 export interface LimitPort {
@@ -93,7 +95,7 @@ export interface LimitPort {
       readonly deniesCollection?: boolean
     }>
   >
-  /** The whole account's limits; null budget and rates: none. */
-  setLimits(limits: Limits): Promise<Reply<{ readonly limits: AccountLimitsView }>>
+  /** The whole account's limits; null budget and rates: none. Refused with `changed_meanwhile` when `version` is not the present one; absent: whatever it is. */
+  setLimits(limits: Limits, version?: number): Promise<Reply<{ readonly limits: AccountLimitsView }>>
   limits(): Promise<AccountLimitsView>
 }

@@ -55,16 +55,20 @@ export function createPayoutAddressBook(registry: D1Database, clock: Clock) {
 
     /**
      * Writes a change that comes into force after the delay, in the place of one that is pending.
-     * @param requestedAt unlike that of any other change of this account @throws what D1 throws, also when it is not, or there are too many today
+     * @param requestedAt unlike that of any other change of this account
+     * @param pending the change whose place it takes
+     * @throws what D1 throws, also when one of both is not so, or there are too many today
      */
-    async ask(accountId: AccountId, address: string, by: string, requestedAt: Instant): Promise<void> {
+    async ask(
+      accountId: AccountId,
+      address: string,
+      by: string,
+      requestedAt: Instant,
+      pending: Pending,
+    ): Promise<void> {
       const effectiveAt = instant(requestedAt + LEDGER.payoutAddressDelayMs)
-      const today = sql`SELECT count(*) FROM ${payoutAddresses} WHERE ${isOf(accountId)} AND requested_at > ${requestedAt - DAY_MS}`
       await db.batch([
-        // SQL cannot raise by itself here: text that is no JSON makes the batch fail as a whole.
-        db
-          .select({ raised: sql`CASE WHEN (${today}) >= ${LEDGER.payoutAddressesPerDay} THEN json('too many') END` })
-          .from(sql`(SELECT 1)`),
+        raiseUnless(db, isOf(accountId), requestedAt, pending),
         takeBack(accountId, requestedAt),
         db
           .insert(payoutAddresses)
@@ -78,10 +82,10 @@ export function createPayoutAddressBook(registry: D1Database, clock: Clock) {
       ])
     },
 
-    /** Takes the pending change back. False: there is none, or it has come into force. */
-    async cancel(accountId: AccountId, by: string, now: Instant): Promise<boolean> {
+    /** Takes the pending change back. @param only the one that was asked for then; null: whichever it is. False: there is none, or it has come into force. */
+    async cancel(accountId: AccountId, by: string, now: Instant, only: number | null = null): Promise<boolean> {
       const { pending } = await stand(accountId)
-      if (!pending) return false
+      if (!pending || (only !== null && pending.requestedAt !== only)) return false
       const isIt = eq(payoutAddresses.id, `${accountId}:${pending.requestedAt}`)
       const { address, requestedAt, effectiveAt } = pending
       const id = `payout-address:${requestedAt}:cancelled`
@@ -91,9 +95,19 @@ export function createPayoutAddressBook(registry: D1Database, clock: Clock) {
         tell(db, accountId, id, now, data),
       ])
       // Another one took its place meanwhile: that is the one to take back.
-      return taken.length > 0 || this.cancel(accountId, by, now)
+      return taken.length > 0 || this.cancel(accountId, by, now, only)
     },
   }
+}
+
+type Pending = PayoutChange | null
+
+/** SQL cannot raise by itself here: text that is no JSON makes the batch fail as a whole. */
+function raiseUnless(db: ReturnType<typeof drizzle>, isOwn: SQL, requestedAt: Instant, pending: Pending) {
+  const today = sql`SELECT count(*) FROM ${payoutAddresses} WHERE ${isOwn} AND requested_at > ${requestedAt - DAY_MS}`
+  const waits = sql`SELECT max(requested_at) FROM ${payoutAddresses} WHERE ${isOwn} AND cancelled_at IS NULL AND effective_at > ${requestedAt}`
+  const isWrong = sql`(${today}) >= ${LEDGER.payoutAddressesPerDay} OR (${waits}) IS NOT ${pending?.requestedAt ?? null}`
+  return db.select({ raised: sql`CASE WHEN ${isWrong} THEN json('refused') END` }).from(sql`(SELECT 1)`)
 }
 
 const tell = (db: ReturnType<typeof drizzle>, accountId: AccountId, id: string, at: Instant, data: EventData) =>

@@ -1,9 +1,11 @@
 // `/api/admin`: refunds of calls, and what an account's money consists of. Admins only; what moves money asks for a fresh sign-in.
 import { Hono, type MiddlewareHandler } from 'hono'
-import { RefundBody, RefundReply, type AccountMoneyReply } from '../../protocol/money.ts'
+import { RefundBody, RefundReply, type AccountMoneyReply, type KeyLimitsView } from '../../protocol/money.ts'
 import { fromUsd, isAccountId, isHouse, toUsd, type AccountId, type RandomBytes } from '../../protocol/units.ts'
+import type { KeyView } from '../../protocol/auth.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../core/limits.ts'
 import { requireAdmin, type AppEnv } from '../core/principal.ts'
 import { jsonBody } from '../core/validate.ts'
 import type { Accounts } from './account-port.ts'
@@ -51,11 +53,29 @@ export function createRefundRoutes({ db, accounts, clock, random }: RefundRouteN
     .get('/admin/accounts/:id', async (c) => {
       requireAdmin(c)
       const accountId = await known(c.req.param('id'))
-      const money = await accounts(accountId).money()
+      const guard = accounts(accountId)
+      const [money, limits, keys] = await Promise.all([
+        guard.money(),
+        guard.limits(),
+        guard.listKeys(null, LIMITS.pageRows),
+      ])
       if (!money) throw new GatewayError('not_found', { detail: 'This account has not been used yet.' })
-      return c.json(moneyReply(accountId, money))
+      return c.json({
+        ...moneyReply(accountId, money),
+        limits,
+        keys: keys.data.map(keyReply),
+      } satisfies AccountMoneyReply)
     })
 }
+
+const keyReply = ({
+  hint: _h,
+  scopes: _s,
+  models: _m,
+  nodes: _n,
+  oldKeyUntil: _o,
+  ...limits
+}: KeyView): KeyLimitsView => limits
 
 const moneyReply = (accountId: AccountId, money: MoneyView): AccountMoneyReply => ({
   accountId,

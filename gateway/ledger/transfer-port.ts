@@ -92,8 +92,10 @@ export interface Freeze {
   readonly cause: 'admin' | 'chargeback' | 'verification'
   readonly reason: string
   readonly by: AccountId | null
+  /** since when it was frozen, as whoever decided saw it; null: not; absent: however it stands */
+  readonly seen?: Instant | null | undefined
 }
-export interface Frozen extends Freeze {
+export interface Frozen extends Omit<Freeze, 'seen'> {
   readonly at: Instant
 }
 
@@ -136,7 +138,7 @@ export interface TransferPort {
   credit(credit: Credit): Promise<Reply<object>>
   freeze(freeze: Freeze): Promise<Reply<{ readonly frozen: Frozen }>>
   /** @param only refused with `conflict` while another cause holds it */
-  unfreeze(reason: string, by: AccountId, only?: Freeze['cause']): Promise<Reply<object>>
+  unfreeze(reason: string, by: AccountId, only?: Freeze['cause'], seen?: Freeze['seen']): Promise<Reply<object>>
   /** null: the account may spend */
   frozen(): Promise<Frozen | null>
 }

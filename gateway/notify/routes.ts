@@ -2,13 +2,20 @@
 // stranger's webhook is not there. A secret is in the answer that makes it, and in no other.
 import { Hono, type MiddlewareHandler } from 'hono'
 import { base32, fromUsd, instant, toUsd, type AccountId } from '../../protocol/units.ts'
-import { AlertsRequest, CreateWebhookRequest, type AlertsView, type WebhookWithSecret } from '../../protocol/webhook.ts'
+import {
+  AlertsRequest,
+  CreateWebhookRequest,
+  RotateRequest,
+  type AlertsView,
+  type WebhookWithSecret,
+} from '../../protocol/webhook.ts'
 import { GatewayError } from '../core/errors.ts'
+import { readJson } from '../core/json-body.ts'
 import { LIMITS } from '../core/limits.ts'
 import { PageQuery } from '../core/page.ts'
 import { requireSession, type AppEnv } from '../core/principal.ts'
-import { jsonBody, queryString } from '../core/validate.ts'
-import type { Accounts } from '../ledger/account-port.ts'
+import { jsonBody, queryString, takes } from '../core/validate.ts'
+import type { Accounts, AlertsNow } from '../ledger/account-port.ts'
 import { refuseUrl } from './attempt.ts'
 import type { NotifyCronNeeds } from './cron.ts'
 import { createDeliveryBook } from './delivery-book.ts'
@@ -34,14 +41,16 @@ export function createNotifyRoutes(needs: NotifyRouteNeeds) {
   return (
     new Hono<AppEnv>()
       .get('/account/alerts', async (c) => {
-        const { balanceLowNanos } = await accounts(requireSession(c).accountId).alerts()
-        return c.json({ balanceLowUsd: toUsd(balanceLowNanos) } satisfies AlertsView)
+        return c.json(alertsView(await accounts(requireSession(c).accountId).alerts()))
       })
       .put('/account/alerts', signedIn, jsonBody(AlertsRequest), async (c) => {
-        const balanceLowNanos = fromUsd(c.req.valid('json').balanceLowUsd)
-        const set = await accounts(requireSession(c).accountId).setAlerts({ balanceLowNanos })
+        const { balanceLowUsd, version } = c.req.valid('json')
+        const set = await accounts(requireSession(c).accountId).setAlerts({
+          balanceLowNanos: fromUsd(balanceLowUsd),
+          version,
+        })
         if (!set.ok) throw new GatewayError(set.code)
-        return c.json({ balanceLowUsd: toUsd(set.balanceLowNanos) } satisfies AlertsView)
+        return c.json(alertsView(set))
       })
 
       .post('/webhooks', signedIn, jsonBody(CreateWebhookRequest), async (c) => {
@@ -64,12 +73,18 @@ export function createNotifyRoutes(needs: NotifyRouteNeeds) {
         if (!(await webhooks.remove(requireSession(c).accountId, c.req.param('id')))) throw notThere()
         return c.body(null, 204)
       })
-      .post('/webhooks/:id/rotate', async (c) => {
+      .post('/webhooks/:id/rotate', takes(RotateRequest), async (c) => {
         const { accountId } = requireSession(c)
-        const { id } = await own(accountId, c.req.param('id'))
+        const webhook = await own(accountId, c.req.param('id'))
+        const { id } = webhook
+        const hasBody = c.req.header('content-type') !== undefined
+        const { oldSecretUntil } = hasBody ? await readJson(c.req.raw, RotateRequest) : {}
+        const isSeen = oldSecretUntil === undefined || oldSecretUntil === webhookView(webhook, clock()).oldSecretUntil
         const { secret, sealed } = await newSecret(id, config.keySecret, random)
         const oldUntil = instant(clock() + NOTIFY.oldSecretMs)
-        return c.json(shown(found(await webhooks.rotate(accountId, id, sealed, oldUntil)), secret), 200, NO_STORE)
+        const rotated = isSeen ? await webhooks.rotate(webhook, sealed, oldUntil) : null
+        if (!rotated) throw new GatewayError('changed_meanwhile')
+        return c.json(shown(rotated, secret), 200, NO_STORE)
       })
       .post('/webhooks/:id/enable', async (c) => {
         const enabled = await webhooks.enable(requireSession(c).accountId, c.req.param('id'))
@@ -118,6 +133,11 @@ export function createNotifyRoutes(needs: NotifyRouteNeeds) {
     return { ...webhookView(row, clock()), secret }
   }
 }
+
+const alertsView = ({ balanceLowNanos, version }: AlertsNow): AlertsView => ({
+  balanceLowUsd: toUsd(balanceLowNanos),
+  version,
+})
 
 const NO_STORE = { 'cache-control': 'no-store' }
 

@@ -48,15 +48,11 @@ export function createWebhookBook(d1: D1Database) {
       return removed.length > 0
     },
 
-    /** The present secret becomes the old one. */
-    async rotate(
-      accountId: AccountId,
-      id: string,
-      sealedSecret: string,
-      oldUntil: Instant,
-    ): Promise<WebhookRow | null> {
-      const change = { sealedSecret, sealedOldSecret: webhooks.sealedSecret, oldUntil }
-      return (await db.update(webhooks).set(change).where(own(accountId, id)).returning())[0] ?? null
+    /** The present secret becomes the old one. @param before as it was read @returns null when it has another secret by now, or is gone */
+    async rotate(before: WebhookRow, sealedSecret: string, oldUntil: Instant): Promise<WebhookRow | null> {
+      const change = { sealedSecret, sealedOldSecret: before.sealedSecret, oldUntil }
+      const isIt = and(eq(webhooks.id, before.id), eq(webhooks.sealedSecret, before.sealedSecret))
+      return (await db.update(webhooks).set(change).where(isIt).returning())[0] ?? null
     },
 
     async enable(accountId: AccountId, id: string): Promise<WebhookRow | null> {

@@ -15,6 +15,7 @@ import { When } from '../ui/when.tsx'
 import { Figures } from '../ui/figures.tsx'
 import { GrantForm } from './grant-form.tsx'
 import { JournalStand } from './journal-stand.tsx'
+import { AccountLimits } from './account-limits.tsx'
 import { AccountName } from './names.tsx'
 import { RefundForm } from './refund-form.tsx'
 
@@ -34,6 +35,7 @@ export function AccountPage() {
           <Stack>
             <Amounts money={found} />
             <Freeze money={found} />
+            <AccountLimits money={found} />
           </Stack>
         )}
       </Loaded>
@@ -93,13 +95,14 @@ function Amounts({ money }: { money: AccountMoneyReply }) {
 }
 
 function Freeze({ money: { accountId, frozen, balance } }: { money: AccountMoneyReply }) {
-  const [isAsking, setIsAsking] = useState(false)
+  /** since when it was frozen when the dialogue opened: what is decided is based on that */
+  const [asked, setAsked] = useState<{ readonly seen: string | null } | null>(null)
   const account = api.api.admin.accounts[':id']
   const change = useAction({
-    run: async (reason: string): Promise<boolean> => {
-      const request = { param: { id: accountId }, json: { reason } }
+    run: async (json: { reason: string; seen: string | null }): Promise<boolean> => {
+      const request = { param: { id: accountId }, json }
       const now =
-        frozen === null ? await read(account.freeze.$post(request)) : await read(account.unfreeze.$post(request))
+        json.seen === null ? await read(account.freeze.$post(request)) : await read(account.unfreeze.$post(request))
       return now.frozen !== null
     },
     say: (isFrozen) => (isFrozen ? 'The account is frozen.' : 'The account may spend again.'),
@@ -123,19 +126,19 @@ function Freeze({ money: { accountId, frozen, balance } }: { money: AccountMoney
             </>
           )}
         </Stack>
-        <Button variant="default" onClick={() => setIsAsking(true)} loading={change.isPending}>
+        <Button variant="default" onClick={() => setAsked({ seen: frozen?.at ?? null })} loading={change.isPending}>
           {frozen === null ? 'Freeze' : 'Unfreeze'}
         </Button>
       </Group>
       <Confirm
-        isOpen={isAsking}
-        onClose={() => setIsAsking(false)}
+        isOpen={asked !== null}
+        onClose={() => setAsked(null)}
         title={frozen === null ? 'Freeze this account?' : 'Unfreeze this account?'}
         action={frozen === null ? 'Freeze' : 'Unfreeze'}
         reasonLabel="Reason, for the account's journal"
         onConfirm={(reason) => {
-          setIsAsking(false)
-          change.mutate(reason)
+          setAsked(null)
+          if (asked) change.mutate({ reason, ...asked })
         }}
       >
         {frozen === null

@@ -21,6 +21,8 @@ interface Asked {
   readonly id: string
   readonly isBlocked: boolean
   readonly offers: number
+  /** of the last change of its state, as the list showed it */
+  readonly seen: string | null
 }
 
 export function AdminModelsPage() {
@@ -34,9 +36,9 @@ export function AdminModelsPage() {
     ask: (cursor) => read(api.api.admin.models.$get({ query: { ...query, ...(cursor !== undefined && { cursor }) } })),
   })
   const change = useAction({
-    run: ({ id, isBlocked, reason }: Asked & { reason: string }) => {
+    run: ({ id, isBlocked, seen, reason }: Asked & { reason: string }) => {
       const [author = '', name = ''] = id.split('/')
-      const json = { state: isBlocked ? ('active' as const) : ('blocked' as const), reason }
+      const json = { state: isBlocked ? ('active' as const) : ('blocked' as const), reason, seen }
       return read(api.api.admin.models[':author'][':name'].state.$post({ param: { author, name }, json }))
     },
     say: (model) => (model.state === 'blocked' ? `${model.id} is taken down.` : `${model.id} may be served again.`),
@@ -81,7 +83,9 @@ export function AdminModelsPage() {
                 <Button
                   size="xs"
                   variant="default"
-                  onClick={() => setAsked({ id, offers, isBlocked: model.state === 'blocked' })}
+                  onClick={() =>
+                    setAsked({ id, offers, isBlocked: model.state === 'blocked', seen: model.stateAt ?? null })
+                  }
                 >
                   {model.state === 'blocked' ? 'Lift' : 'Take down'}
                 </Button>

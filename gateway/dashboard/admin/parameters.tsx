@@ -85,7 +85,7 @@ function Pending({
 }) {
   const [isAsking, setIsAsking] = useState(false)
   const takeBack = useAction({
-    run: () => read(api.api.admin.parameters[':name'].pending.$delete({ param: { name } })),
+    run: () => read(api.api.admin.parameters[':name'].pending.$delete({ param: { name }, query: { id: pending.id } })),
     say: () => 'The change was taken back.',
     changes: [['admin', 'parameters']],
   })

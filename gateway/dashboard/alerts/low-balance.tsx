@@ -20,21 +20,26 @@ export function LowBalance() {
           Low balance
         </Title>
         <Loaded query={alerts} rows={2}>
-          {({ balanceLowUsd }) => <Threshold key={balanceLowUsd} balanceLowUsd={balanceLowUsd} />}
+          {({ balanceLowUsd, version }) => <Threshold balanceLowUsd={balanceLowUsd} version={version} />}
         </Loaded>
       </Stack>
     </Card>
   )
 }
 
-function Threshold({ balanceLowUsd }: { balanceLowUsd: string }) {
+/** What is typed keeps the version that it began from: who comes second is told, and reads the newer level above it. */
+function Threshold({ balanceLowUsd, version }: { balanceLowUsd: string; version: number }) {
   const isOn = fromUsd(balanceLowUsd) > 0n
-  const [typed, setTyped] = useState(isOn ? balanceLowUsd.replace(/\.?0+$/, '') : '')
+  const [draft, setDraft] = useState<{ readonly text: string; readonly version: number } | null>(null)
+  const typed = draft?.text ?? (isOn ? balanceLowUsd.replace(/\.?0+$/, '') : '')
   const save = useAction({
-    run: (amount: string) => read(api.api.account.alerts.$put({ json: { balanceLowUsd: amount } })),
+    run: (amount: string) =>
+      read(api.api.account.alerts.$put({ json: { balanceLowUsd: amount, version: draft?.version ?? version } })),
     say: ({ balanceLowUsd: now }) =>
       fromUsd(now) > 0n ? `You will be told when the balance falls below ${usd(now)}.` : 'The alert is off.',
     changes: [KEY],
+    then: () => setDraft(null),
+    whenChanged: () => setDraft(null),
   })
   const isWrong = typed !== '' && !Usd.safeParse(typed).success
   return (
@@ -57,7 +62,9 @@ function Threshold({ balanceLowUsd }: { balanceLowUsd: string }) {
             placeholder="off"
             value={typed}
             error={isWrong ? 'Dollars, such as 5 or 0.5; empty for off.' : null}
-            onChange={(event) => setTyped(event.currentTarget.value.trim())}
+            onChange={(event) =>
+              setDraft({ text: event.currentTarget.value.trim(), version: draft?.version ?? version })
+            }
           />
           <Button type="submit" loading={save.isPending} disabled={isWrong}>
             Save

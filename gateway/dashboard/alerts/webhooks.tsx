@@ -53,6 +53,8 @@ function One({ webhook, onSecret }: { webhook: WebhookView; onSecret: (webhook: 
   const navigate = useNavigate({ from: '/alerts' })
   const isOpen = search.webhook === id
   const [asked, setAsked] = useState<'rotate' | 'delete' | null>(null)
+  /** as it was looked at when the dialogue opened */
+  const [seen, setSeen] = useState(webhook.oldSecretUntil)
   const param = { id }
   const changes = [WEBHOOKS, [...DELIVERIES, id]]
   const test = useAction({
@@ -67,12 +69,13 @@ function One({ webhook, onSecret }: { webhook: WebhookView; onSecret: (webhook: 
     changes,
   })
   const rotate = useAction({
-    run: () => read(api.api.webhooks[':id'].rotate.$post({ param })),
+    run: () => read(api.api.webhooks[':id'].rotate.$post({ param, json: { oldSecretUntil: seen } })),
     changes,
     then: (rotated) => {
       setAsked(null)
       onSecret(rotated)
     },
+    whenChanged: () => setAsked(null),
   })
   const remove = useAction({
     run: () => done(api.api.webhooks[':id'].$delete({ param })),
@@ -115,7 +118,14 @@ function One({ webhook, onSecret }: { webhook: WebhookView; onSecret: (webhook: 
           >
             {isOpen ? 'Hide deliveries' : 'Deliveries'}
           </Button>
-          <Button size="xs" variant="default" onClick={() => setAsked('rotate')}>
+          <Button
+            size="xs"
+            variant="default"
+            onClick={() => {
+              setSeen(webhook.oldSecretUntil)
+              setAsked('rotate')
+            }}
+          >
             New secret
           </Button>
           <Button size="xs" variant="default" onClick={() => setAsked('delete')}>

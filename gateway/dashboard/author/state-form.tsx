@@ -16,21 +16,25 @@ export function StateForm({ model }: { model: ModelView }) {
   const [state, setState] = useState<Chosen>('deprecated')
   const [reason, setReason] = useState('')
   const [replacedBy, setReplacedBy] = useState('')
+  /** of the model as it stood when the dialogue opened */
+  const [seen, setSeen] = useState<string | null>(null)
   const change = useAction({
     run: (json: ModelStateRequest) =>
       read(api.api.models[':author'][':name'].state.$put({ param: modelParts(model.id), json })),
     say: (changed) => `${changed.id} is ${changed.state}.`,
     changes: [['model', model.id], ['author']],
     then: close,
+    whenChanged: close,
   })
   const begin = () => {
     setState(STATES.find((one) => one !== model.state) ?? 'active')
     setReason('')
     setReplacedBy('')
+    setSeen(model.stateAt)
     open()
   }
   const request = {
-    state,
+    ...{ state, seen },
     ...(state === 'active' || reason.trim() === '' ? {} : { reason: reason.trim() }),
     ...(state === 'active' || replacedBy.trim() === '' ? {} : { replacedBy: replacedBy.trim() }),
   }

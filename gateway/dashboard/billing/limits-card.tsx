@@ -1,5 +1,7 @@
-// Limits of the whole account: the fence around every key. They are set all at once; what is left empty is unlimited.
+// Limits of the whole account: the fence around every key. They are set all at once; what is left empty is unlimited. What is typed keeps the version that
+// it began from, so that of two people at once the later one is told, reads what stands now, and loses nothing that they typed.
 import {
+  Alert,
   Button,
   Card,
   Group,
@@ -28,6 +30,8 @@ const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
 }
 
 interface Typed {
+  /** of the limits that it was made of */
+  readonly version: number
   readonly usd: string
   readonly period: BudgetPeriod
   readonly isBudgetShadow: boolean
@@ -47,6 +51,7 @@ export function LimitsCard({ limits }: { limits: AccountLimitsView }) {
     changes: [accountQuery.queryKey],
     then: () => setTyped(null),
   })
+  const isOlder = now.version !== limits.version
   const isUsdWrong = now.usd !== '' && !Usd.safeParse(now.usd).success
   return (
     <Card withBorder component="section" aria-label="Limits of the whole account">
@@ -100,8 +105,20 @@ export function LimitsCard({ limits }: { limits: AccountLimitsView }) {
             checked={now.isRateShadow}
             onChange={(event) => set({ isRateShadow: event.currentTarget.checked })}
           />
+          {isOlder && (
+            <Alert color="orange" role="alert" title="Somebody else changed the limits meanwhile">
+              <Stack align="flex-start" gap="xs">
+                <Text size="sm">
+                  They are now: {limitWords(limits)}. Nothing of yours was saved; what you typed still stands here.
+                </Text>
+                <Button variant="default" size="xs" onClick={() => setTyped({ ...now, version: limits.version })}>
+                  Replace them by what I typed
+                </Button>
+              </Stack>
+            </Alert>
+          )}
           <Group>
-            <Button type="submit" loading={save.isPending} disabled={typed === null || isUsdWrong}>
+            <Button type="submit" loading={save.isPending} disabled={typed === null || isUsdWrong || isOlder}>
               Save the limits
             </Button>
             {typed !== null && (
@@ -144,7 +161,22 @@ function Count(props: { label: string; max: number; value: string; onChange: (va
   return <NumberInput {...rest} min={1} allowDecimal={false} onChange={(value) => onChange(String(value))} />
 }
 
-const typedOf = ({ limit, rateLimit }: AccountLimitsView): Typed => ({
+/** @example '$5.00 a month, 60 calls a minute' */
+function limitWords({ limit, rateLimit: { rpm, tpm, concurrency, shadow } }: AccountLimitsView): string {
+  const count = (number: number | null, what: string) =>
+    number === null ? [] : [`${number.toLocaleString('en')} ${what}`]
+  const said = [
+    ...(limit === null ? [] : [`${usd(limit.usd)} ${PERIODS[limit.period]}${limit.shadow ? ' (counted only)' : ''}`]),
+    ...count(rpm, 'calls a minute'),
+    ...count(tpm, 'tokens a minute'),
+    ...count(concurrency, 'calls at the same time'),
+    ...(shadow ? ['rates counted only'] : []),
+  ]
+  return said.length === 0 ? 'none' : said.join(', ')
+}
+
+const typedOf = ({ limit, rateLimit, version }: AccountLimitsView): Typed => ({
+  version,
   usd: limit === null ? '' : limit.usd.replace(/\.?0+$/, ''),
   period: limit?.period ?? 'month',
   isBudgetShadow: limit?.shadow ?? false,
@@ -155,6 +187,7 @@ const typedOf = ({ limit, rateLimit }: AccountLimitsView): Typed => ({
 })
 
 function requestOf({
+  version,
   usd: amount,
   period,
   isBudgetShadow,
@@ -169,6 +202,7 @@ function requestOf({
     ...(concurrency !== '' && { concurrency: Number(concurrency) }),
   }
   return {
+    version,
     ...(amount !== '' && { limit: { usd: amount, period, shadow: isBudgetShadow } }),
     ...(Object.keys(rates).length > 0 && { rateLimit: { ...rates, shadow: isRateShadow } }),
   }

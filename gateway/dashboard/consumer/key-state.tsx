@@ -6,7 +6,7 @@ import { usd } from '../ui/money.tsx'
 import { When } from '../ui/when.tsx'
 import { Mark } from './mark.tsx'
 
-export const isGone = ({ revokedAt, expiresAt }: KeyView, now: number): boolean =>
+export const isGone = ({ revokedAt, expiresAt }: Pick<KeyView, 'revokedAt' | 'expiresAt'>, now: number): boolean =>
   revokedAt !== null || (expiresAt !== null && Date.parse(expiresAt) <= now)
 
 export function KeyState({ state }: { state: KeyView }) {

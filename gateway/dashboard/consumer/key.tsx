@@ -52,6 +52,8 @@ export function KeyPage() {
 
 function Settings({ state }: { state: KeyView }) {
   const [asks, setAsks] = useState<'reroll' | 'revoke' | null>(null)
+  /** of the secret that is to be replaced, as it was looked at when the dialogue opened */
+  const [hint, setHint] = useState(state.hint)
   const [made, setMade] = useState<CreatedKey | null>(null)
   const isOver = isGone(state, Date.now())
   return (
@@ -78,7 +80,13 @@ function Settings({ state }: { state: KeyView }) {
           </Text>
         ) : (
           <Group>
-            <Button variant="default" onClick={() => setAsks('reroll')}>
+            <Button
+              variant="default"
+              onClick={() => {
+                setHint(state.hint)
+                setAsks('reroll')
+              }}
+            >
               New secret
             </Button>
             <Button variant="outline" color="red" c="var(--mantine-color-error)" onClick={() => setAsks('revoke')}>
@@ -89,7 +97,7 @@ function Settings({ state }: { state: KeyView }) {
       </Stack>
       <Revoke state={state} isOpen={asks === 'revoke'} onClose={() => setAsks(null)} />
       <Reroll
-        state={state}
+        state={{ ...state, hint }}
         isOpen={asks === 'reroll'}
         onClose={() => setAsks(null)}
         onMade={(key) => {
@@ -164,9 +172,15 @@ function Reroll({
   const [grace, setGrace] = useState('3600')
   const reroll = useAction({
     run: () =>
-      read(api.api.keys[':id'].reroll.$post({ param: { id: state.id }, json: { graceSeconds: Number(grace) } })),
+      read(
+        api.api.keys[':id'].reroll.$post({
+          param: { id: state.id },
+          json: { graceSeconds: Number(grace), hint: state.hint },
+        }),
+      ),
     changes: [['keys']],
     then: onMade,
+    whenChanged: onClose,
   })
   return (
     <Modal opened={isOpen} onClose={onClose} title="A new secret for this key?" centered>

@@ -1,8 +1,10 @@
-// What a button does: runs, asks the wallet again where the gateway wants that, says what came of it, and has the lists it changed read anew.
+// What a button does: runs, asks the wallet again where the gateway wants that, says what came of it, and has the lists it changed read anew; also when somebody
+// else was faster and nothing was done: who comes second is told, and sees what stands now.
 import { notifications } from '@mantine/notifications'
 import { useMutation, useQueryClient, type QueryKey } from '@tanstack/react-query'
 import { withFreshSignIn } from '../session/fresh-sign-in.tsx'
 import { sessionEnded } from '../session/session.ts'
+import { ApiError } from './api.ts'
 import { messageOf } from './message-of.ts'
 
 interface Action<Input, Output> {
@@ -12,22 +14,28 @@ interface Action<Input, Output> {
   /** query keys that are out of date now */
   readonly changes?: readonly QueryKey[]
   readonly then?: (output: Output, input: Input) => void
+  /** somebody else was faster: nothing was done, and what stands now is read again. Closes what still shows what stood before */
+  readonly whenChanged?: () => void
 }
 
-export function useAction<Input, Output>({ run, say, changes = [], then }: Action<Input, Output>) {
+export function useAction<Input, Output>({ run, say, changes = [], then, whenChanged }: Action<Input, Output>) {
   const client = useQueryClient()
+  const readAnew = () => Promise.all(changes.map((queryKey) => client.invalidateQueries({ queryKey })))
   return useMutation({
     mutationFn: (input: Input) => withFreshSignIn(() => run(input)),
     onSuccess: async (output, input) => {
       const text = say?.(output, input) ?? null
       if (text !== null) notifications.show({ message: text, color: 'teal' })
-      await Promise.all(changes.map((queryKey) => client.invalidateQueries({ queryKey })))
+      await readAnew()
       then?.(output, input)
     },
-    onError: (error) => {
+    onError: async (error) => {
       // The dialogue that stands there now says it.
       if (sessionEnded.get()) return
       notifications.show({ title: 'That did not work', message: messageOf(error), color: 'red', autoClose: false })
+      if (!(error instanceof ApiError && error.code === 'changed_meanwhile')) return
+      await readAnew()
+      whenChanged?.()
     },
   })
 }

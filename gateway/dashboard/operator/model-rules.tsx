@@ -41,7 +41,7 @@ export function RuleOf({ model }: { model: string }) {
           size="xs"
           variant="default"
           loading={set.isPending}
-          onClick={() => set.mutate({ model, rule: 'accepted' })}
+          onClick={() => set.mutate({ model, rule: 'accepted', was: rule })}
         >
           Accept
         </Button>
@@ -53,7 +53,7 @@ export function RuleOf({ model }: { model: string }) {
           title={`Block ${model}?`}
           action="Block it"
           isBusy={set.isPending}
-          run={() => set.mutate({ model, rule: 'blocked' })}
+          run={() => set.mutate({ model, rule: 'blocked', was: rule })}
         >
           <Text>
             None of your nodes is asked for {model} from now on, whatever they offer. Calls under way are finished. You
@@ -62,7 +62,12 @@ export function RuleOf({ model }: { model: string }) {
         </AskFirst>
       )}
       {rule !== null && (
-        <Button size="xs" variant="default" loading={set.isPending} onClick={() => set.mutate({ model, rule: null })}>
+        <Button
+          size="xs"
+          variant="default"
+          loading={set.isPending}
+          onClick={() => set.mutate({ model, rule: null, was: rule })}
+        >
           {rule === 'blocked' ? 'Lift the block' : 'Take the acceptance back'}
         </Button>
       )}
@@ -86,7 +91,7 @@ export function Rules() {
           size="xs"
           variant="default"
           aria-label={`Lift the rule about ${rule.model}`}
-          onClick={() => set.mutate({ model: rule.model, rule: null })}
+          onClick={() => set.mutate({ model: rule.model, rule: null, was: rule.rule })}
         >
           Lift
         </Button>
@@ -120,7 +125,8 @@ export function Rules() {
         <form
           onSubmit={(event) => {
             event.preventDefault()
-            set.mutate({ model: model.trim(), rule: 'blocked' }, { onSuccess: () => setModel('') })
+            const was = rules.data?.data.find((one) => one.model === model.trim())?.rule ?? null
+            set.mutate({ model: model.trim(), rule: 'blocked', was }, { onSuccess: () => setModel('') })
           }}
         >
           <Group align="flex-end" gap="xs">

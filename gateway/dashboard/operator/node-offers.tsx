@@ -1,9 +1,8 @@
 // What a node offers: each model with its state, how it does, its prices and what others ask for the same.
 import { Badge, Card, Group, Stack, Text, Title } from '@mantine/core'
-import { useQueryClient } from '@tanstack/react-query'
 import type { OfferPrices, OfferView } from '../../../protocol/node.ts'
 import type { NodeStatusView, OfferHealthView, PriceRange } from '../../../protocol/operator.ts'
-import { api, ApiError, read } from '../data/api.ts'
+import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { Money } from '../ui/money.tsx'
 import { Records, type Column } from '../ui/records.tsx'
@@ -11,23 +10,19 @@ import { Empty } from '../ui/state.tsx'
 import { AskFirst } from './ask-first.tsx'
 import { Commands } from './commands.tsx'
 import { ModelLink } from './model-link.tsx'
-import { statusQuery } from './node-queries.ts'
 import { count, ms, perSecond, share } from './node-state.tsx'
-import { isSameOffers, offersAfter, type OfferChange } from './offer-request.ts'
+import { offersAfter, type OfferChange } from './offer-request.ts'
 import { PRICE_KINDS, PriceForm } from './price-form.tsx'
 
 export function NodeOffers({ status }: { status: NodeStatusView }) {
   const { node, health, prices } = status
-  const client = useQueryClient()
   const param = { id: node.id }
   const change = useAction({
-    run: async (wanted: OfferChange) => {
-      // All offers are told at once: what the node's own program changed meanwhile is not to be overwritten unseen.
-      const now = await client.fetchQuery({ ...statusQuery(node.id, true), staleTime: 0 })
-      if (!isSameOffers(now.node.offers, node.offers))
-        throw new ApiError(409, 'changed_meanwhile', 'The offers were changed meanwhile. Look at them again.', null)
-      const offers = offersAfter(now.node.offers, wanted)
-      return read(api.api.nodes[':id'].offers.$put({ param, json: { offers } }))
+    run: (wanted: OfferChange) => {
+      // All offers are told at once: what somebody else, or the node's own program, changed meanwhile is not to be overwritten unseen.
+      const { seen } = wanted
+      const json = { offers: offersAfter(node.offers, wanted), ...(seen !== undefined && { seen }) }
+      return read(api.api.nodes[':id'].offers.$put({ param, json }))
     },
     say: (_node, { model }) => `The gateway knows the change of ${model}.`,
     changes: [['operator'], ['model']],
@@ -51,7 +46,8 @@ export function NodeOffers({ status }: { status: NodeStatusView }) {
           range={prices.find(({ model }) => model === offer.model)}
           isLast={offered.length === 1}
           isFixed={node.state === 'revoked'}
-          change={(wanted) => change.mutate({ model: offer.model, ...wanted })}
+          tag={node.offersTag}
+          change={(wanted) => change.mutate({ model: offer.model, seen: node.offersTag, ...wanted })}
           isBusy={change.isPending && change.variables.model === offer.model}
         />
       ))}
@@ -66,7 +62,9 @@ interface OfferProps {
   /** the only one that is offered: a node offers at least one */
   readonly isLast: boolean
   readonly isFixed: boolean
-  readonly change: (wanted: { prices?: OfferPrices; isOffered: boolean }) => void
+  /** of what the node offers now */
+  readonly tag: string | undefined
+  readonly change: (wanted: { prices?: OfferPrices; isOffered: boolean; seen?: string | undefined }) => void
   readonly isBusy: boolean
 }
 
@@ -77,7 +75,7 @@ const BREAKER = {
   half_open: 'half open: one call at a time, until one succeeds',
 } as const
 
-function Offer({ offer, health, range, isLast, isFixed, change, isBusy }: OfferProps) {
+function Offer({ offer, health, range, isLast, isFixed, tag, change, isBusy }: OfferProps) {
   const isPaused = offer.state === 'paused'
   return (
     <Card withBorder>
@@ -97,8 +95,9 @@ function Offer({ offer, health, range, isLast, isFixed, change, isBusy }: OfferP
                 <PriceForm
                   offer={offer}
                   range={range}
+                  tag={tag}
                   isBusy={isBusy}
-                  save={(prices) => change({ prices, isOffered: true })}
+                  save={(prices, seen) => change({ prices, isOffered: true, seen })}
                 />
               )}
               {!isPaused && !isLast && (

@@ -10,6 +10,8 @@ export interface OfferChange {
   readonly prices?: OfferPrices
   /** false: taken out; true: offered, again or still */
   readonly isOffered: boolean
+  /** `offersTag` of the node as it was looked at */
+  readonly seen: string | undefined
 }
 
 /** What is to be told after a change of one offer; what is paused stays so. */
@@ -20,18 +22,6 @@ export function offersAfter(offers: readonly OfferView[], change: OfferChange): 
     return isOffered ? [toRequest(offer, isChanged ? change.prices : undefined)] : []
   })
 }
-
-/** Whether somebody, or the node's own program, has changed what is offered between two looks. */
-export const isSameOffers = (one: readonly OfferView[], other: readonly OfferView[]): boolean =>
-  toldOf(one) === toldOf(other)
-
-const toldOf = (offers: readonly OfferView[]): string =>
-  JSON.stringify(
-    offers
-      .filter(({ state }) => state !== 'paused')
-      .map((offer) => toRequest(offer))
-      .sort((a, b) => (a.model < b.model ? -1 : 1)),
-  )
 
 function toRequest(offer: OfferView, prices?: OfferPrices): OfferRequest {
   const { model, digest, contextTokens, outputTokensMax, concurrencyMax } = offer

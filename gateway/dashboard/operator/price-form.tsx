@@ -20,20 +20,26 @@ type Fields = Record<Kind, string>
 export function PriceForm({
   offer,
   range,
+  tag,
   save,
   isBusy,
 }: {
   offer: OfferView
   range: PriceRange | undefined
-  save: (prices: OfferPrices) => void
+  /** of what the node offers now */
+  tag: string | undefined
+  /** @param seen the tag when the dialogue opened: what the new prices are based on */
+  save: (prices: OfferPrices, seen: string | undefined) => void
   isBusy: boolean
 }) {
   const [opened, { open, close }] = useDisclosure()
   const [fields, setFields] = useState<Fields>(() => fieldsOf(offer))
+  const [seen, setSeen] = useState(tag)
   const parsed = OfferPrices.safeParse(fields)
   const wrong = new Set(parsed.success ? [] : parsed.error.issues.map(({ path }) => path[0]))
   const begin = () => {
     setFields(fieldsOf(offer))
+    setSeen(tag)
     open()
   }
   return (
@@ -47,7 +53,7 @@ export function PriceForm({
             event.preventDefault()
             if (!parsed.success) return
             close()
-            save(parsed.data)
+            save(parsed.data, seen)
           }}
         >
           <Stack>

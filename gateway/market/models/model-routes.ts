@@ -3,6 +3,7 @@
 import { Hono, type MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { ModelStateRequest, PublishRequest, type ModelView } from '../../../protocol/publish.ts'
+import type { Instant } from '../../../protocol/units.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Config } from '../../core/env.ts'
 import { GatewayError } from '../../core/errors.ts'
@@ -82,6 +83,8 @@ async function setState(
   request: ModelStateRequest,
   by: { readonly isAuthor: boolean; readonly isAdmin: boolean },
 ): Promise<Model> {
+  if (request.seen !== undefined && request.seen !== isoOrNull(model.stateAt))
+    throw new GatewayError('changed_meanwhile')
   const replacement = request.replacedBy === undefined ? null : await models.find(request.replacedBy)
   const changed = changeState(knownOf(model), request, by, replacement && knownOf(replacement))
   if (!changed.ok) throw new GatewayError(changed.code, changed)
@@ -115,6 +118,22 @@ const knownOf = ({ id, state, manifest }: Model) => ({ id, state, task: manifest
 function toModelView(model: Model): ModelView {
   const { probes: _probes, ...manifest } = model.manifest
   const { id, digest, authorAccountId, royaltyBps, state, reason, replacedBy, publishedBy } = model
-  const createdAt = new Date(model.createdAt).toISOString()
-  return { id, digest, manifest, authorAccountId, royaltyBps, state, reason, replacedBy, publishedBy, createdAt }
+  const [stateAt, createdAt] = [isoOrNull(model.stateAt), new Date(model.createdAt).toISOString()]
+  return {
+    ...{
+      id,
+      digest,
+      manifest,
+      authorAccountId,
+      royaltyBps,
+      state,
+      reason,
+      replacedBy,
+      stateAt,
+      publishedBy,
+      createdAt,
+    },
+  }
 }
+
+const isoOrNull = (at: Instant | null): string | null => (at === null ? null : new Date(at).toISOString())

@@ -17,7 +17,11 @@ export async function saveModelState(
   now: Instant,
 ): Promise<boolean> {
   const db = drizzle(database)
-  const same = and(eq(models.id, before.id), eq(models.state, before.state))
+  const same = and(
+    eq(models.id, before.id),
+    eq(models.state, before.state),
+    sql`${models.stateAt} IS ${before.stateAt}`,
+  )
   // Of this very change: only the batch whose first statement found the model may go on to its offers.
   const isChanged = sql`EXISTS (SELECT 1 FROM ${models} WHERE ${models.id} = ${before.id} AND ${models.state} = ${after.state} AND ${models.stateAt} = ${now})`
   const [wasPaused, isPaused] = [pauseReason(before), pauseReason(after)]

@@ -1,4 +1,5 @@
 // A node as its operator sees it: every offer says in words why it gets no traffic, or nothing when it gets some. Pure.
+import { jcs, sha256Hex } from '../../../protocol/canonical.ts'
 import { LINK_ENDPOINT } from '../../../protocol/link.ts'
 import { Assurance, NodeState, type NodeView, type OfferView } from '../../../protocol/node.ts'
 import { Continent } from '../../../protocol/routing.ts'
@@ -8,6 +9,7 @@ import { toPricesView } from '../offers/price-range.ts'
 import { inFlightCapOf, parametersOf, priceOf, type NodeRow, type OfferRow } from '../rows.ts'
 
 export function toNodeView({ node, offers }: NodeSummary, now: Instant): NodeView {
+  const shown = offers.map(({ offer, model }) => toOfferView(offer, model.digest, now))
   return {
     id: node.id,
     name: node.name,
@@ -19,8 +21,21 @@ export function toNodeView({ node, offers }: NodeSummary, now: Instant): NodeVie
     ...(node.endpoint === LINK_ENDPOINT ? { link: linkTimes(node) } : {}),
     wireVersion: node.wireVersion,
     region: Continent.safeParse(node.region).data ?? null,
-    offers: offers.map(({ offer, model }) => toOfferView(offer, model.digest, now)),
+    offers: shown,
+    offersTag: tagOf(shown),
     createdAt: new Date(node.createdAt).toISOString(),
+  }
+}
+
+/** Unlike before whenever what was told of an offer is, or which ones are offered; how they do is left out. */
+const tagOf = (offers: readonly OfferView[]): string =>
+  sha256Hex(jcs(offers.filter(({ state }) => state !== 'paused').map(toldOf))).slice(0, 32)
+
+const toldOf = ({ model, digest, prices, contextTokens, outputTokensMax, concurrencyMax, ...rest }: OfferView) => {
+  const { assurance = null, parameters = null, continues = null, collectsData = null } = rest
+  return {
+    ...{ model, digest, prices, contextTokens, outputTokensMax, concurrencyMax },
+    ...{ assurance, parameters, continues, collectsData },
   }
 }
 

@@ -99,8 +99,12 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
         const { id, node } = await findOwn(c, { forAdmins: false })
         if (node.state === 'revoked')
           throw new GatewayError('conflict', { detail: 'This node is revoked: register it again.' })
-        const { offers } = await readJson(c.req.raw, OffersRequest)
+        const { offers, seen } = await readJson(c.req.raw, OffersRequest)
+        const isSeen = async () => seen === undefined || (await view(id)).offersTag === seen
+        if (!(await isSeen())) throw new GatewayError('changed_meanwhile')
         await inPace(id, 'offers', OPERATOR.offersApartMs)
+        // Whoever was in front has written by now, and nobody else gets past the pace until this is written.
+        if (!(await isSeen())) throw new GatewayError('changed_meanwhile')
         await requireOffers(book, offers)
         if (c.var.principal?.kind === 'node') await regions.note(node, regionOf(c.req.raw))
         const now = clock()

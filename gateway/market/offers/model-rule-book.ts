@@ -9,6 +9,8 @@ import { LIMITS } from '../../core/limits.ts'
 import { REASON } from '../admission/admission.ts'
 
 type Database = ReturnType<typeof drizzle>
+/** null: none */
+type Rule = 'accepted' | 'blocked' | null
 
 export interface RuleRow {
   readonly modelId: string
@@ -32,21 +34,32 @@ export function createModelRuleBook(registry: D1Database) {
       return (await db.select({ id: models.id }).from(models).where(eq(models.id, id)).get()) !== undefined
     },
 
-    /** @param rule null lifts: what a block had paused waits for its probes. @returns false when there are as many rules as one operator may have */
-    async set(operator: AccountId, modelId: string, rule: 'accepted' | 'blocked' | null, now: Instant) {
+    /**
+     * @param rule null lifts: what a block had paused waits for its probes
+     * @param was the rule it is based on; undefined: whichever there is
+     * @returns full: there are as many rules as one operator may have
+     */
+    async set(
+      operator: AccountId,
+      modelId: string,
+      { rule, was }: { readonly rule: Rule; readonly was?: Rule | undefined },
+      now: Instant,
+    ): Promise<'set' | 'changed' | 'full'> {
       const isRule = and(eq(modelRules.operatorAccountId, operator), eq(modelRules.modelId, modelId))
       const said = db.select({ n: count() }).from(modelRules).where(eq(modelRules.operatorAccountId, operator))
       const isSaid = db
         .select({ one: sql`1` })
         .from(modelRules)
         .where(isRule)
+      const before = db.select({ rule: modelRules.rule }).from(modelRules).where(isRule)
+      const isSeen = was === undefined ? sql`TRUE` : sql`(${before}) IS ${was}`
       const write =
         rule === null
-          ? db.delete(modelRules).where(isRule)
+          ? db.delete(modelRules).where(and(isRule, isSeen))
           : db
               .insert(modelRules)
               .select(
-                sql`SELECT ${operator}, ${modelId}, ${rule}, ${now} WHERE (${said}) < ${LIMITS.modelRulesPerOperator} OR EXISTS ${isSaid}`,
+                sql`SELECT ${operator}, ${modelId}, ${rule}, ${now} WHERE ${isSeen} AND ((${said}) < ${LIMITS.modelRulesPerOperator} OR EXISTS ${isSaid})`,
               )
               .onConflictDoUpdate({
                 target: [modelRules.operatorAccountId, modelRules.modelId],
@@ -58,13 +71,9 @@ export function createModelRuleBook(registry: D1Database) {
         .set({ state: 'pending', reason: REASON.unprobed, updatedAt: now })
         .where(and(ofOperator, eq(offers.state, 'paused'), eq(offers.reason, REASON.blockedByOperator)))
       // Lifted first and paused again where it still holds: one batch for every change.
-      const [, , , [row]] = await db.batch([
-        write,
-        lift,
-        pauseBlocked(db, ofOperator, now),
-        db.select({ rule: modelRules.rule }).from(modelRules).where(isRule),
-      ])
-      return (row?.rule ?? null) === rule
+      const [[earlier], , , , [row]] = await db.batch([before, write, lift, pauseBlocked(db, ofOperator, now), before])
+      if (was !== undefined && (earlier?.rule ?? null) !== was) return 'changed'
+      return (row?.rule ?? null) === rule ? 'set' : 'full'
     },
   }
 }

@@ -35,10 +35,13 @@ export function createModelRuleRoutes({ db, clock, accounts }: ModelRuleNeeds) {
     })
     .put('/operator/models', managing(accounts), jsonBody(ModelRuleRequest), async (c) => {
       const { accountId } = await requireManager(c, accounts)
-      const { model, rule } = c.req.valid('json')
+      const { model, ...said } = c.req.valid('json')
       // A rule about a model that is gone can be lifted, and none made.
-      if (rule !== null && !(await book.isModel(model))) throw new GatewayError('model_not_found', { param: 'model' })
-      if (!(await book.set(accountId, model, rule, clock())))
+      if (said.rule !== null && !(await book.isModel(model)))
+        throw new GatewayError('model_not_found', { param: 'model' })
+      const outcome = await book.set(accountId, model, said, clock())
+      if (outcome === 'changed') throw new GatewayError('changed_meanwhile')
+      if (outcome === 'full')
         throw new GatewayError('conflict', { detail: `At most ${LIMITS.modelRulesPerOperator} models have a rule.` })
       return c.json(await listOf(accountId))
     })

@@ -32,11 +32,28 @@ describe('the limits of an account', () => {
     })
   })
 
+  it('changed by two at once are changed by one: the other is told, and reads what stands', async () => {
+    const owner = await anOwner()
+    const both = await Promise.all([3, 4].map((rpm) => put(owner, { version: 0, rateLimit: { rpm } })))
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 409])
+    const [won, lost] = [200, 409].map((status) => both.find((one) => one.status === status))
+    expect(lost && (await codeOf(lost))).toBe('changed_meanwhile')
+    const stands = AccountLimitsView.parse(await won?.json())
+    const read = await owner.house.send('GET', '/api/account/limits', { token: owner.token })
+    expect(await read.json()).toEqual(stands)
+    expect(stands.version).toBe(1)
+    expect((await put(owner, { version: stands.version, rateLimit: { rpm: 5 } })).status).toBe(200)
+    // Who says nothing of what they saw, as programs of before, replaces whatever stands.
+    expect((await put(owner, { rateLimit: { rpm: 6 } })).status).toBe(200)
+  })
+
   it.each([
     [{ limit: { usd: '-1' } }, 400],
     [{ rateLimit: { rpm: 0 } }, 400],
     [{ rateLimit: { concurrency: 10_001 } }, 400],
     [{ budget: { usd: '1' } }, 400],
+    [{ version: 'a' }, 400],
+    [{ version: 1 }, 409],
     [{}, 200],
   ])('from %j: %i', async (body, status) => {
     expect((await put(await anOwner(), body)).status).toBe(status)

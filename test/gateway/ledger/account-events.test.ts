@@ -89,7 +89,7 @@ describe('a guard', () => {
   it('tells of a low balance once per fall, below a dollar unless told otherwise', async () => {
     const payer = await aPayer(1_000_000_100n)
     const payee = await anAccount()
-    expect(await payer.port.alerts()).toEqual({ balanceLowNanos: 1_000_000_000n })
+    expect(await payer.port.alerts()).toEqual({ balanceLowNanos: 1_000_000_000n, version: 0 })
     await callFor(payer, 100n, payee.id)
     expect(await told(payer)).toEqual([])
     await callFor(payer, 1n, payee.id)
@@ -113,7 +113,9 @@ describe('a guard', () => {
   it('takes a threshold from its owner; the same again does not make it forget that it has told', async () => {
     const payer = await aPayer(500n)
     const payee = await anAccount()
-    expect(await payer.port.setAlerts({ balanceLowNanos: nanos(500n) })).toEqual({ ok: true, balanceLowNanos: 500n })
+    expect(await payer.port.setAlerts({ balanceLowNanos: nanos(500n) })).toEqual({
+      ...{ ok: true, balanceLowNanos: 500n, version: 1 },
+    })
     await callFor(payer, 1n, payee.id)
     expect(await told(payer)).toHaveLength(1)
     // A little above the threshold, and so not recovered.

@@ -197,6 +197,6 @@ describe('a guard of the first release', () => {
       const before = dump()
       migrateGuard(account.storage)
       expect(dump()).toEqual(before)
-      expect(sql.exec('SELECT count(*) AS count FROM schema_version').one()).toEqual({ count: 3 })
+      expect(sql.exec('SELECT count(*) AS count FROM schema_version').one()).toEqual({ count: 4 })
     }))
 })

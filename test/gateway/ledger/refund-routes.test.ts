@@ -4,6 +4,7 @@ import { SIGN_IN } from '../../../gateway/core/limits.ts'
 import { createRefundRoutes } from '../../../gateway/ledger/refund-routes.ts'
 import { sharesOf } from '../../../gateway/ledger/refund-shares.ts'
 import type { Accounts } from '../../../gateway/ledger/account-port.ts'
+import { NO_LIMITS } from '../../../gateway/ledger/limit-store.ts'
 import { AccountMoneyReply, RefundReply } from '../../../protocol/money.ts'
 import { HOUSE, nanos, newAccountId, type AccountId } from '../../../protocol/units.ts'
 import { env } from 'cloudflare:test'
@@ -146,6 +147,13 @@ describe('what an account’s money consists of', () => {
       frozen: null,
       seq: 1,
     })
+    expect(body).toMatchObject({ limits: { limit: null, version: 0 }, keys: [] })
+    const { keyId } = await aKeyOf(operator)
+    await operator.port.setLimits({ ...NO_LIMITS, rpm: 60 })
+    const after = AccountMoneyReply.parse((await apiWith().ask(admin, 'GET', path)).body)
+    expect(after).toMatchObject({ limits: { rateLimit: { rpm: 60 }, version: 1 }, keys: [{ id: keyId, limit: null }] })
+    // What a key may spend, and nothing of what it is recognised by.
+    expect(Object.keys(after.keys?.[0] ?? {})).not.toContain('hint')
     await operator.port.freeze({ cause: 'admin', reason: 'looking', by: ADMIN })
     expect((await apiWith().ask(admin, 'GET', path)).body).toMatchObject({ frozen: { cause: 'admin', by: ADMIN } })
     expect((await apiWith().ask(signedIn(operator.id), 'GET', path)).code).toBe('forbidden')

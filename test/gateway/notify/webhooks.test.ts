@@ -242,10 +242,13 @@ describe('alerts', () => {
     await accounts(me).open(me)
     const ask = async (method: string, body?: unknown) =>
       AlertsView.parse(await (await house.send(signedIn(me), method, '/account/alerts', body)).json())
-    expect(await ask('GET')).toEqual({ balanceLowUsd: '1.000000000' })
-    expect(await ask('PUT', { balanceLowUsd: '2.500000001' })).toEqual({ balanceLowUsd: '2.500000001' })
-    expect(await ask('GET')).toEqual({ balanceLowUsd: '2.500000001' })
-    expect(await ask('PUT', { balanceLowUsd: '0' })).toEqual({ balanceLowUsd: '0.000000000' })
+    expect(await ask('GET')).toEqual({ balanceLowUsd: '1.000000000', version: 0 })
+    expect(await ask('PUT', { balanceLowUsd: '2.500000001' })).toEqual({ balanceLowUsd: '2.500000001', version: 1 })
+    expect(await ask('GET')).toEqual({ balanceLowUsd: '2.500000001', version: 1 })
+    expect(await ask('PUT', { balanceLowUsd: '0', version: 1 })).toEqual({ balanceLowUsd: '0.000000000', version: 2 })
+    const late = await house.send(signedIn(me), 'PUT', '/account/alerts', { balanceLowUsd: '7', version: 1 })
+    expect(await refusal(late)).toEqual([409, 'changed_meanwhile'])
+    expect(await ask('GET')).toEqual({ balanceLowUsd: '0.000000000', version: 2 })
   })
 
   it.each([[{}], [{ balanceLowUsd: '-1' }], [{ balanceLowUsd: '0.0000000001' }], [{ balanceLowUsd: '1', more: 1 }]])(

@@ -54,7 +54,7 @@ afterEach(async () => {
 
 function viewOf(manifest: ModelManifest): ModelView {
   const { probes: _probes, ...shown } = manifest
-  const standing = { state: 'active', reason: null, replacedBy: null } as const
+  const standing = { state: 'active', reason: null, replacedBy: null, stateAt: null } as const
   const author = { authorAccountId: 'a'.repeat(16), publishedBy: operator.address }
   const { id, royaltyBps } = manifest
   return {

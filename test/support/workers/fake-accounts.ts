@@ -4,7 +4,7 @@ import type { KeyView } from '../../../protocol/auth.ts'
 import { nanos, toUsd, type AccountId, type Nanos } from '../../../protocol/units.ts'
 import type { AccountPort, Accounts } from '../../../gateway/ledger/account-port.ts'
 import type { CreateKey, Limits } from '../../../gateway/ledger/limit-port.ts'
-import type { AccountLimitsView } from '../../../protocol/auth.ts'
+import type { LimitsView } from '../../../protocol/auth.ts'
 
 interface FakeAccount {
   isOpen: boolean
@@ -57,7 +57,7 @@ function portOf(account: FakeAccount): AccountPort {
       heldNanos: account.heldNanos,
       vestingNanos: nanos(0n),
     }),
-    limits: async () => limitsView(NO_LIMITS),
+    limits: async () => ({ ...limitsView(NO_LIMITS), version: 0 }),
     frozen: async () => null,
     createKey: async (key) => {
       const view = viewOf(key)
@@ -73,7 +73,7 @@ function portOf(account: FakeAccount): AccountPort {
       const found = account.keys.find(({ view }) => view.id === keyId)
       if (found?.secretHash !== secretHash) return { ok: false, code: 'invalid_api_key' }
       const balance = { availableNanos: account.availableNanos, heldNanos: account.heldNanos, vestingNanos: nanos(0n) }
-      return { ok: true, key: found.view, account: limitsView(NO_LIMITS), balance }
+      return { ok: true, key: found.view, account: { ...limitsView(NO_LIMITS), version: 0 }, balance }
     },
     revokeKey: async (keyId) => {
       const found = account.keys.find(({ view }) => view.id === keyId)
@@ -104,7 +104,7 @@ function viewOf({ id, name, hint, scopes, models, nodes, expiresAt, ...limits }:
   }
 }
 
-function limitsView({ limit, rpm, tpm, concurrency, ratesShadow }: Limits): AccountLimitsView {
+function limitsView({ limit, rpm, tpm, concurrency, ratesShadow }: Limits): LimitsView {
   const nothing = toUsd(nanos(0n))
   return {
     limit: limit && {

@@ -1,26 +1,17 @@
 // What may be done with what this account sends. Two people may change it at once: the later one is told, and sees what stands now.
 import { Stack, Switch, Text } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import type { PolicyView } from '../../../../protocol/disputes.ts'
-import { api, ApiError, read } from '../../data/api.ts'
+import { api, read } from '../../data/api.ts'
 import { useAction } from '../../data/use-action.ts'
 import { Loaded } from '../../ui/state.tsx'
 
 const KEY = ['policy'] as const
 
 export function DataPolicy({ isManager }: { isManager: boolean }) {
-  const client = useQueryClient()
   const policy = useQuery({ queryKey: KEY, queryFn: () => read(api.api.account.policy.$get()) })
   const change = useAction({
-    run: async (json: PolicyView) => {
-      try {
-        return await read(api.api.account.policy.$put({ json }))
-      } catch (error) {
-        if (error instanceof ApiError && error.code === 'changed_meanwhile')
-          await client.invalidateQueries({ queryKey: KEY })
-        throw error
-      }
-    },
+    run: (json: PolicyView) => read(api.api.account.policy.$put({ json })),
     changes: [KEY],
     say: () => 'Saved. It holds for every call from now on.',
   })

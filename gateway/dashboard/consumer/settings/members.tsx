@@ -1,10 +1,10 @@
 // The members of an account: each wallet with its role, what waits, and changes. What makes or unmakes an owner takes effect later, and says when.
 import { Badge, Button, Code, Group, Modal, Select, Stack, Text } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { MemberRole } from '../../../../protocol/auth.ts'
 import type { MemberView } from '../../../../protocol/members.ts'
-import { api, ApiError, read } from '../../data/api.ts'
+import { api, read } from '../../data/api.ts'
 import { useAction } from '../../data/use-action.ts'
 import { askSigner } from '../../session/ask-signer.tsx'
 import { isSameAddress } from '../../session/signer.ts'
@@ -19,29 +19,28 @@ const KEY = ['members'] as const
 /** What else a change of members changes. */
 const CHANGES = [KEY, ['account'], ['sessions']]
 
-interface Change {
+/** A member as it was looked at when a dialogue opened, with the version of that look. */
+interface Seen {
   readonly member: MemberView
+  readonly version: number
+}
+interface Change extends Seen {
   readonly role: MemberRole | null
 }
 
 export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: boolean }) {
-  const client = useQueryClient()
-  const [changing, setChanging] = useState<MemberView | null>(null)
-  const [removing, setRemoving] = useState<MemberView | null>(null)
+  const [changing, setChanging] = useState<Seen | null>(null)
+  const [removing, setRemoving] = useState<Seen | null>(null)
   const members = useQuery({ queryKey: KEY, queryFn: () => read(api.api.account.members.$get()) })
   const me = members.data?.me ?? ''
+  const seen = (member: MemberView): Seen => ({ member, version: members.data?.version ?? 0 })
+  const close = () => {
+    setChanging(null)
+    setRemoving(null)
+  }
   const change = useAction({
-    run: async ({ member, role }: Change) => {
-      const json = { role, version: members.data?.version ?? 0 }
-      try {
-        return await read(api.api.account.members[':address'].$put({ param: { address: member.address }, json }))
-      } catch (error) {
-        // Somebody else was here first: what is shown is old.
-        if (error instanceof ApiError && error.code === 'changed_meanwhile')
-          await client.invalidateQueries({ queryKey: KEY })
-        throw error
-      }
-    },
+    run: ({ member, role, version }: Change) =>
+      read(api.api.account.members[':address'].$put({ param: { address: member.address }, json: { role, version } })),
     changes: CHANGES,
     say: ({ data }, { member, role }) => {
       const waits = data.find(({ address }) => isSameAddress(address, member.address))?.pending
@@ -50,13 +49,17 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
         ? `${shortAddress(member.address)} is removed.`
         : `${shortAddress(member.address)} is ${role} now.`
     },
-    then: () => {
-      setChanging(null)
-      setRemoving(null)
-    },
+    then: close,
+    whenChanged: close,
   })
   const takeBack = useAction({
-    run: ({ address }: MemberView) => read(api.api.account.members[':address'].pending.$delete({ param: { address } })),
+    run: ({ member: { address }, version }: Seen) =>
+      read(
+        api.api.account.members[':address'].pending.$delete({
+          param: { address },
+          query: { version: String(version) },
+        }),
+      ),
     changes: CHANGES,
     say: () => 'Taken back. Everything stays as it was.',
   })
@@ -81,7 +84,7 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
     {
       title: 'Waits',
       cell: (member: MemberView) => (
-        <Waits member={member} mayTakeBack={isManager} onTakeBack={() => takeBack.mutate(member)} />
+        <Waits member={member} mayTakeBack={isManager} onTakeBack={() => takeBack.mutate(seen(member))} />
       ),
     },
     { title: 'Since', cell: ({ addedAt }: MemberView) => <When at={addedAt} /> },
@@ -92,8 +95,8 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
           member={member}
           isMe={isSameAddress(member.address, me)}
           mayChange={isOwner || (isManager && member.role !== 'owner')}
-          onChange={() => setChanging(member)}
-          onRemove={() => setRemoving(member)}
+          onChange={() => setChanging(seen(member))}
+          onRemove={() => setRemoving(seen(member))}
         />
       ),
     },
@@ -114,12 +117,12 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
             </Button>
           )}
           <ChangeRole
-            key={changing?.address}
-            member={changing}
+            key={changing?.member.address}
+            member={changing?.member ?? null}
             isOwner={isOwner}
             isBusy={change.isPending}
             onClose={() => setChanging(null)}
-            onChange={(member, role) => change.mutate({ member, role })}
+            onChange={(role) => changing && change.mutate({ ...changing, role })}
           />
           <Confirm
             isOpen={removing !== null}
@@ -127,10 +130,10 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
             title="Remove this wallet?"
             action="Remove"
             isBusy={change.isPending}
-            onConfirm={() => removing && change.mutate({ member: removing, role: null })}
+            onConfirm={() => removing && change.mutate({ ...removing, role: null })}
           >
-            <Code>{removing?.address}</Code> may do nothing here any more, and its sessions end.
-            {removing?.role === 'owner' &&
+            <Code>{removing?.member.address}</Code> may do nothing here any more, and its sessions end.
+            {removing?.member.role === 'owner' &&
               ' It is an owner, so this takes two days, and any owner may take it back until then.'}
           </Confirm>
         </Stack>
@@ -223,7 +226,7 @@ interface RoleChange {
   readonly isOwner: boolean
   readonly isBusy: boolean
   readonly onClose: () => void
-  readonly onChange: (member: MemberView, role: MemberRole) => void
+  readonly onChange: (role: MemberRole) => void
 }
 
 function ChangeRole({ member, isOwner, isBusy, onClose, onChange }: RoleChange) {
@@ -250,7 +253,7 @@ function ChangeRole({ member, isOwner, isBusy, onClose, onChange }: RoleChange) 
           <Button variant="default" onClick={onClose}>
             Cancel
           </Button>
-          <Button loading={isBusy} disabled={role === member.role} onClick={() => onChange(member, role)}>
+          <Button loading={isBusy} disabled={role === member.role} onClick={() => onChange(role)}>
             Change the role
           </Button>
         </Group>

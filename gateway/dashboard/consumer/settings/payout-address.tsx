@@ -13,20 +13,22 @@ const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 
 export function PayoutAddress({ isOwner }: { isOwner: boolean }) {
   const [address, setAddress] = useState('')
-  const [isAsking, setIsAsking] = useState(false)
+  /** what waited when the dialogue opened: what the change is based on */
+  const [asked, setAsked] = useState<{ readonly pending: string | null } | null>(null)
   const route = api.api.account['payout-address']
   const payout = useQuery({ queryKey: KEY, queryFn: () => read(route.$get()) })
   const change = useAction({
-    run: () => read(route.$put({ json: { address: address.trim() } })),
+    run: (pending: string | null) => read(route.$put({ json: { address: address.trim(), pending } })),
     changes: [KEY, ['account']],
     say: () => 'Asked for. It holds from the time that stands here.',
     then: () => {
-      setIsAsking(false)
+      setAsked(null)
       setAddress('')
     },
+    whenChanged: () => setAsked(null),
   })
   const takeBack = useAction({
-    run: () => read(route.$delete()),
+    run: (pending: string) => read(route.$delete({ query: { pending } })),
     changes: [KEY, ['account']],
     say: () => 'Taken back. Withdrawals go where they went.',
   })
@@ -49,7 +51,7 @@ export function PayoutAddress({ isOwner }: { isOwner: boolean }) {
                   size="xs"
                   variant="default"
                   loading={takeBack.isPending}
-                  onClick={() => takeBack.mutate(undefined)}
+                  onClick={() => now.pending && takeBack.mutate(now.pending.requestedAt)}
                 >
                   Take the change back
                 </Button>
@@ -60,7 +62,7 @@ export function PayoutAddress({ isOwner }: { isOwner: boolean }) {
             <form
               onSubmit={(event) => {
                 event.preventDefault()
-                if (ADDRESS.test(address.trim())) setIsAsking(true)
+                if (ADDRESS.test(address.trim())) setAsked({ pending: now.pending?.requestedAt ?? null })
               }}
             >
               <Group align="flex-end" gap="xs">
@@ -80,12 +82,12 @@ export function PayoutAddress({ isOwner }: { isOwner: boolean }) {
             </form>
           )}
           <Confirm
-            isOpen={isAsking}
-            onClose={() => setIsAsking(false)}
+            isOpen={asked !== null}
+            onClose={() => setAsked(null)}
             title="Send withdrawals elsewhere?"
             action="Change the address"
             isBusy={change.isPending}
-            onConfirm={() => change.mutate(undefined)}
+            onConfirm={() => asked && change.mutate(asked.pending)}
           >
             In two days, and from then on, everything that is withdrawn goes to <Code>{address.trim()}</Code>. Nobody
             can bring back what was sent to a wrong address.
