@@ -4,87 +4,48 @@ import { useState } from 'react'
 import type { CodeReply } from '../../../protocol/ledger.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
-import { Confirm } from '../ui/confirm.tsx'
 import { usd as dollars } from '../ui/money.tsx'
 import { When } from '../ui/when.tsx'
-import { amountError } from './amount.ts'
+import { GiftForm, type Gift } from './gift-form.tsx'
 
 export function CodeForm() {
-  const [usd, setUsd] = useState('')
-  const [reason, setReason] = useState('')
   const [expires, setExpires] = useState('')
-  const [isAsking, setIsAsking] = useState(false)
   const [made, setMade] = useState<CodeReply | null>(null)
-  const wrong = usd === '' ? null : amountError(usd)
-  const isReady = amountError(usd) === null && reason.trim() !== ''
+  /** each code has an emptied form after it */
+  const [round, setRound] = useState(0)
   const make = useAction({
-    run: () =>
-      read(
-        api.api.admin.codes.$post({
-          json: {
-            usd,
-            reason: reason.trim(),
-            ...(expires !== '' && { expiresAt: new Date(`${expires}T23:59:59`).toISOString() }),
-          },
-        }),
-      ),
+    run: (gift: Gift) => {
+      const until = expires === '' ? {} : { expiresAt: new Date(`${expires}T23:59:59`).toISOString() }
+      return read(api.api.admin.codes.$post({ json: { ...gift, ...until } }))
+    },
     then: (reply) => {
       setMade(reply)
-      setUsd('')
-      setReason('')
+      setRound((before) => before + 1)
     },
   })
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        if (isReady) setIsAsking(true)
-      }}
-    >
-      <Stack>
-        <Group align="flex-start">
-          <TextInput
-            label="Dollars it is worth"
-            required
-            inputMode="decimal"
-            value={usd}
-            error={wrong}
-            onChange={(event) => setUsd(event.currentTarget.value.trim())}
-          />
-          <TextInput
-            label="Reason of the code"
-            required
-            maxLength={200}
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
-          />
+    <Stack>
+      <GiftForm
+        key={round}
+        dollarsLabel="Dollars it is worth"
+        reasonLabel="Reason of the code"
+        verb="Make a code"
+        question="Make this code?"
+        action={() => 'Make the code'}
+        words={(amount) => `Whoever redeems the code first is given ${amount} at the expense of the house.`}
+        isBusy={make.isPending}
+        give={make.mutate}
+        beside={
           <TextInput
             label="Good until the end of (optional)"
             type="date"
             value={expires}
             onChange={(event) => setExpires(event.currentTarget.value)}
           />
-        </Group>
-        <Group>
-          <Button type="submit" disabled={!isReady} loading={make.isPending}>
-            Make a code
-          </Button>
-        </Group>
-        {made !== null && <Made code={made} onGone={() => setMade(null)} />}
-      </Stack>
-      <Confirm
-        isOpen={isAsking}
-        onClose={() => setIsAsking(false)}
-        title="Make this code?"
-        action="Make the code"
-        onConfirm={() => {
-          setIsAsking(false)
-          make.mutate(undefined)
-        }}
-      >
-        {isReady && <>Whoever redeems the code first is given {dollars(usd)} at the expense of the house.</>}
-      </Confirm>
-    </form>
+        }
+      />
+      {made !== null && <Made code={made} onGone={() => setMade(null)} />}
+    </Stack>
   )
 }
 

@@ -4,10 +4,8 @@ import { useQuery } from '@tanstack/react-query'
 import { api, read } from '../data/api.ts'
 import { Records } from '../ui/records.tsx'
 import { Loaded } from '../ui/state.tsx'
-import { When } from '../ui/when.tsx'
-import { Money } from '../ui/money.tsx'
-import { quantity } from '../ui/quantity.ts'
 import { Figures } from '../ui/figures.tsx'
+import { projectionFigures } from './projection-figures.tsx'
 import { RebuildButton } from './rebuild.tsx'
 
 const COUNT = new Intl.NumberFormat('en')
@@ -29,26 +27,7 @@ export function JournalStand({ accountId }: { accountId: string }) {
               figures={[
                 { name: 'Lines', value: COUNT.format(found.seq), note: `in book ${found.book}` },
                 { name: 'Checked up to line', value: COUNT.format(found.checkedSeq) },
-                {
-                  name: 'Not in the book yet',
-                  value: quantity(found.linesNotProjected, 'lines'),
-                  note:
-                    found.oldestNotProjectedAt === null ? undefined : (
-                      <>
-                        since <When at={found.oldestNotProjectedAt} />
-                      </>
-                    ),
-                },
-                {
-                  name: 'On its way to payees',
-                  value: <Money amount={found.creditsUnderWay} />,
-                  note:
-                    found.oldestUnderWayAt === null ? undefined : (
-                      <>
-                        since <When at={found.oldestUnderWayAt} />
-                      </>
-                    ),
-                },
+                ...projectionFigures(found),
               ]}
             />
             <Text size="sm" mt="sm">

@@ -9,13 +9,12 @@ import { REFRESH_MS } from '../data/query-client.ts'
 import { useAction } from '../data/use-action.ts'
 import { usePages } from '../data/use-pages.ts'
 import { Confirm } from '../ui/confirm.tsx'
-import { Money } from '../ui/money.tsx'
-import { quantity } from '../ui/quantity.ts'
 import { PagedRecords, Records } from '../ui/records.tsx'
 import { Empty, Loaded, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 import { Figures } from '../ui/figures.tsx'
 import { AccountName } from './names.tsx'
+import { projectionFigures } from './projection-figures.tsx'
 import { RebuildButton } from './rebuild.tsx'
 
 const route = getRouteApi('/admin/ledger')
@@ -43,26 +42,7 @@ export function LedgerPage() {
                   value: COUNT.format(found.accountsChecked),
                   note: found.checkedAt === null ? 'not yet' : <When at={found.checkedAt} />,
                 },
-                {
-                  name: 'Not in the book yet',
-                  value: quantity(found.linesNotProjected, 'lines'),
-                  note:
-                    found.oldestNotProjectedAt === null ? undefined : (
-                      <>
-                        since <When at={found.oldestNotProjectedAt} />
-                      </>
-                    ),
-                },
-                {
-                  name: 'On its way to payees',
-                  value: <Money amount={found.creditsUnderWay} />,
-                  note:
-                    found.oldestUnderWayAt === null ? undefined : (
-                      <>
-                        since <When at={found.oldestUnderWayAt} />
-                      </>
-                    ),
-                },
+                ...projectionFigures(found),
                 { name: 'Open alerts', value: COUNT.format(found.alertsOpen) },
               ]}
             />

@@ -1,5 +1,5 @@
 // One model of the author: what it is, its state and the change of it, and who serves it.
-import { Card, Code, List, Stack, Table, Text, Title } from '@mantine/core'
+import { Card, Code, List, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import type { ModelView } from '../../../protocol/publish.ts'
@@ -10,6 +10,7 @@ import { endpointsQuery, modelQuery } from '../operator/node-queries.ts'
 import { OTHERS } from '../operator/serving.tsx'
 import { useAccount } from '../session/session.ts'
 import { LinkButton, TextLink } from '../ui/links.tsx'
+import { Pairs, type Pair } from '../ui/pairs.tsx'
 import { Records } from '../ui/records.tsx'
 import { Empty, Loaded, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
@@ -102,7 +103,7 @@ function Servers({ id }: { id: string }) {
 
 function Facts({ model }: { model: ModelView }) {
   const { manifest, digest, royaltyBps, createdAt, publishedBy } = model
-  const facts: readonly (readonly [string, React.ReactNode])[] = [
+  const facts: readonly Pair[] = [
     ['Does', manifest.task],
     ['Licence', <Licence key="licence" expression={manifest.licence} />],
     ['Royalty', `${royaltyBps / 100} % of each call; it may fall and never rise`],
@@ -123,18 +124,7 @@ function Facts({ model }: { model: ModelView }) {
       <Title order={2} size="h4" mb="xs">
         What it is
       </Title>
-      <Table variant="vertical" layout="fixed">
-        <Table.Tbody>
-          {facts.map(([name, value]) => (
-            <Table.Tr key={name}>
-              <Table.Th scope="row" w={120}>
-                {name}
-              </Table.Th>
-              <Table.Td style={{ overflowWrap: 'anywhere' }}>{value}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
+      <Pairs label="What it is" pairs={facts} />
       <Text size="sm" c="dimmed" mt="xs">
         Its description, licence, sources and a lower royalty are changed by publishing the same files again (
         <Code>souk-node publish</Code>). Other files are another model under another name.

@@ -1,8 +1,9 @@
 // All that a registration says, as text: what the wallet authorises, what is sent with it, and every price.
-import { Card, Stack, Table, Text, Title } from '@mantine/core'
+import { Card, Stack, Text, Title } from '@mantine/core'
 import { LINK_ENDPOINT } from '../../../protocol/link.ts'
 import type { OfferRequest } from '../../../protocol/node.ts'
 import { usd } from '../ui/money.tsx'
+import { Pairs } from '../ui/pairs.tsx'
 import { Records, type Column } from '../ui/records.tsx'
 import { When } from '../ui/when.tsx'
 import type { UnsignedRegistration } from './registration-link.ts'
@@ -51,23 +52,6 @@ export function RegistrationShown({ request }: { request: UnsignedRegistration }
         </Text>
       </Card>
     </Stack>
-  )
-}
-
-function Pairs({ label, pairs }: { label: string; pairs: readonly (readonly [string, React.ReactNode])[] }) {
-  return (
-    <Table variant="vertical" aria-label={label} layout="fixed">
-      <Table.Tbody>
-        {pairs.map(([name, value]) => (
-          <Table.Tr key={name}>
-            <Table.Th scope="row" w={140}>
-              {name}
-            </Table.Th>
-            <Table.Td style={{ overflowWrap: 'anywhere' }}>{value}</Table.Td>
-          </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
   )
 }
 

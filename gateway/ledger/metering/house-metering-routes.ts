@@ -16,9 +16,9 @@ import { topAccounts } from './account-sums-book.ts'
 import { exported, FormatQuery, meteringTable, topTable } from './exported.ts'
 import { createHouseSums, latencyViews, type OverTime } from './house-sums-book.ts'
 import { mergedCounts, NO_COUNTS, type Counts } from './latency.ts'
-import { rangeOf, told } from './own-metering-routes.ts'
 import { DAY_MS, HOUR_MS, rangeBefore, type Range } from './ranges.ts'
 import { iso, measures, shares, totalOf, type Sums } from './sums.ts'
+import { rangeOf, toldGroups, toldPoints, toldRange } from './told.ts'
 
 export interface HouseMeteringNeeds {
   /** the registry */
@@ -91,7 +91,7 @@ export function createHouseMeteringRoutes({ db, books, clock, marketSize }: Hous
         ])
         const lagSince = lagging?.lagSince ?? null
         return c.json({
-          ...told(range),
+          ...toldRange(range),
           ...revenueOf(all, range),
           before: revenueOf(all, before),
           projectionLagMs: lagSince === null ? 0 : Math.max(0, clock() - lagSince),
@@ -109,7 +109,7 @@ export function createHouseMeteringRoutes({ db, books, clock, marketSize }: Hous
         const range = rangeOf(asked)
         const found = by === 'account' ? await topAccounts(books, range, limit) : await house.top(range, by, limit)
         return c.json({
-          data: found.map(([id, sums]) => ({ id, ...measures(sums), ...shares(sums) })),
+          data: toldGroups(found, (sums) => ({ ...measures(sums), ...shares(sums) })),
         } satisfies TopReply)
       },
     )
@@ -121,7 +121,7 @@ function revenueOf({ points, latencies }: OverTime, { from, to }: Range) {
   const counts = [...latencies].flatMap(([at, one]) => (at >= from && at < to ? [one] : []))
   return {
     total: revenue(totalOf(own.map(([, sums]) => sums)), mergedCounts(counts)),
-    points: own.map(([at, sums]) => ({ at: iso(at), ...revenue(sums, latencies.get(at) ?? NO_COUNTS) })),
+    points: toldPoints(own, (sums, at) => revenue(sums, latencies.get(at) ?? NO_COUNTS)),
   }
 }
 

@@ -9,8 +9,8 @@ import { queryString } from '../../core/validate.ts'
 import type { Accounts } from '../account-port.ts'
 import { earningsTable, exported, FormatQuery } from './exported.ts'
 import { createOperatorSums, type OfferOf } from './operator-sums-book.ts'
-import { rangeOf, told } from './own-metering-routes.ts'
-import { iso, measures, usd, type Sums } from './sums.ts'
+import { measures, usd, type Sums } from './sums.ts'
+import { rangeOf, toldGroups, toldPoints, toldRange } from './told.ts'
 
 export interface OperatorEarningsNeeds {
   readonly books: readonly D1Database[]
@@ -39,10 +39,10 @@ export function createOperatorEarningsRoutes({ books, accounts, offersOf }: Oper
         sums.groups(range, own, 'model', GROUPS_MAX),
       ])
       return c.json({
-        ...told(range),
-        points: points.map(([at, sum]) => ({ at: iso(at), ...earned(sum) })),
-        nodes: nodes.map(([id, sum]) => ({ id, ...earned(sum) })),
-        models: models.map(([id, sum]) => ({ id, ...earned(sum) })),
+        ...toldRange(range),
+        points: toldPoints(points, earned),
+        nodes: toldGroups(nodes, earned),
+        models: toldGroups(models, earned),
       } satisfies OperatorEarningsReply)
     },
   )

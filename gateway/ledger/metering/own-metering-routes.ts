@@ -13,8 +13,8 @@ import { spendGroups, spendPoints } from './account-sums-book.ts'
 import { exported, FormatQuery, royaltiesTable, spendTable } from './exported.ts'
 import { createHouseSums, latencyViews } from './house-sums-book.ts'
 import { NO_COUNTS } from './latency.ts'
-import { wholeRange, type Range } from './ranges.ts'
-import { iso, measures, totalOf, usd } from './sums.ts'
+import { measures, totalOf, usd, type Sums } from './sums.ts'
+import { rangeOf, toldGroups, toldPoints, toldRange } from './told.ts'
 
 export interface OwnMeteringNeeds {
   readonly books: readonly D1Database[]
@@ -49,10 +49,10 @@ export function createOwnMeteringRoutes({ books, bookOf, accounts, nodeOwner, mo
           spendGroups(book, accountId, range, filters, by, GROUPS_MAX),
         ])
         return c.json({
-          ...told(range),
+          ...toldRange(range),
           total: measures(totalOf(points.map(([, sums]) => sums))),
-          points: points.map(([at, sums]) => ({ at: iso(at), ...measures(sums) })),
-          groups: groups.map(([id, sums]) => ({ id, ...measures(sums) })),
+          points: toldPoints(points, measures),
+          groups: toldGroups(groups, measures),
         } satisfies SpendReply)
       },
     )
@@ -66,9 +66,8 @@ export function createOwnMeteringRoutes({ books, bookOf, accounts, nodeOwner, mo
       const range = rangeOf(c.req.valid('query'))
       const { points, latencies } = await house.overTime(range, { node })
       return c.json({
-        ...told(range),
-        points: points.map(([at, sums]) => ({
-          at: iso(at),
+        ...toldRange(range),
+        points: toldPoints(points, (sums, at) => ({
           ...measures(sums),
           earned: usd(sums.operatorNanos),
           ...latencyViews(latencies.get(at) ?? NO_COUNTS),
@@ -87,19 +86,12 @@ export function createOwnMeteringRoutes({ books, bookOf, accounts, nodeOwner, mo
         const own = await modelsOf(accountId)
         const [points, models] = await Promise.all([house.pointsOfModels(range, own), house.eachModel(range, own)])
         return c.json({
-          ...told(range),
-          points: points.map(([at, sums]) => ({ at: iso(at), ...measures(sums), royalty: usd(sums.authorNanos) })),
-          models: models.map(([id, sums]) => ({ id, ...measures(sums), royalty: usd(sums.authorNanos) })),
+          ...toldRange(range),
+          points: toldPoints(points, royalty),
+          models: toldGroups(models, royalty),
         } satisfies RoyaltiesReply)
       },
     )
 }
 
-/** @throws GatewayError invalid_request with the field that is wrong */
-export function rangeOf(query: RangeQuery): Range {
-  const ranged = wholeRange(query)
-  if (!ranged.ok) throw new GatewayError('invalid_request', { param: ranged.param, detail: ranged.detail })
-  return ranged.range
-}
-
-export const told = ({ from, to, step }: Range) => ({ from: iso(from), to: iso(to), step })
+const royalty = (sums: Sums) => ({ ...measures(sums), royalty: usd(sums.authorNanos) })
