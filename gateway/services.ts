@@ -9,6 +9,7 @@ import { refundCall, type RefundOrder } from './ledger/refund-flow.ts'
 import { createAuditTraffic } from './ledger/audit-traffic-book.ts'
 import type { AuditPay } from './ledger/transfer-port.ts'
 import { createTraffic, createTrafficOf, sumTraffic } from './ledger/node-traffic-book.ts'
+import { createNodeReceipts } from './ledger/node-receipts-book.ts'
 import { createOperatorMoney } from './ledger/operator-money.ts'
 import { createPayoutAddressBook } from './ledger/payout-address-book.ts'
 import { createStripeAdapter } from './ledger/stripe-events.ts'
@@ -18,7 +19,9 @@ import { createMarket } from './market/market.ts'
 import { createMarketSize } from './market/market-size-book.ts'
 import { createNodeGuards } from './market/guard/node-guard.ts'
 import { createNodeOwners } from './market/nodes/node-owner-book.ts'
+import { createRefusedReceipts, type RefusedReceipt } from './market/nodes/refused-receipt-book.ts'
 import { createSanctions } from './market/nodes/sanctions.ts'
+import type { ReceiptsOf } from './market/nodes/status-view.ts'
 import type { Resolve } from './link/endpoint-guard.ts'
 import { createDirectLink } from './link/direct.ts'
 import { createNameWatch } from './link/name-watch.ts'
@@ -54,6 +57,7 @@ export async function createServices(bindings: Bindings) {
   const probationShare = async () => (await parameters.now(unawaited)).probationShareBps / 10_000
   const clocked = { clock: systemClock, random: systemRandom }
   const probes = createHealthProbes({ db: bindings.DB, nodeGuards, link, key, config, ...clocked })
+  const refusedReceipts = createRefusedReceipts(bindings.DB)
   return {
     config,
     key,
@@ -73,6 +77,8 @@ export async function createServices(bindings: Bindings) {
     refundOf: (order: RefundOrder) => refundCall(createAccounts(bindings.ACCOUNT), order),
     payoutAddress: createPayoutAddressBook(bindings.DB, systemClock).view,
     traffic: createTraffic(books),
+    receipts: createReceiptsOf(books, refusedReceipts),
+    noteRefused: (refused: readonly RefusedReceipt[]) => refusedReceipts.note(refused, systemClock()),
     auditTraffic: createAuditTraffic(books),
     payAudit: (operator: AccountId, pay: AuditPay) => createAccounts(bindings.ACCOUNT)(operator).payAudit(pay),
     trafficOf: createTrafficOf(books),
@@ -94,6 +100,15 @@ export async function createServices(bindings: Bindings) {
     timeouts: { ...CALL_TIMEOUTS, ...config.timeouts } satisfies CallTimeouts,
     issueTicket: ticketIssuer(config, key),
     priceLocks: createPriceLocks(key),
+  }
+}
+
+/** What has come of a node's calls is the ledger's to say, what was refused the market's. */
+function createReceiptsOf(books: readonly D1Database[], refused: ReturnType<typeof createRefusedReceipts>): ReceiptsOf {
+  const ofCalls = createNodeReceipts(books)
+  return async (nodeId, now) => {
+    const [counted, codes] = await Promise.all([ofCalls(nodeId, now), refused.of(nodeId, now)])
+    return { ...counted, refused: codes }
   }
 }
 

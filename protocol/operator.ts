@@ -101,6 +101,21 @@ export const ProbationView = z.object({
 })
 export type ProbationView = z.infer<typeof ProbationView>
 
+/** Of a node's receipts, as the gateway has them. A receipt moves no money: one that is owed or refused takes none away. */
+export const ReceiptsView = z.object({
+  /** its newest calls that a receipt belongs to: at most 500 of each book, of the last 30 days */
+  calls: z.number().int(),
+  /** of them, without one until now */
+  owed: z.number().int(),
+  /** of them, whose receipt came after the answer */
+  late: z.number().int(),
+  /** refused for good in the last 30 days; whoever holds the order of a call can have its receipt refused, once */
+  refused: z.array(z.object({ code: z.enum(['bad_receipt', 'not_for_ticket']), count: z.number().int() })),
+  /** all of that in sentences that end in what to do; empty when nothing is owed, late or refused */
+  words: z.array(z.string()),
+})
+export type ReceiptsView = z.infer<typeof ReceiptsView>
+
 /** `GET /api/nodes/{id}/status`, by the node's key or its operator: one look at everything. */
 export const NodeStatusView = z.object({
   node: NodeView,
@@ -117,6 +132,8 @@ export const NodeStatusView = z.object({
   probation: ProbationView.nullable().optional(),
   /** absent, or null: it is not suspended, or nobody wrote down why */
   suspension: SanctionView.nullable().optional(),
+  /** absent: not told */
+  receipts: ReceiptsView.optional(),
   /** the gateway's clock, so that the node can compare its own */
   at: Timestamp,
 })

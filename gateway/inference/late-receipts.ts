@@ -17,12 +17,15 @@ import { logError } from '../core/errors.ts'
 import type { GatewayKey } from '../core/gateway-key.ts'
 import type { Accounts, LateReceipt } from '../ledger/account-port.ts'
 import { openRef } from '../market/admission/ticket-ref.ts'
+import type { RefusedReceipt } from '../market/nodes/refused-receipt-book.ts'
 
 export interface LateReceiptNeeds {
   readonly accounts: Accounts
   /** also the keys before the last rotation, as long as they are published */
   readonly key: Pick<GatewayKey, 'jwks'>
   readonly config: Pick<Config, 'keySecret'>
+  /** whose receipts were refused for good */
+  readonly noteRefused: (refused: readonly RefusedReceipt[]) => Promise<void>
 }
 
 type Item = ReceiptsBody['receipts'][number]
@@ -37,52 +40,66 @@ export async function takeReceipts(
   items: readonly Item[],
   requestId: string,
 ): Promise<ReceiptAnswer[]> {
-  const answers: ReceiptAnswer[] = []
+  const looked: Looked[] = []
   for (let from = 0; from < items.length; from += GUARDS_AT_ONCE) {
     const page = items.slice(from, from + GUARDS_AT_ONCE)
-    answers.push(...(await Promise.all(page.map((item) => takeReceipt(needs, item, requestId)))))
+    looked.push(...(await Promise.all(page.map((item) => takeReceipt(needs, item, requestId)))))
   }
-  return answers
+  const ofNodes = looked.flatMap(({ ofNode }) => ofNode ?? [])
+  // Only for its operator to read: an answer does not wait for a registry that is away.
+  if (ofNodes.length > 0) await needs.noteRefused(ofNodes).catch((error: unknown) => logError(error, requestId))
+  return looked.map(({ answer }) => answer)
 }
 
-async function takeReceipt(needs: LateReceiptNeeds, item: Item, requestId: string): Promise<ReceiptAnswer> {
-  const verified = await verify(needs, item)
-  if ('outcome' in verified) return verified
-  const { ticket, receipt } = verified
-  const ref = await openRef(needs.config.keySecret, ticket.jti, ticket.ref ?? '')
-  if (!ref || !isCallId(ticket.callId)) return refused('bad_ticket')
+interface Looked {
+  readonly answer: ReceiptAnswer
+  /** whose receipt was refused, where its ticket says so */
+  readonly ofNode?: RefusedReceipt
+}
+
+/** The ticket first: without one of ours, nothing else of it is looked at. */
+async function takeReceipt(needs: LateReceiptNeeds, item: Item, requestId: string): Promise<Looked> {
+  const ticket = await ticketOf(needs, item)
+  const ref = ticket && (await openRef(needs.config.keySecret, ticket.jti, ticket.ref ?? ''))
+  if (!ticket || !ref || !isCallId(ticket.callId)) return { answer: refused('bad_ticket') }
+  const { nodeId } = ref
+  const receipt = await receiptOf(ticket, item)
+  if (typeof receipt === 'string')
+    return { answer: refused(receipt), ofNode: { nodeId, jti: ticket.jti, code: receipt } }
   // A probe is nobody's call, and is answered like one: a node that hands in a receipt before it serves must not learn which of both it is.
-  if (ref.accountId === null) return TAKEN
+  if (ref.accountId === null) return { answer: TAKEN }
   const late: LateReceipt = {
     callId: ticket.callId,
     attempt: ticket.attempt,
-    nodeId: ref.nodeId,
+    nodeId,
     ...unitsOf(receipt, ticket),
     receipt: item.receipt,
     ticket: item.ticket,
   }
   try {
     await needs.accounts(ref.accountId).lateReceipt(late)
-    return TAKEN
+    return { answer: TAKEN }
   } catch (error) {
     logError(error, requestId)
-    return refused('unavailable')
+    return { answer: refused('unavailable') }
   }
 }
 
-/** The ticket first: without one of ours, nothing else of it is looked at. */
-async function verify(needs: LateReceiptNeeds, item: Item): Promise<{ ticket: Ticket; receipt: Receipt } | Refused> {
+async function ticketOf({ key }: LateReceiptNeeds, item: Item): Promise<Ticket | null> {
   const ticket = await verifyOldTicket(item.ticket, async (kid) => {
-    const published = needs.key.jwks.keys.find((key) => key.kid === kid)
+    const published = key.jwks.keys.find((one) => one.kid === kid)
     return published?.x === undefined ? null : importPublicKey(published.x)
   })
-  if (!ticket.ok) return refused('bad_ticket')
+  return ticket.ok ? ticket.value : null
+}
+
+/** Or why it is none for this ticket. */
+async function receiptOf(ticket: Ticket, item: Item): Promise<Receipt | RefusedReceipt['code']> {
   // The audience is a node's own word at its registration, and may be no key at all.
-  const nodeKey = await importPublicKey(ticket.value.aud).catch(() => null)
+  const nodeKey = await importPublicKey(ticket.aud).catch(() => null)
   const receipt = nodeKey && (await verifyReceipt(item.receipt, nodeKey))
-  if (!receipt?.ok) return refused('bad_receipt')
-  if (!isForTicket(receipt.value, ticket.value)) return refused('not_for_ticket')
-  return { ticket: ticket.value, receipt: receipt.value }
+  if (!receipt?.ok) return 'bad_receipt'
+  return isForTicket(receipt.value, ticket) ? receipt.value : 'not_for_ticket'
 }
 
 /**

@@ -27,12 +27,14 @@ export function showNode(facts: NodeFacts, nowMs: number): string[] {
           : undefined,
       ],
       ['receipts', backlogOf(facts, nowMs)],
+      ['there', status?.receipts ? receiptsOf(status.receipts) : undefined],
     ]),
     ...(problem === null ? [] : ['', ...paragraph(`The gateway's part is missing: ${problem}.`)]),
     ...(status ? ['', ...trafficOf(status.traffic)] : []),
     ...(status ? offersOf(status) : configured(facts)),
     ...(status ? why(status) : []),
     ...listed('Notices', status?.notices ?? []),
+    ...listed('Receipts', status?.receipts?.words ?? []),
   ]
 }
 
@@ -76,6 +78,12 @@ function backlogOf({ backlog }: NodeFacts, nowMs: number): string {
   const { waiting, oldestAt, rejected } = backlog
   const age = oldestAt === null ? '' : `, the oldest for ${span(nowMs - oldestAt)}`
   return `${count(waiting)} waiting${age}; ${count(rejected)} refused by the gateway`
+}
+
+/** As the gateway has them. */
+function receiptsOf({ calls, owed, late, refused }: NonNullable<NodeStatusView['receipts']>): string {
+  const gone = refused.reduce((sum, { count: some }) => sum + some, 0)
+  return `of its newest ${count(calls)} ${calls === 1 ? 'call' : 'calls'}: ${count(owed)} owed, ${count(late)} late; ${count(gone)} refused in 30 days`
 }
 
 function trafficOf({ hour, day, month }: NodeStatusView['traffic']): string[] {

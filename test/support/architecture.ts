@@ -209,6 +209,7 @@ export const RULES: readonly string[] = [
   'gateway/market/health/health.ts',
   'gateway/market/models/model-state.ts',
   'gateway/market/nodes/node-status.ts',
+  'gateway/market/nodes/receipt-words.ts',
   'gateway/market/nodes/status-words.ts',
   'gateway/market/nodes/unserved-wishes.ts',
   'gateway/market/nodes/why-less.ts',

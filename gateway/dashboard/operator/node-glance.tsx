@@ -1,10 +1,13 @@
 // A node at a glance: state and reasons first, then traffic, probation and how it is reached.
-import { Alert, Card, Stack, Table, Text, Title } from '@mantine/core'
-import type { NodeStatusView, Traffic } from '../../../protocol/operator.ts'
+import { Alert, Card, Stack, Text, Title } from '@mantine/core'
+import { Fragment } from 'react'
+import type { NodeStatusView, ProbationView, Traffic } from '../../../protocol/operator.ts'
 import { Money } from '../ui/money.tsx'
+import { Pairs, type Pair } from '../ui/pairs.tsx'
 import { Records, type Column } from '../ui/records.tsx'
 import { When } from '../ui/when.tsx'
 import { count, Reached, share, StateBadge, STATE_WORDS } from './node-state.tsx'
+import { NodeReceipts } from './node-receipts.tsx'
 import { Reasons } from './reasons.tsx'
 
 export function NodeGlance({ status }: { status: NodeStatusView }) {
@@ -35,56 +38,37 @@ export function NodeGlance({ status }: { status: NodeStatusView }) {
         </Title>
         <Records caption="Traffic of this node" columns={TRAFFIC} rows={spans(status)} keyOf={({ span }) => span} />
       </Card>
+      {status.receipts && <NodeReceipts receipts={status.receipts} />}
       <Card withBorder>
         <Title order={2} size="h4" mb="xs">
           Details
         </Title>
-        <Table.ScrollContainer minWidth={300}>
-          <Table variant="vertical" withTableBorder={false}>
-            <Table.Tbody>
-              <Fact name="Reached">
-                <Reached node={node} />
-              </Fact>
-              <Fact name="Last call">{lastCallAt === null ? 'never' : <When at={lastCallAt} />}</Fact>
-              <Fact name="In flight">
-                {count(inFlight)} of {count(places)} places
-              </Fact>
-              <Fact name="Version of the wire">
-                {typeof node.wireVersion === 'number' ? node.wireVersion : 'not known yet'}
-              </Fact>
-              <Fact name="Continent">{node.region ?? 'not known'}</Fact>
-              {probation && (
-                <>
-                  <Fact name="Probation">
-                    {probation.served === null ? '' : `${count(probation.served)} of `}
-                    {count(probation.attempts)} calls served well
-                  </Fact>
-                  <Fact name="Earnings that wait">
-                    {share(probation.waitingShare)} of what it earns now, until <When at={probation.until} />
-                  </Fact>
-                </>
-              )}
-              <Fact name="Registered">
-                <When at={node.createdAt} />
-              </Fact>
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <Pairs
+          label="Details of this node"
+          pairs={[
+            ['Reached', <Reached key="reached" node={node} />],
+            ['Last call', lastCallAt === null ? 'never' : <When key="last" at={lastCallAt} />],
+            ['In flight', `${count(inFlight)} of ${count(places)} places`],
+            ['Version of the wire', typeof node.wireVersion === 'number' ? node.wireVersion : 'not known yet'],
+            ['Continent', node.region ?? 'not known'],
+            ...(probation ? probationPairs(probation) : []),
+            ['Registered', <When key="registered" at={node.createdAt} />],
+          ]}
+        />
       </Card>
     </Stack>
   )
 }
 
-function Fact({ name, children }: { name: string; children: React.ReactNode }) {
-  return (
-    <Table.Tr>
-      <Table.Th scope="row" w={200}>
-        {name}
-      </Table.Th>
-      <Table.Td style={{ overflowWrap: 'anywhere' }}>{children}</Table.Td>
-    </Table.Tr>
-  )
-}
+const probationPairs = ({ served, attempts, waitingShare, until }: ProbationView): Pair[] => [
+  ['Probation', `${served === null ? '' : `${count(served)} of `}${count(attempts)} calls served well`],
+  [
+    'Earnings that wait',
+    <Fragment key="waiting">
+      {share(waitingShare)} of what it earns now, until <When at={until} />
+    </Fragment>,
+  ],
+]
 
 type Span = Traffic & { readonly span: string }
 

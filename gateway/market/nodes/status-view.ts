@@ -5,6 +5,7 @@ import type {
   NodeStatusView,
   OfferHealthView,
   ProbationView,
+  ReceiptsView,
   SanctionView,
   Traffic,
 } from '../../../protocol/operator.ts'
@@ -17,6 +18,7 @@ import { vestsFrom } from '../admission/vesting.ts'
 import { readWindows } from '../health/windows.ts'
 import type { Market } from '../market-port.ts'
 import { noticesOf, reasonsOf, type OfferStanding } from './node-status.ts'
+import { receiptWords } from './receipt-words.ts'
 import { toNodeView } from './node-view.ts'
 import type { OfferedNode } from '../offers/offer-book.ts'
 import { priceRange } from '../offers/price-range.ts'
@@ -33,9 +35,13 @@ export type TrafficOf = (
   readonly lastCallAt: Instant | null
 }>
 
+/** What of its calls has a receipt, and what was refused. */
+export type ReceiptsOf = (nodeId: NodeId, now: Instant) => Promise<Omit<ReceiptsView, 'words'>>
+
 export interface StatusNeeds {
   readonly market: Pick<Market, 'snapshot'>
   readonly traffic: TrafficOf
+  readonly receipts: ReceiptsOf
   /** why an account is frozen; null when it is not */
   readonly frozen: (accountId: AccountId) => Promise<string | null>
   /** of a node that is suspended: why; null when nobody wrote it down */
@@ -58,12 +64,13 @@ export async function statusOf(
   const { node, offers } = record
   const now = needs.clock()
   const id = asNodeId(node.id)
-  const [market, { lastCallAt, hour, day, month }, frozen, probation, suspension] = await Promise.all([
+  const [market, { lastCallAt, hour, day, month }, frozen, probation, suspension, receipts] = await Promise.all([
     Promise.all(offers.map((offered) => standingOf(needs, node, offered, background))),
     needs.traffic(id, now),
     needs.frozen(asAccountId(node.operatorAccountId)),
     node.state === 'probation' ? probationOf(needs, id, now) : null,
     node.state === 'suspended' ? needs.suspension(id) : null,
+    needs.receipts(id, now),
   ])
   const traffic = { hour, day, month }
   const standings = market.map(({ standing }) => standing)
@@ -78,6 +85,7 @@ export async function statusOf(
     notices: noticesOf(facts),
     probation,
     suspension,
+    receipts: { ...receipts, words: receiptWords(receipts) },
     at: new Date(now).toISOString(),
   }
 }

@@ -12,7 +12,9 @@ import type { AccountPort, LateReceipt } from '../../../gateway/ledger/account-p
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import { issueTicket, newTicketIds } from '../../../gateway/market/admission/ticket-order.ts'
 import { sealRef, type TicketRef } from '../../../gateway/market/admission/ticket-ref.ts'
+import type { RefusedReceipt } from '../../../gateway/market/nodes/refused-receipt-book.ts'
 import { ReceiptsReply } from '../../../protocol/receipt.ts'
+import { readTicket } from '../../../protocol/ticket.ts'
 import { newAccountId, newCallId, instant, type NodeId } from '../../../protocol/units.ts'
 import { aModel, anOffer } from '../../support/workers/builders.ts'
 import { aHouse, chat, finish, honest, nodeIdOf, sse, token, type ScriptedNode } from './call-house.ts'
@@ -34,7 +36,16 @@ async function hand(receipts: unknown, over: Partial<LateReceiptNeeds> = {}) {
   const app = new Hono<AppEnv>()
   app.onError((error, c) => toResponse(error, c.var.requestId))
   app.use(async (c, next) => (c.set('requestId', 'req_test'), c.set('principal', null), next()))
-  app.route('/api', createReceiptRoutes({ accounts, key, config: { keySecret: env.SOUK_KEY_SECRET }, ...over }))
+  app.route(
+    '/api',
+    createReceiptRoutes({
+      accounts,
+      key,
+      config: { keySecret: env.SOUK_KEY_SECRET },
+      noteRefused: async () => undefined,
+      ...over,
+    }),
+  )
   const headers = { 'content-type': 'application/json' }
   const request = { method: 'POST', headers, body: JSON.stringify({ receipts }) }
   return app.fetch(new Request('https://gateway.test/api/receipts', request), env, createExecutionContext())
@@ -218,6 +229,30 @@ describe('a receipt handed in late', () => {
     for (const receipt of [forged, ticket, '', 'a.b.c'])
       expect(await answer(ticket, receipt)).toEqual({ outcome: 'refused', code: 'bad_receipt' })
     expect((await record()).detail?.receipt).toBeNull()
+  })
+
+  it('that is refused is noted for the node of its ticket, and for none where the ticket is no ticket', async () => {
+    const signer = await aSigner()
+    const [good, other] = [await aTicket(signer), await aTicket(signer)]
+    const noted: RefusedReceipt[] = []
+    const noteRefused = async (refused: readonly RefusedReceipt[]) => void noted.push(...refused)
+    const receipt = await signer.receiptFor(good)
+    const items = [
+      { ticket: good, receipt: '' },
+      { ticket: other, receipt },
+      { ticket: '', receipt },
+    ]
+    expect((await answers(items, { noteRefused })).map((said) => said.outcome)).toEqual(Array(3).fill('refused'))
+    expect(noted).toEqual([
+      { nodeId: nodeIdOf(0), jti: readTicket(good)?.jti, code: 'bad_receipt' },
+      { nodeId: nodeIdOf(0), jti: readTicket(other)?.jti, code: 'not_for_ticket' },
+    ])
+    expect(await answer(good, receipt, { noteRefused })).toEqual({ outcome: 'taken' })
+    expect(noted).toHaveLength(2)
+    const away = () => Promise.reject(new Error('planned'))
+    expect(await answers(items.slice(0, 1), { noteRefused: away })).toEqual([
+      { outcome: 'refused', code: 'bad_receipt' },
+    ])
   })
 
   it.each([

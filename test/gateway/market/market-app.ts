@@ -60,6 +60,7 @@ export async function createMarketApp(options: { resolve?: Resolve; isLocal?: bo
     accounts: createAccounts(env.ACCOUNT),
     market: createMarket({ db: env.DB, nodeGuards, clock }),
     traffic: () => Promise.resolve(traffic),
+    receipts: () => Promise.resolve({ calls: 0, owed: 0, late: 0, refused: [] }),
     link: { send: (request) => link.send(request) } satisfies NodeLink,
     key: await loadGatewayKey(env.SOUK_SIGNING_KEY),
     config: {

@@ -61,4 +61,16 @@ describe('souk-node status', () => {
     const { status } = JSON.parse((await run('status', '--json')).out) as { status: NodeStatusView } // what it prints is what it was told
     expect(status).toMatchObject({ probation: { served: 13 }, health: [{ windows: { d1: { attempts: 1_500 } } }] })
   })
+
+  it('shows the receipts as the gateway has them, in its own sentences', async () => {
+    const words = ['Of its newest 12 calls 1 has no receipt yet: keep the node running.']
+    const refused = [
+      { code: 'bad_receipt' as const, count: 2 },
+      { code: 'not_for_ticket' as const, count: 1 },
+    ]
+    gateway.status = { ...gateway.status, receipts: { calls: 12, owed: 1, late: 3, refused, words } }
+    const { out } = await run('status')
+    expect(out).toContain('there      of its newest 12 calls: 1 owed, 3 late; 3 refused in 30 days')
+    expect(out).toContain(`Receipts:\n  - ${words[0]}`)
+  })
 })

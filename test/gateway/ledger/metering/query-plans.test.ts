@@ -10,6 +10,7 @@ import { recountDays } from '../../../../gateway/ledger/metering/recount-book.ts
 import { createOperatorSums } from '../../../../gateway/ledger/metering/operator-sums-book.ts'
 import type { Range } from '../../../../gateway/ledger/metering/ranges.ts'
 import { createNodeEarnings } from '../../../../gateway/ledger/node-earnings-book.ts'
+import { createNodeReceipts } from '../../../../gateway/ledger/node-receipts-book.ts'
 import { createTraffic, createTrafficOf } from '../../../../gateway/ledger/node-traffic-book.ts'
 import { createStatementBook } from '../../../../gateway/ledger/statement-book.ts'
 import { wipeAccount } from '../../../../gateway/ledger/wipe-book.ts'
@@ -58,6 +59,7 @@ async function askAll(book: D1Database): Promise<void> {
   for (const after of [null, { at: START, id: callId }]) await createNodeEarnings([book])({ ...earnings, after })
   await createTraffic([book])(NODE, START)
   await createTrafficOf([book])([NODE], START)
+  await createNodeReceipts([book])(NODE, START)
   const statements = createStatementBook(book)
   for (const before of [null, 7]) await statements.list(ME, before, 100)
   await statements.find(ME, 1)

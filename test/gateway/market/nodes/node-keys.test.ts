@@ -126,7 +126,7 @@ describe('an exchange of keys', () => {
     } as const
     const done = { ...said, outputs: ['b'.repeat(64)], inputTokens: 1, outputTokens: 1, ...times }
     const receipt = await signReceipt(done, node.privateKey)
-    const needs = { ...app.needs, accounts: createAccounts(env.ACCOUNT) }
+    const needs = { ...app.needs, accounts: createAccounts(env.ACCOUNT), noteRefused: async () => undefined }
     expect(await takeReceipts(needs, [{ ticket: jws, receipt }], 'req_test')).toEqual([{ outcome: 'taken' }])
   })
 
