@@ -1,11 +1,15 @@
-// The house's story in the dashboard, in a real browser on a real market: the admin sees calls metered, gives money, stops a node and a model and lets both in
-// again, changes a parameter, decides a dispute, and the log shows and proves all of it. Who is no admin gets nothing.
-import { mkdir } from 'node:fs/promises'
+// The house's story in the dashboard, in a real browser on a real market: the admin sees what runs and calls metered, gives money and gives some back, pays
+// operators by a file, stops a node and a model and lets both in again, changes a parameter, decides a dispute, mends the book, and the log shows and proves
+// all of it. Who is no admin gets nothing.
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { offersAfter } from '../../gateway/dashboard/operator/offer-request.ts'
+import { signIn } from '../../gateway/local/accounts.ts'
 import { loadWallets, type DevWallet } from '../../gateway/local/secrets.ts'
+import type { Client } from '../../protocol/client.ts'
 import { browserPath, complaintsOf, giveWallet, openBrowser, type TestWallet } from '../support/browser.ts'
 import { eventually } from '../support/eventually.ts'
 import { startMarket, type Consumer, type Market } from '../support/market.ts'
@@ -31,6 +35,7 @@ describe.skipIf(browserPath === null)('the house', () => {
   let complaints: string[]
   let consumer: Consumer
   let callId: string
+  let earner: Client
 
   beforeAll(async () => {
     ;[market, browser] = await Promise.all([startMarket(), openBrowser()])
@@ -54,7 +59,11 @@ describe.skipIf(browserPath === null)('the house', () => {
     const reply = await fetch(`${market.url}/v1/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${consumer.key}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'What is the capital of France?' }] }),
+      body: JSON.stringify({
+        model: MODEL,
+        messages: [{ role: 'user', content: 'What is the capital of France?' }],
+        max_tokens: 16,
+      }),
     })
     await reply.text()
     return reply
@@ -73,10 +82,11 @@ describe.skipIf(browserPath === null)('the house', () => {
   /** In the dialogue: the reason, and yes. */
   async function confirm(action: string, reason?: string) {
     if (reason !== undefined) await dialog().getByRole('textbox').fill(reason)
-    await dialog().getByRole('button', { name: action, exact: true }).click()
+    const yes = dialog().getByRole('button', { name: action, exact: true })
+    await yes.click()
+    // The dialogue takes a moment to leave, with its buttons.
+    await yes.waitFor({ state: 'hidden' })
   }
-  /** The dialogue before takes a moment to leave, with its buttons. */
-  const gone = () => dialog().waitFor({ state: 'hidden' })
   async function shoot(name: string) {
     const folder = process.env.SOUK_SCREENSHOTS
     if (folder === undefined) return
@@ -94,6 +104,19 @@ describe.skipIf(browserPath === null)('the house', () => {
     await page.emulateMedia({ colorScheme: 'light' })
     await page.setViewportSize({ width: 1280, height: 900 })
   }
+
+  it('sees at a glance that nothing is wrong, and how many nodes run', async () => {
+    const glance = page.getByRole('region', { name: 'At a glance' })
+    await glance.getByText('Nothing is wrong').waitFor()
+    const number = (name: string) => glance.locator('dl > *').filter({ hasText: name }).getByRole('link').textContent()
+    expect(await Promise.all(['Live', 'In probation', 'Suspended', 'Silent', 'Open alerts'].map(number))).toEqual([
+      '0',
+      '1',
+      '0',
+      '0',
+      '0',
+    ])
+  })
 
   it('sees a real call metered, narrows it to a model, and saves it as a file', async () => {
     await open('/admin?range=today')
@@ -137,10 +160,113 @@ describe.skipIf(browserPath === null)('the house', () => {
     await page.getByRole('heading', { name: 'Frozen', exact: true }).waitFor()
     expect((await consumer.client.account()).frozen?.reason).toBe('looked strange')
     await shoot('account')
-    await gone()
     await button('Unfreeze').click()
     await confirm('Unfreeze', 'it was not')
     await page.getByRole('heading', { name: 'Not frozen' }).waitFor()
+  })
+
+  it('gives back what a call cost, by its id, at the expense of the house', async () => {
+    const call = (await ask()).headers.get('x-souk-call-id') ?? ''
+    const before = (await consumer.client.account()).balance
+    await open(`/admin/accounts/${consumer.accountId}`)
+    await page.getByRole('textbox', { name: 'Call', exact: true }).fill(call)
+    await button('Refund').click()
+    await dialog().getByText(`goes back to account ${consumer.accountId} for call ${call}`).waitFor()
+    await confirm('Refund', 'it was slow')
+    await page.getByText(/^At the expense of the house: \$0\.0/).waitFor()
+    expect(Number((await consumer.client.account()).balance)).toBeGreaterThan(Number(before))
+  })
+
+  it('pays by a file: makes it, saves it, gives back what could not be paid, and says that the rest was', async () => {
+    const { operator } = await loadWallets(market.stateDir)
+    earner = await signIn(market.url, operator)
+    const node = await earner.node(market.nodes[0]?.id ?? '')
+    const prices = node.offers.find(({ model }) => model === MODEL)?.prices
+    if (!prices) throw new Error('the node offers the model')
+    const change = { model: MODEL, isOffered: true, prices: { ...prices, perCall: '0.2' } }
+    const offers = offersAfter(node.offers, change)
+    await earner.send('PUT', `/api/nodes/${node.id}/offers`, z.unknown(), { offers })
+    // What each isolate knows of a price is some seconds old.
+    const Withdrawable = z.object({ withdrawable: z.string() })
+    await eventually(60_000, async () => {
+      await ask()
+      const { withdrawable } = await earner.send('GET', '/api/withdrawals', Withdrawable)
+      expect(Number(withdrawable)).toBeGreaterThan(0.06)
+    })
+    await withdraw('0.03')
+    await withdraw('0.02')
+    await open('/admin/money?state=requested')
+    await row('$0.02').getByText('requested').waitFor()
+    await button('Make a pay-out file').click()
+    await confirm('Make the file')
+    await page.getByText('2 payments, $0.05 together').waitFor()
+    const [saved] = await Promise.all([page.waitForEvent('download'), button('Save as CSV').click()])
+    expect(saved.suggestedFilename()).toMatch(/^po_\w+\.csv$/)
+    const csv = await readFile(await saved.path(), 'utf8')
+    expect(csv).toContain(operator.address)
+    await open(`/admin/money?batch=${saved.suggestedFilename().replace('.csv', '')}`)
+    await row('$0.02').getByRole('button', { name: 'Give back' }).click()
+    await dialog().getByText('$0.02 that was to go to').waitFor()
+    await confirm('Give back', 'the bank sent it back')
+    await said('$0.02 went back to the account.')
+    await page.getByText('One payment, $0.03 together').waitFor()
+    await button('It was paid').click()
+    await confirm('It was paid', 'transfer 17')
+    await said('One withdrawal paid, $0.03.')
+    await row('transfer 17').getByText('paid', { exact: true }).waitFor()
+    await row('$0.02').getByText('returned').waitFor()
+    await shoot('payout')
+  })
+  let withdrawals = 0
+  const withdraw = (usd: string) =>
+    earner.send('POST', '/api/withdrawals', z.unknown(), { id: `story-${++withdrawals}`, usd })
+
+  it('sees a line that does not add up: pay-outs stop, the book is written again, the alert is closed', async () => {
+    await withdraw('0.01')
+    for (const row of [
+      "lines (account_id, seq, transfer_id, kind, delta_nanos, prev_hash, hash, body, at) VALUES (?, 999, 'planted', 'call', 0, '', '', '', 0)",
+      "legs (account_id, seq, leg, transfer_id, party, role, amount_nanos, at) VALUES (?, 999, 0, 'planted', 'x', 'house', 5, 0)",
+    ])
+      await market.query('BOOK_0', `INSERT INTO ${row}`, consumer.accountId)
+    const Stand = z.object({ alertsOpen: z.number() })
+    // What is added up is the minute that ended ten minutes ago.
+    await eventually(60_000, async () => {
+      const at = Math.floor(Date.now() / 60_000) * 60_000 - 630_000
+      await market.query('BOOK_0', "UPDATE lines SET at = ? WHERE transfer_id = 'planted'", at)
+      await market.runCrons()
+      expect((await market.admin.send('GET', '/api/admin/ledger', Stand)).alertsOpen).toBe(1)
+    })
+    await open('/admin')
+    await page.getByText('Something is wrong').waitFor()
+    await shoot('glance')
+    await page.getByRole('link', { name: 'One alert of the ledger is open' }).click()
+    await row('conservation').getByText('sum to 5 nanos instead of nothing').waitFor()
+    await open('/admin/money')
+    await button('Make a pay-out file').click()
+    await confirm('Make the file')
+    await page.getByText(/^Left out: a withdrawal of .*\(alert\)/).waitFor()
+    const calls = async () => (await market.query('BOOK_0', 'SELECT count(*) AS n FROM calls'))[0]?.n
+    const before = await calls()
+    await open('/admin/ledger')
+    await button('Write the whole book again').click()
+    await dialog().getByLabel('Delete the rows first').check()
+    await confirm('Write again')
+    await said(/^The book of \d+ accounts was written again\./)
+    await eventually(60_000, async () => expect(await calls()).toBe(before))
+    expect(await market.query('BOOK_0', "SELECT leg FROM legs WHERE transfer_id = 'planted'")).toEqual([])
+    await row('conservation').getByRole('button', { name: 'Resolve' }).click()
+    await confirm('Resolve', 'a row that no journal has; the book was written again')
+    await said('Resolved.')
+    await page.getByText('No alert is open').waitFor()
+    await shoot('ledger')
+    await open('/admin/money')
+    await button('Make a pay-out file').click()
+    await confirm('Make the file')
+    await page.getByText('One payment, $0.01 together').waitFor()
+    await button('Make a pay-out file').click()
+    await confirm('Make the file')
+    await page.getByText('Nothing is requested.').waitFor()
+    await shoot('money')
   })
 
   it('asks the wallet again for what is dangerous when the sign-in is old, and does nothing when it declines', async () => {
@@ -175,10 +301,17 @@ describe.skipIf(browserPath === null)('the house', () => {
     await said('node 1 is suspended.')
     await row('smoke comes out of it').getByText('suspended').waitFor()
     await shoot('node')
-    await gone()
+    const theirs = await aWindow((await loadWallets(market.stateDir)).operator)
+    await theirs.page.goto(`${market.url}/nodes/${market.nodes[0]?.id}`)
+    await theirs.page.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
+    const stopped = theirs.page.getByRole('alert').filter({ hasText: 'Stopped by the house' })
+    await stopped.getByText('smoke comes out of it').waitFor()
     await button('Reinstate').click()
     await confirm('Reinstate', 'the smoke is gone')
     await row('the smoke is gone').getByText('reinstated').waitFor()
+    await theirs.page.getByRole('tab', { name: 'Stops' }).click()
+    await theirs.page.getByRole('row').filter({ hasText: 'the smoke is gone' }).getByText('Let in again').waitFor()
+    await theirs.context.close()
     await open('/admin/nodes?state=suspended')
     await page.getByText('No such node').waitFor()
     await shoot('nodes')
@@ -265,23 +398,20 @@ describe.skipIf(browserPath === null)('the house', () => {
     await shoot('reports')
   })
 
-  it('shows the ledger’s stand, and that there is nothing to pay out', async () => {
-    await open('/admin/ledger')
-    await page.getByText('No alert is open').waitFor()
-    await shoot('ledger')
-    await open('/admin/money')
-    await button('Make a pay-out file').click()
-    await confirm('Make the file')
-    await page.getByText('Nothing is requested.').waitFor()
-    await shoot('money')
-  })
-
   it('finds all of it in the log, and proves it in the browser', async () => {
     await open('/admin/log')
     await page.getByText(/^Verified: \d+ entries/).waitFor()
     await page.getByText('from its very beginning').waitFor()
     for (const act of [
       'POST /api/admin/grants',
+      'POST /api/admin/accounts/:id/freeze',
+      'POST /api/admin/accounts/:id/unfreeze',
+      'POST /api/admin/refunds',
+      'POST /api/admin/payouts',
+      'POST /api/admin/payouts/:batch/paid',
+      'POST /api/admin/withdrawals/:id/return',
+      'POST /api/admin/ledger/rebuild',
+      'POST /api/admin/alerts/:id/resolve',
       'POST /api/admin/codes',
       'POST /api/admin/nodes/:id/suspend',
       'POST /api/admin/nodes/:id/reinstate',

@@ -96,6 +96,7 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     await page.getByRole('button', { name: 'Bring it back' }).click()
     await asked.getByRole('button', { name: 'Bring it back' }).click()
     await page.getByRole('button', { name: 'Drain' }).waitFor()
+    await page.getByRole('region', { name: 'Receipts' }).getByText('Every call has its receipt').waitFor()
     expect(NodeView.parse(await ask(`/api/nodes/${nodeId}`)).state).toMatch(/probation|active/)
     await shot('node')
   })

@@ -1,5 +1,5 @@
-// What the market does, over time: calls, tokens, money, latencies, beside the period before; who is largest; where the nodes stand; and what waits for
-// somebody. All of it from sums that are kept by the hour, never from single calls.
+// The admin's first page: whether something is wrong and what waits, then what the market does over time (calls, tokens, money, latencies, beside the period
+// before), who is largest, and where the nodes stand. All of it from sums that are kept by the hour, never from single calls.
 import { Group, Pill, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
@@ -12,9 +12,9 @@ import { RangePicker } from '../ui/range-picker.tsx'
 import { Loaded, Page } from '../ui/state.tsx'
 import { Money } from '../ui/money.tsx'
 import { Figures } from '../ui/figures.tsx'
+import { Glance } from './glance.tsx'
 import { MeteringCharts } from './metering-charts.tsx'
 import { Nodes } from './metering-nodes.tsx'
-import { Waiting } from './metering-waiting.tsx'
 import { SaveList } from './save-list.tsx'
 import type { MeteringSearch } from './search.ts'
 import { Top } from './top.tsx'
@@ -37,7 +37,7 @@ export function MeteringPage() {
   })
   return (
     <Page title="Metering" actions={<RangePicker search={range} onChange={(next) => show({ ...next, ...narrowed })} />}>
-      <Waiting lagMs={metering.data?.projectionLagMs ?? null} />
+      <Glance lagMs={metering.data?.projectionLagMs ?? null} />
       <Group justify="space-between">
         <Group gap="xs" aria-live="polite">
           {model === undefined && node === undefined && <Text c="dimmed">All models and nodes</Text>}

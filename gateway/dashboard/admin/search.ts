@@ -47,5 +47,5 @@ export function moneySearch(search: Record<string, unknown>): MoneySearch {
   }
 }
 
-/** of protocol/node.ts */
-export const NODE_STATES = ['pending', 'probation', 'active', 'draining', 'suspended', 'revoked'] as const
+/** of protocol/node.ts, and `silent` of NodeCounts (protocol/metering.ts) */
+export const NODE_STATES = ['pending', 'probation', 'active', 'silent', 'draining', 'suspended', 'revoked'] as const
