@@ -106,6 +106,8 @@ beforeAll(async () => {
       const { status, code } = await ask(route, way)
       if (status !== 200 && !isNowhere(route)) unanswered.push(`${status} ${code} ${spelt(route)}${way ?? ''}`)
     }
+  for (const path of ['/v1/models', '/v1/models/test/chat', '/v1/models/test/chat/endpoints'])
+    await house.send(house.otherKey.inference.key, { method: 'GET', path })
   const changes = routes.filter(({ method }) => method !== 'GET')
   for (const last of [false, true])
     for (const route of changes.filter((one) => ENDS.test(spelt(one)) === last)) await ask(route)
