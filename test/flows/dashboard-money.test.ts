@@ -1,20 +1,28 @@
-// Money on the dashboard, in a real browser on a real market: a code redeemed, the journal checked where its owner looks at it, a webhook that is told,
-// and the playground, whose shown cost is the book's.
+// Money on the dashboard, in a real browser on a real market: a code redeemed, limits that two people change at once, the journal and a statement checked where
+// their owner looks at them, a withdrawal, a webhook that is told and one that fails, and the playground, whose shown cost is the book's.
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { generatePrivateKey } from 'viem/accounts'
 import { z } from 'zod'
+import { loadGatewayKey } from '../../gateway/core/gateway-key.ts'
+import { signIn } from '../../gateway/local/accounts.ts'
+import { loadSecrets, newWallet } from '../../gateway/local/secrets.ts'
+import type { Client } from '../../protocol/client.ts'
+import { chainLine, GENESIS_HASH, type LineDraft } from '../../protocol/journal.ts'
 import { CodeReply } from '../../protocol/ledger.ts'
+import { claimsOf, firstOpening, STATEMENT_TYP, statementOf, statementText } from '../../protocol/statement.ts'
+import { HOUSE, instant, isAccountId, nanos } from '../../protocol/units.ts'
+import { verifyWebhook, WebhookList, WebhookWithSecret, type WebhookView } from '../../protocol/webhook.ts'
 import { browserPath, complaintsOf, giveWallet, openBrowser } from '../support/browser.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFaultNode, type FaultNode } from '../support/fault-node.ts'
+import { FAULT_NODE_PRICES } from '../support/fault-node-join.ts'
 import { countingModel } from '../support/fault-node-words.ts'
 import { startMarket, type Market } from '../support/market.ts'
 
@@ -28,8 +36,12 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
   let context: BrowserContext
   let page: Page
   let complaints: string[] = []
+  /** the same account from another device */
+  let elsewhere: Client
   let folder = ''
-  const received: string[] = []
+  const received: { readonly id: string; readonly headers: IncomingHttpHeaders; readonly body: string }[] = []
+  /** what the webhook's program answers */
+  let answer = 200
 
   beforeAll(async () => {
     ;[market, browser, folder] = await Promise.all([
@@ -38,20 +50,29 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
       mkdtemp(join(tmpdir(), 'souk-money-')),
     ])
     await market.publish(countingModel(COUNTER))
-    slow = await startFaultNode({ gatewayUrl: market.url, chainId: market.gateway.chainId }, countingModel(COUNTER))
+    // Dear enough that one call earns what may be withdrawn.
+    const prices = { ...FAULT_NODE_PRICES, perCall: '0.05' }
+    const joining = { gatewayUrl: market.url, chainId: market.gateway.chainId, prices }
+    slow = await startFaultNode(joining, countingModel(COUNTER))
     await market.routable([COUNTER])
     receiver = createServer((request, response) => {
-      received.push(String(request.headers['webhook-id']))
-      request.resume().on('end', () => response.writeHead(200).end())
+      let body = ''
+      request.setEncoding('utf8').on('data', (part: string) => (body += part))
+      request.on('end', () => {
+        received.push({ id: String(request.headers['webhook-id']), headers: request.headers, body })
+        response.writeHead(answer).end()
+      })
     })
     await new Promise<void>((listening) => receiver.listen(0, '127.0.0.1', listening))
     context = await browser.newContext({ acceptDownloads: true })
-    await giveWallet(context, generatePrivateKey())
+    const wallet = newWallet()
+    await giveWallet(context, wallet.privateKey)
     page = await context.newPage()
     complaints = complaintsOf(page)
     await page.goto(`${market.url}/billing`)
     await page.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
     await heading('Billing')
+    elsewhere = await signIn(market.url, wallet)
   })
   afterAll(async () => {
     receiver?.close()
@@ -155,7 +176,8 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
       run('sh', ['-c', curl], { env }),
       run(process.execPath, ['--input-type=module', '-e', script], { env }),
     ])
-    expect(pasted.stdout).toContain('Paris')
+    // A word may come in two events.
+    expect([...pasted.stdout.matchAll(/"content":"([^"]*)"/g)].map(([, text]) => text).join('')).toContain('Paris')
     expect(official.stdout).toContain('The capital of France is Paris.')
     expect(curl + script).not.toContain(kept)
   })
@@ -201,6 +223,132 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
     expect(await page.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true)
   })
 
+  it('goes on with a text, and turns texts into vectors, at the book’s cost', async () => {
+    const costsWhatTheBookSays = async () => {
+      await part('Answer').getByText('Complete').waitFor()
+      const { outcome, nanos: charged } = await bookOf(await callId())
+      expect([outcome, String(await shownCost())]).toEqual(['complete', charged])
+    }
+    await open('/playground?model=souk%2Ftiny-chat', 'Playground')
+    await page.getByText('Text completion').click()
+    await page.getByLabel('Beginning of a text').fill('The capital of France is')
+    await page.getByLabel('Longest answer, tokens').fill('8')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await costsWhatTheBookSays()
+    await open('/playground?model=souk%2Fword-vectors', 'Playground')
+    await page.getByLabel('Texts').fill('king\nqueen')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await costsWhatTheBookSays()
+    await part('Answer')
+      .getByText(/2\. \d+ numbers: \[/)
+      .waitFor()
+  })
+
+  it('sets limits of the whole account: who comes second is told, sees what stands, and loses nothing typed', async () => {
+    await open('/billing', 'Billing')
+    const card = part('Limits of the whole account')
+    const save = card.getByRole('button', { name: 'Save the limits' })
+    await card.getByLabel('Spend at most, $').fill('0.0001')
+    await elsewhere.send('PUT', '/api/account/limits', z.unknown(), { rateLimit: { rpm: 77 }, version: 0 })
+    await save.click()
+    await told('Somebody changed this meanwhile.')
+    await card.getByRole('alert').getByText('They are now: 77 calls a minute.').waitFor()
+    await picture('limits-changed')
+    expect(await card.getByLabel('Spend at most, $').inputValue()).toBe('0.0001')
+    expect((await elsewhere.account()).limits).toMatchObject({ limit: null, rateLimit: { rpm: 77 }, version: 1 })
+    await card.getByRole('button', { name: 'Go on with what I typed' }).click()
+    await save.click()
+    await card.getByText(/^Spent \$0\.\d+ of \$0\.0001 a month/).waitFor()
+
+    await open('/playground?model=souk%2Ftiny-chat', 'Playground')
+    await page.getByLabel('Message').fill('What is the capital of France?')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await told('The budget of this account does not cover')
+    await elsewhere.send('PUT', '/api/account/limits', z.unknown(), {})
+  })
+
+  it('reads a month’s statement, has its signature checked in the page, and takes it away as a file', async () => {
+    const { accountId } = await elsewhere.account()
+    if (!isAccountId(accountId)) throw new Error('no account id')
+    await open('/billing?part=statements', 'Billing')
+    await page.getByText('No statement yet').waitFor()
+    // The month before, as the gateway's cron would have written it: signed by the gateway's own key.
+    const at = instant(Date.UTC(2026, 9, 20))
+    const grant: LineDraft = {
+      ...{ at, kind: 'grant', transferId: 'grant:x', note: { reason: 'test', by: null } },
+      legs: [
+        { party: accountId, role: 'receiver', amountNanos: nanos(2_500_000_000n) },
+        { party: HOUSE.grants, role: 'house', amountNanos: nanos(-2_500_000_000n) },
+      ],
+    }
+    const { line, chained } = chainLine(grant, accountId, 1, GENESIS_HASH)
+    const statement = statementOf(firstOpening(accountId, at), [{ line, hash: chained.hash }])
+    const key = await loadGatewayKey((await loadSecrets(market.stateDir)).SOUK_SIGNING_KEY)
+    const insert = 'INSERT INTO statements (account_id, number, month, body, signature, at) VALUES (?, 1, ?, ?, ?, ?)'
+    const row = [statement.month, statementText(statement), await key.attest(STATEMENT_TYP, claimsOf(statement)), at]
+    await market.query('BOOK_0', insert, accountId, ...row)
+
+    await page.reload()
+    await page.getByRole('link', { name: 'October 2026' }).click()
+    await page.getByText('The gateway’s signature fits this statement').waitFor()
+    await page
+      .getByRole('row', { name: /Balance at the end/ })
+      .getByText('$2.50')
+      .waitFor()
+    await picture('statement')
+    const downloading = page.waitForEvent('download')
+    await page.getByRole('link', { name: 'Download as CSV' }).click()
+    expect(await readFile(await (await downloading).path(), 'utf8')).toContain('2026-10')
+
+    await page.route('**/api/statements/1', async (route) => {
+      const response = await route.fetch()
+      await route.fulfill({ response, body: (await response.text()).replaceAll('2.500000000', '9.500000000') })
+    })
+    await page.reload()
+    await told('This statement is not the one that the gateway signed.')
+    await page.unroute('**/api/statements/1')
+  })
+
+  it('withdraws what was earned and no more, to a wallet of the account', async () => {
+    slow.tokenMs = 0
+    const payer = await market.consumer()
+    const paid = await fetch(`${market.directUrl}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${payer.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: COUNTER, messages: [{ role: 'user', content: 'count 3' }] }),
+    })
+    expect([paid.status, await paid.text()]).toEqual([200, expect.stringContaining('n2')])
+    const device = await browser.newContext()
+    const { address } = await giveWallet(device, slow.operatorKey)
+    const own = await device.newPage()
+    await own.goto(`${market.url}/billing?part=withdrawals`)
+    await own.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
+    await own.getByText(/^You can withdraw \$0\.0\d+ now\.$/).waitFor()
+    const form = own.getByRole('region', { name: 'Withdraw' })
+    const ask = async (amount: string) => {
+      await own.getByLabel('Amount, $').fill(amount)
+      await form.getByRole('button', { name: 'Withdraw' }).click()
+      return own.getByRole('dialog', { name: 'Withdraw this?' })
+    }
+    await own.getByLabel('Amount, $').fill('50')
+    await own.getByText('That is more than can be withdrawn now.').waitFor()
+    expect(await form.getByRole('button', { name: 'Withdraw' }).isDisabled()).toBe(true)
+    const little = await ask('0.001')
+    await little.getByRole('button', { name: 'Withdraw' }).click()
+    await own
+      .getByRole('alert')
+      .getByText(/usd: from 0\.01 to 100000/)
+      .waitFor()
+    await little.getByRole('button', { name: 'Cancel' }).click()
+    await little.waitFor({ state: 'hidden' })
+    const right = await ask('0.012345')
+    await right.getByText(`$0.012345 leave your balance and go to ${address}.`).waitFor()
+    await right.getByRole('button', { name: 'Withdraw' }).click()
+    await own.getByText('$0.012345 were taken from your balance and wait to be paid.').waitFor()
+    await own.getByRole('row').filter({ hasText: '$0.012345' }).getByText('asked for').waitFor()
+    await device.close()
+  })
+
   it('checks the journal in the browser: in order as the gateway gives it, broken where a line was changed', async () => {
     await open('/billing?part=journal', 'Billing')
     await page.getByRole('button', { name: 'Check my journal' }).click()
@@ -242,6 +390,7 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
     await mine.getByRole('button', { name: 'Send a test' }).click()
     await mine.getByRole('cell', { name: 'delivered (status 200)' }).waitFor()
     expect(received).toHaveLength(1)
+    expect(verifyWebhook(received[0]?.headers ?? {}, received[0]?.body ?? '', secret, Date.now() / 1_000).ok).toBe(true)
     await mine.getByRole('button', { name: /^Send again/ }).click()
     await eventually(10_000, () => Promise.resolve(expect(received).toHaveLength(2)))
     await picture('alerts')
@@ -249,6 +398,49 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
     await page.getByLabel('Tell me below, $').fill('5')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByText('You are told when the balance falls below $5.00.').waitFor()
+    await page.getByLabel('Tell me below, $').fill('6')
+    await elsewhere.send('PUT', '/api/account/alerts', z.unknown(), { balanceLowUsd: '7' })
+    await page.getByRole('button', { name: 'Save' }).click()
+    await told('Somebody changed this meanwhile.')
+    await page.getByText('You are told when the balance falls below $7.00.').waitFor()
+
+    // A new secret, and somebody else who made one while the question stood there.
+    const renew = page.getByRole('dialog', { name: 'Make a new secret?' })
+    await mine.getByRole('button', { name: 'New secret' }).click()
+    const [{ id }] = (await elsewhere.send('GET', '/api/webhooks', WebhookList)).data as [WebhookView] // it was just made
+    const theirs = await elsewhere.send('POST', `/api/webhooks/${id}/rotate`, WebhookWithSecret, {})
+    await renew.getByRole('button', { name: 'Make a new secret' }).click()
+    await renew.waitFor({ state: 'hidden' })
+    await mine.getByText(/^Messages are signed with the old secret as well until/).waitFor()
+    await mine.getByRole('button', { name: 'New secret' }).click()
+    await renew.getByRole('button', { name: 'Make a new secret' }).click()
+    const newest = (await dialog.getByLabel('Secret').textContent()) ?? ''
+    await dialog.getByRole('button', { name: 'I have kept it' }).click()
+    expect(new Set([secret, theirs.secret, newest]).size).toBe(3)
+
+    answer = 500
+    await mine.getByRole('button', { name: 'Send a test' }).click()
+    await mine.getByRole('cell', { name: 'failed: it refused (status 500)' }).waitFor()
+    const { headers = {}, body = '' } = received.at(-1) ?? {}
+    const isSignedBy = (by: string) => verifyWebhook(headers, body, by, Date.now() / 1_000).ok
+    expect([newest, theirs.secret, secret].map(isSignedBy)).toEqual([true, true, false])
+    // A program that wants nothing more is left alone, until its owner says otherwise.
+    answer = 410
+    await mine
+      .getByRole('button', { name: /^Send again/ })
+      .first()
+      .click()
+    await mine.getByText('disabled', { exact: true }).waitFor()
+    await picture('webhook-disabled')
+    answer = 200
+    await mine.getByRole('button', { name: 'Enable' }).click()
+    await mine.getByText('in use', { exact: true }).waitFor()
+    const before = received.length
+    await mine
+      .getByRole('button', { name: /^Send again/ })
+      .first()
+      .click()
+    await eventually(10_000, () => Promise.resolve(expect(received).toHaveLength(before + 1)))
     await mine.getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('dialog', { name: 'Delete this webhook?' }).getByRole('button', { name: 'Delete' }).click()
     await page.getByText('No webhook yet').waitFor()

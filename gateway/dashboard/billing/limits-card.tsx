@@ -112,7 +112,7 @@ export function LimitsCard({ limits }: { limits: AccountLimitsView }) {
                   They are now: {limitWords(limits)}. Nothing of yours was saved; what you typed still stands here.
                 </Text>
                 <Button variant="default" size="xs" onClick={() => setTyped({ ...now, version: limits.version })}>
-                  Replace them by what I typed
+                  Go on with what I typed
                 </Button>
               </Stack>
             </Alert>
