@@ -19,10 +19,11 @@ const KEY = ['members'] as const
 /** What else a change of members changes. */
 const CHANGES = [KEY, ['account'], ['sessions']]
 
-/** A member as it was looked at when a dialogue opened, with the version of that look. */
+/** A member as it was looked at when a dialogue opened. */
 interface Seen {
   readonly member: MemberView
-  readonly version: number
+  /** of that look; null: who looks was told of a newer one, and decides by what is shown now */
+  readonly version: number | null
 }
 interface Change extends Seen {
   readonly role: MemberRole | null
@@ -33,14 +34,16 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
   const [removing, setRemoving] = useState<Seen | null>(null)
   const members = useQuery({ queryKey: KEY, queryFn: () => read(api.api.account.members.$get()) })
   const me = members.data?.me ?? ''
-  const seen = (member: MemberView): Seen => ({ member, version: members.data?.version ?? 0 })
-  const close = () => {
-    setChanging(null)
-    setRemoving(null)
-  }
+  const present = members.data?.version ?? 0
+  const seen = (member: MemberView): Seen => ({ member, version: present })
   const change = useAction({
     run: ({ member, role, version }: Change) =>
-      read(api.api.account.members[':address'].$put({ param: { address: member.address }, json: { role, version } })),
+      read(
+        api.api.account.members[':address'].$put({
+          param: { address: member.address },
+          json: { role, version: version ?? present },
+        }),
+      ),
     changes: CHANGES,
     say: ({ data }, { member, role }) => {
       const waits = data.find(({ address }) => isSameAddress(address, member.address))?.pending
@@ -49,15 +52,21 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
         ? `${shortAddress(member.address)} is removed.`
         : `${shortAddress(member.address)} is ${role} now.`
     },
-    then: close,
-    whenChanged: close,
+    then: () => {
+      setChanging(null)
+      setRemoving(null)
+    },
+    whenChanged: () => {
+      setChanging((open) => open && { ...open, version: null })
+      setRemoving((open) => open && { ...open, version: null })
+    },
   })
   const takeBack = useAction({
     run: ({ member: { address }, version }: Seen) =>
       read(
         api.api.account.members[':address'].pending.$delete({
           param: { address },
-          query: { version: String(version) },
+          query: { version: String(version ?? present) },
         }),
       ),
     changes: CHANGES,
