@@ -14,7 +14,7 @@ interface Action<Input, Output> {
   /** query keys that are out of date now */
   readonly changes?: readonly QueryKey[]
   readonly then?: (output: Output, input: Input) => void
-  /** somebody else was faster: nothing was done, and what stands now is read again. For what still shows, or goes by, what stood before */
+  /** somebody else was faster: nothing was done, and what stands now is read again. Closes what still shows what stood before */
   readonly whenChanged?: () => void
 }
 

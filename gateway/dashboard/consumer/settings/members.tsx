@@ -19,11 +19,10 @@ const KEY = ['members'] as const
 /** What else a change of members changes. */
 const CHANGES = [KEY, ['account'], ['sessions']]
 
-/** A member as it was looked at when a dialogue opened. */
+/** A member as it was looked at when a dialogue opened, with the version of that look. */
 interface Seen {
   readonly member: MemberView
-  /** of that look; null: who looks was told of a newer one, and decides by what is shown now */
-  readonly version: number | null
+  readonly version: number
 }
 interface Change extends Seen {
   readonly role: MemberRole | null
@@ -34,16 +33,14 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
   const [removing, setRemoving] = useState<Seen | null>(null)
   const members = useQuery({ queryKey: KEY, queryFn: () => read(api.api.account.members.$get()) })
   const me = members.data?.me ?? ''
-  const present = members.data?.version ?? 0
-  const seen = (member: MemberView): Seen => ({ member, version: present })
+  const seen = (member: MemberView): Seen => ({ member, version: members.data?.version ?? 0 })
+  const close = () => {
+    setChanging(null)
+    setRemoving(null)
+  }
   const change = useAction({
     run: ({ member, role, version }: Change) =>
-      read(
-        api.api.account.members[':address'].$put({
-          param: { address: member.address },
-          json: { role, version: version ?? present },
-        }),
-      ),
+      read(api.api.account.members[':address'].$put({ param: { address: member.address }, json: { role, version } })),
     changes: CHANGES,
     say: ({ data }, { member, role }) => {
       const waits = data.find(({ address }) => isSameAddress(address, member.address))?.pending
@@ -52,21 +49,15 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
         ? `${shortAddress(member.address)} is removed.`
         : `${shortAddress(member.address)} is ${role} now.`
     },
-    then: () => {
-      setChanging(null)
-      setRemoving(null)
-    },
-    whenChanged: () => {
-      setChanging((open) => open && { ...open, version: null })
-      setRemoving((open) => open && { ...open, version: null })
-    },
+    then: close,
+    whenChanged: close,
   })
   const takeBack = useAction({
     run: ({ member: { address }, version }: Seen) =>
       read(
         api.api.account.members[':address'].pending.$delete({
           param: { address },
-          query: { version: String(version ?? present) },
+          query: { version: String(version) },
         }),
       ),
     changes: CHANGES,
