@@ -1,10 +1,10 @@
 // Sign-in (EIP-4361), accounts and API keys, as they cross the wire. Amounts are decimal dollars, times are ISO 8601 in UTC.
 import { z } from 'zod'
-import { isNodeId } from './units.ts'
+import { isNodeId, USD_SENT } from './units.ts'
 
 export const Address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'an EVM address')
 export const Signature = z.string().regex(/^0x[0-9a-fA-F]{2,8192}$/, 'a 0x-hex signature')
-export const Usd = z.string().regex(/^\d{1,6}(\.\d{1,9})?$/, 'decimal dollars with at most nine places')
+export const Usd = z.string().regex(USD_SENT, 'decimal dollars with at most nine places')
 export const Timestamp = z.iso.datetime()
 
 /** `POST /auth/nonce`: what the sign-in message must contain. Valid once, until `expirationTime`. */

@@ -7,7 +7,8 @@ import { readEvents } from './event-stream.ts'
 import { ModelManifest } from './model.ts'
 import { NodeView, type RegisterNodeRequest } from './node.ts'
 import { ModelView, publicationOf, type ModelStateRequest, type Publication } from './publish.ts'
-import { SoukError, soukErrorOf } from './souk-error.ts'
+import { soukErrorOf } from './refusal.ts'
+import { SoukError } from './souk-error.ts'
 
 /** For receivers of webhooks: checks a message before anything in it is believed. */
 export { verifyWebhook, type VerifiedWebhook, type WebhookHeaders, type WebhookRefusal } from './webhook.ts'

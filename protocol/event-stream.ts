@@ -1,7 +1,8 @@
 // A streamed answer, as its caller reads it: each event's JSON as it comes, until `[DONE]`. An answer that broke off never passes for a whole one:
 // an event of an error, and an end without `[DONE]`, are thrown.
+import { soukErrorOf } from './refusal.ts'
+import { SoukError } from './souk-error.ts'
 import { SseDecoder } from './sse.ts'
-import { SoukError, soukErrorOf } from './souk-error.ts'
 
 /** what ends a whole answer */
 const DONE = '[DONE]'

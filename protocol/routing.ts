@@ -89,8 +89,5 @@ export const ProviderPreferences = z.strictObject({
 })
 export type ProviderPreferences = z.infer<typeof ProviderPreferences>
 
-/** On requests that have no body of JSON, or one of another protocol: {@link ProviderPreferences} as JSON. */
-export const PROVIDER_HEADER = 'x-souk-provider'
-
 /** Asked in turn when the model asked for cannot serve the call, or is too small for it. */
 export const FallbackModels = z.array(z.string().max(160)).max(4)

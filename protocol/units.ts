@@ -86,6 +86,12 @@ export function fromUsd(text: string): Nanos {
   return nanos(sign ? -absolute : absolute)
 }
 
+/** Dollars as an account sends them: below a million. Nothing else is a price, a limit or a payment; the schema is `Usd` in auth.ts. */
+export const USD_SENT = /^\d{1,6}(\.\d{1,9})?$/
+
+/** @example isUsdSent('0.25') // true; isUsdSent('-1') // false; isUsdSent('1e3') // false */
+export const isUsdSent = (text: string): boolean => USD_SENT.test(text)
+
 /** For SQL binds, which refuse bigint on D1. Lossless, because Nanos and Tokens stay below 2^53. */
 export function toSqlInteger(value: bigint): number {
   return Number(inSqlRange(value))

@@ -3,16 +3,12 @@ import './data/no-eval.ts'
 import '@mantine/core/styles.css'
 import '@mantine/notifications/styles.css'
 import { MantineProvider } from '@mantine/core'
-import { Notifications } from '@mantine/notifications'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { queryClient } from './data/query-client.ts'
 import { router } from './routes.tsx'
-import { AskSigner } from './session/ask-signer.tsx'
-import { FreshSignIn } from './session/fresh-sign-in.tsx'
-import { SessionEnded } from './session/session-ended.tsx'
 import { colors, theme } from './theme.ts'
 
 /** Of this very page, put there by the gateway: styles made at run time carry it. */
@@ -32,11 +28,7 @@ if (root !== null)
         getStyleNonce={() => nonce}
       >
         <QueryClientProvider client={queryClient}>
-          <Notifications position="top-right" />
           <RouterProvider router={router} />
-          <FreshSignIn />
-          <AskSigner />
-          <SessionEnded />
         </QueryClientProvider>
       </MantineProvider>
     </StrictMode>,

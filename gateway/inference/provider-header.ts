@@ -1,5 +1,6 @@
 // Preferences that stand in a header: for requests whose body has no field for them, tensors in binary form, and for clients that cannot add one.
-import { PROVIDER_HEADER, ProviderPreferences } from '../../protocol/routing.ts'
+import { PROVIDER_HEADER } from '../../protocol/provider-header.ts'
+import { ProviderPreferences } from '../../protocol/routing.ts'
 import { GatewayError } from '../core/errors.ts'
 import { parseJson, parseWith } from '../core/json-body.ts'
 

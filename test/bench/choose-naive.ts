@@ -1,6 +1,6 @@
 // The choice as anybody would write it down: an object for each offer and each step, amounts in bigints, every call from the beginning. What the fast one
 // is measured against, and what it has to agree with (test/gateway/market/choose/laws.test.ts). Of wishes it knows none.
-import { seededRandom } from '../../protocol/choice.ts'
+import { seededRandom } from '../../protocol/replay.ts'
 import { CHOOSE } from '../../gateway/market/choose/policy.ts'
 import type { RankInput } from '../../gateway/market/choose/rank-input.ts'
 import type { Offer } from '../../gateway/market/market-port.ts'

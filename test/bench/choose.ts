@@ -2,7 +2,7 @@
 // clock on the wall also counts what others do on a shared machine; and the ratio to a naive choice of the same offers (choose-naive.ts), in turns within one run.
 // The long form fails when ten thousand take a millisecond or more at the 99th percentile, or when both do not choose alike.
 import { rank } from '../../gateway/market/choose/choose.ts'
-import { seededRandom } from '../../protocol/choice.ts'
+import { seededRandom } from '../../protocol/replay.ts'
 import { prepared } from '../../gateway/market/choose/prepared.ts'
 import { NO_WISHES, type Wishes } from '../../gateway/market/choose/wishes.ts'
 import { instant, newNodeId, tokens } from '../../protocol/units.ts'

@@ -1,29 +1,35 @@
 // The manners of every page of the dashboard, with a market that has data: nothing that keeps anybody out (axe-core, both themes), no sideways scrolling on
-// a phone, one heading and a title, no complaint, nothing asked of anybody else; names that would be scripts are text; the first load is small and quick.
+// a phone, one heading and a title, no complaint, nothing asked of anybody else; names that would be scripts are text; the first load is small and quick, the
+// keyboard goes everywhere, and no page flashes in the other colours.
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import OpenAI from 'openai'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { signIn } from '../../gateway/local/accounts.ts'
 import { ROOT } from '../../gateway/local/root.ts'
 import { loadWallets } from '../../gateway/local/secrets.ts'
 import { browserPath, complaintsOf, giveWallet, openBrowser } from '../support/browser.ts'
+import { dashboardFirstLoads } from '../support/dashboard-loads.ts'
 import { dashboardPaths, filled } from '../support/dashboard-pages.ts'
 import { startMarket, type Market } from '../support/market.ts'
+import { focused, seenOf, settled, still, watched } from '../support/page-watch.ts'
 import { openVectors } from '../support/vector-files.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const SHOTS = process.env.SOUK_SCREENSHOTS ?? join(ROOT, 'dist/screenshots')
-/** Bytes of JavaScript, gzipped, until a page stands: what is opened first, for everybody; pages behind it, most of which bring schemas (zod); tensors. */
-const LOAD_BYTES = { first: 250_000, further: 285_000, playground: 310_000 }
+/** Bytes of JavaScript, gzipped, until a page stands, whichever it is: the issue's bound, for who opens it first. */
+const LOAD_BYTES_MAX = 250_000
+/** The issue's bound is 2,500 ms on a machine of its own (the figures are printed); beside a market and other tests only a multiple says something. */
+const LCP_BUSY_MS_MAX = 20_000
 const WAIT = { timeout: 30_000 }
 const PHONE = { width: 360, height: 740 }
 const DESK = { width: 1280, height: 900 }
+/** as CSS says a colour whose parts are all below 80 */
+const DARK = /^rgb\(([0-7]?\d), ([0-7]?\d), ([0-7]?\d)\)$/
 /** Pages whose content is an operator's. */
 const OF_OPERATOR = /^\/(nodes|earnings|serving|register)/
 /** Scripts, markup, scripts of other directions, and what is longer than any column, as names. */
@@ -84,6 +90,13 @@ describe.skipIf(browserPath === null)('every page of the dashboard', () => {
     await market.stop()
   })
 
+  /** @param isSignedIn as who has every section but the operator's */
+  const aContext = async (options: BrowserContextOptions, isSignedIn: boolean): Promise<BrowserContext> => {
+    const context = await browser.newContext(options)
+    if (isSignedIn) await context.addCookies((await visitors.house?.page.context().cookies()) ?? [])
+    return context
+  }
+
   it.each(dashboardPaths())('%s', async (path) => {
     const visitor = OF_OPERATOR.test(path) ? visitors.operator : visitors.house
     if (visitor === null) throw new Error('nobody is signed in')
@@ -123,33 +136,94 @@ describe.skipIf(browserPath === null)('every page of the dashboard', () => {
 
   it('loads little before its first page, whichever that is', () => {
     const sizes = dashboardFirstLoads()
-    const over = [...sizes].filter(([page, bytes]) => bytes > loadBytesOf(page))
-    const most = [...sizes].sort(([, a], [, b]) => b - a).slice(0, 3)
-    console.info(`first load: / ${sizes.get('public/market.tsx')} bytes gzipped; the largest: ${most.join(', ')}`)
-    expect(sizes.size).toBeGreaterThan(20)
-    expect(over).toEqual([])
+    const bySize = [...sizes].sort(([, a], [, b]) => b - a)
+    console.info(
+      `first load, bytes gzipped: / ${sizes.get('public/market.tsx')}; the largest: ${bySize.slice(0, 3).join(', ')}`,
+    )
+    expect(sizes.size).toBeGreaterThanOrEqual(dashboardPaths().length)
+    expect(bySize.filter(([, bytes]) => bytes > LOAD_BYTES_MAX)).toEqual([])
   })
 
-  it('stands soon and stands still on a slow machine', async () => {
-    const context = await browser.newContext({ viewport: PHONE })
+  it.each(['/', '/overview', '/admin'])('%s stands soon and stands still on a slow machine', async (path) => {
+    const context = await aContext({ viewport: path === '/' ? PHONE : DESK }, path !== '/')
+    await watched(context)
     const page = await context.newPage()
     const cdp = await context.newCDPSession(page)
     await cdp.send('Emulation.setCPUThrottlingRate', { rate: 4 })
-    await page.addInitScript(`window.__seen = { lcp: 0, shift: 0 }
-      new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.__seen.lcp = entry.startTime })
-        .observe({ type: 'largest-contentful-paint', buffered: true })
-      new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.__seen.shift += entry.value })
-        .observe({ type: 'layout-shift', buffered: true })`)
-    await page.goto(market.url)
+    await page.goto(`${market.url}${path}`)
     await settled(page)
-    const seen = z.object({ lcp: z.number(), shift: z.number() }).parse(await page.evaluate('window.__seen'))
+    const { lcpMs, shift, stoodMs, scripts, loadBytes } = await seenOf(page)
     console.info(
-      `at 4x slow-down: largest contentful paint ${Math.round(seen.lcp)} ms, layout shift ${seen.shift.toFixed(3)}`,
+      `${path} at 4x slow-down: largest contentful paint ${Math.round(lcpMs)} ms, layout shift ${shift.toFixed(3)}, ` +
+        `stood after ${Math.round(stoodMs)} ms with ${loadBytes} bytes of JavaScript`,
     )
-    expect(seen.shift).toBeLessThan(0.1)
-    // The issue's bound is 2,500 ms on a machine of its own; beside other tests only a multiple says something.
-    expect(seen.lcp).toBeGreaterThan(0)
-    expect(seen.lcp).toBeLessThan(10_000)
+    expect(shift).toBeLessThan(0.1)
+    expect(lcpMs).toBeGreaterThan(0)
+    expect(lcpMs).toBeLessThan(LCP_BUSY_MS_MAX)
+    expect(loadBytes).toBeGreaterThan(100_000)
+    expect(loadBytes).toBeLessThanOrEqual(LOAD_BYTES_MAX)
+    // Charts are drawn by what nobody waits for.
+    const charts = scripts.filter(({ name }) => name.includes('time-chart-drawing'))
+    if (path === '/overview') expect(charts.length).toBe(1)
+    expect(charts.every(({ startTime }) => startTime > stoodMs)).toBe(true)
+    await context.close()
+  })
+
+  it('is gone through by keyboard: past the menu, to another page, into what opens and back', async () => {
+    const context = await aContext({ viewport: DESK }, true)
+    const page = await context.newPage()
+    const press = async (...keys: readonly string[]) => {
+      for (const key of keys) await page.keyboard.press(key)
+      return focused(page)
+    }
+    await page.goto(`${market.url}/keys`)
+    await settled(page)
+    expect(await press('Tab')).toMatchObject({ tag: 'A', text: 'Skip to the page', hasRing: true })
+    expect(await press('Enter')).toMatchObject({ tag: 'MAIN' })
+    expect(await press('Tab')).toEqual({ tag: 'BUTTON', text: 'New key', hasRing: true })
+    // A dialogue is fetched when it is first opened, and gives the keyboard back to where it was.
+    await press('Enter')
+    await expect.poll(() => focused(page), WAIT).toMatchObject({ tag: 'INPUT' })
+    await press('Escape')
+    await expect.poll(() => focused(page), WAIT).toMatchObject({ tag: 'BUTTON', text: 'New key' })
+    await page.getByRole('button', { name: /^Your account/ }).focus()
+    await press('Enter')
+    await page.getByRole('menuitem', { name: 'Settings' }).waitFor()
+    await press('Escape')
+    await expect
+      .poll(() => focused(page), WAIT)
+      .toMatchObject({ tag: 'BUTTON', text: expect.stringMatching(/^Your account/) })
+    const calls = page.getByRole('link', { name: 'Calls', exact: true })
+    await calls.focus()
+    expect(await press('Tab', 'Shift+Tab')).toEqual({ tag: 'A', text: 'Calls', hasRing: true })
+    await press('Enter')
+    await page.waitForURL('**/calls')
+    await settled(page)
+    await expect.poll(() => focused(page), WAIT).toMatchObject({ tag: 'H1', text: 'Calls' })
+    // Times say what they are in UTC, also to who has no pointer.
+    await page.goto(`${market.url}/calls/${values.callId}`)
+    await settled(page)
+    await page.locator('main time').first().focus()
+    await page.getByRole('tooltip').filter({ hasText: / UTC$/ }).waitFor()
+    expect(
+      await page.evaluate(
+        `document.getElementById(document.activeElement.getAttribute('aria-describedby'))?.textContent`,
+      ),
+    ).toMatch(/ UTC$/)
+    await context.close()
+  })
+
+  it('is dark from its first picture on, where dark was chosen', async () => {
+    // On a machine that is light: what was chosen wins, and no frame is in the other colours.
+    const context = await aContext({ colorScheme: 'light' }, true)
+    await context.addInitScript(`localStorage.setItem('mantine-color-scheme-value', 'dark')`)
+    await watched(context)
+    const page = await context.newPage()
+    await page.goto(`${market.url}/overview`)
+    await settled(page)
+    const { backgrounds } = await seenOf(page)
+    expect(backgrounds.filter((color) => !DARK.test(color))).toEqual([])
+    expect(backgrounds.length).toBeGreaterThan(0)
     await context.close()
   })
 
@@ -202,25 +276,6 @@ async function aVisitor(browser: Browser, market: Market, privateKey: `0x${strin
   return { page, complaints, strangers, dialogs }
 }
 
-/** Its heading stands, and nothing is being fetched. Asked from outside: what Playwright would put into the page, our policy forbids. */
-async function settled(page: Page): Promise<void> {
-  await page.locator('main h1').first().waitFor()
-  await expect.poll(() => page.evaluate(`document.querySelector('[aria-busy="true"]') === null`), WAIT).toBe(true)
-}
-
-function loadBytesOf(page: string): number {
-  if (page.startsWith('playground/')) return LOAD_BYTES.playground
-  return page.startsWith('public/') ? LOAD_BYTES.first : LOAD_BYTES.further
-}
-
-/** Nothing is on its way to where or how it will be. */
-async function still(page: Page): Promise<void> {
-  // What was changed begins to move with the frame after.
-  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))')
-  const moving = `document.getAnimations().filter((each) => each instanceof CSSTransition).length`
-  await expect.poll(() => page.evaluate(moving), WAIT).toBe(0)
-}
-
 async function seriousIn(page: Page, rules: readonly string[] | null = null): Promise<string[]> {
   await page.evaluate(AXE)
   const only = rules === null ? '{}' : `{ runOnly: ${JSON.stringify(rules)} }`
@@ -246,35 +301,4 @@ function naughtyNames(): string[] {
   const all = z.array(z.string()).parse(vectors.json('blns.json'))
   const names = all.map((text) => text.trim()).filter((text) => text.length > 0 && text.length <= 80)
   return names.filter((_, at) => at % Math.ceil(names.length / 45) === 0)
-}
-
-/** For each page: JavaScript of the entry, of the page and of all they need at once, gzipped, as `vite build` wrote it. */
-function dashboardFirstLoads(): Map<string, number> {
-  const folder = join(ROOT, 'dist/dashboard')
-  const Chunk = z.object({ file: z.string(), imports: z.array(z.string()).optional(), isEntry: z.boolean().optional() })
-  const manifest = z
-    .record(z.string(), Chunk)
-    .parse(JSON.parse(readFileSync(join(folder, '.vite/manifest.json'), 'utf8')))
-  const gather = (name: string, files: Set<string>): Set<string> => {
-    const chunk = manifest[name]
-    if (chunk === undefined || files.has(chunk.file)) return files
-    files.add(chunk.file)
-    for (const needed of chunk.imports ?? []) gather(needed, files)
-    return files
-  }
-  const pages = Object.keys(manifest).filter((name) =>
-    /^(public|consumer|playground|operator|author|admin)\/[a-z-]+\.tsx$/.test(name),
-  )
-  const bytes = new Map<string, number>()
-  const sizeOf = (file: string) => {
-    const known = bytes.get(file) ?? gzipSync(readFileSync(join(folder, file))).length
-    bytes.set(file, known)
-    return known
-  }
-  return new Map(
-    pages.map((page) => {
-      const files = [...gather(page, gather('index.html', new Set()))].filter((file) => file.endsWith('.js'))
-      return [page, files.reduce((sum, file) => sum + sizeOf(file), 0)]
-    }),
-  )
 }

@@ -73,7 +73,8 @@ export function MeteringPage() {
           ))}
         </Group>
       </Group>
-      <Loaded query={metering} rows={12}>
+      {/* As high as the charts: what stands below them does not jump when they come. */}
+      <Loaded query={metering} rows={36}>
         {(found) => (
           <Stack>
             <Totals metering={found} />

@@ -3,7 +3,6 @@ import { Button, Card, Group, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
-import { PayoutFile } from '../../../protocol/money.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { Confirm } from '../ui/confirm.tsx'
@@ -22,7 +21,10 @@ export function PayoutFileCard({ batchId }: { batchId: string }) {
     api.api.admin.payouts[':batch'].$get({ param: { batch: batchId }, query: { format } })
   const file = useQuery({
     queryKey: ['admin', 'payout', batchId],
-    queryFn: async () => PayoutFile.parse(JSON.parse(await (await bytesOf(fileAs('json'))).text())),
+    queryFn: async () => {
+      const [{ PayoutFile }, file] = await Promise.all([import('../../../protocol/money.ts'), bytesOf(fileAs('json'))])
+      return PayoutFile.parse(JSON.parse(await file.text()))
+    },
   })
   const save = useAction({
     run: (format: (typeof FORMATS)[number]) => download(fileAs(format), `${batchId}.${format}`),

@@ -1,10 +1,10 @@
 // A new webhook: an address, and what it is told of.
 import { Button, Card, Checkbox, Group, Stack, TextInput, Title } from '@mantine/core'
 import { useState } from 'react'
-import { EventKind, type WebhookWithSecret } from '../../../protocol/webhook.ts'
+import type { EventKind, WebhookWithSecret } from '../../../protocol/webhook.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
-import { EVENT_NAMES } from './event-names.ts'
+import { EVENT_KINDS, EVENT_NAMES } from './event-names.ts'
 
 export function CreateWebhook({ onCreated }: { onCreated: (webhook: WebhookWithSecret) => void }) {
   const [url, setUrl] = useState('')
@@ -49,10 +49,10 @@ export function CreateWebhook({ onCreated }: { onCreated: (webhook: WebhookWithS
             <Checkbox.Group
               label="Tell of"
               value={[...kinds]}
-              onChange={(chosen) => setKinds(EventKind.options.filter((kind) => chosen.includes(kind)))}
+              onChange={(chosen) => setKinds(EVENT_KINDS.filter((kind) => chosen.includes(kind)))}
             >
               <Stack gap="xs" mt="xs">
-                {EventKind.options.map((kind) => (
+                {EVENT_KINDS.map((kind) => (
                   <Checkbox key={kind} value={kind} label={EVENT_NAMES[kind]} />
                 ))}
               </Stack>

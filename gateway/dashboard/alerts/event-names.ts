@@ -13,6 +13,9 @@ export const EVENT_NAMES: Readonly<Record<EventKind, string>> = {
   'dispute.rejected': 'A dispute was rejected',
 }
 
+/** As they are listed. */
+export const EVENT_KINDS = Object.keys(EVENT_NAMES) as readonly EventKind[] // the table has them all and no other
+
 /** New kinds may come: those are shown as they are called. */
 export const eventName = (kind: string): string =>
   kind === 'test' ? 'Test' : Object.hasOwn(EVENT_NAMES, kind) ? EVENT_NAMES[kind as EventKind] : kind // just looked up

@@ -2,8 +2,7 @@
 import { Button, Card, Group, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { Usd } from '../../../protocol/auth.ts'
-import { fromUsd } from '../../../protocol/units.ts'
+import { fromUsd, isUsdSent } from '../../../protocol/units.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { usd } from '../ui/money.tsx'
@@ -41,7 +40,7 @@ function Threshold({ balanceLowUsd, version }: { balanceLowUsd: string; version:
     then: () => setDraft(null),
     whenChanged: () => setDraft(null),
   })
-  const isWrong = typed !== '' && !Usd.safeParse(typed).success
+  const isWrong = typed !== '' && !isUsdSent(typed)
   return (
     <form
       onSubmit={(event) => {

@@ -1,12 +1,15 @@
 // Billing: what the account has, how money comes in and goes out, and the papers: statements and the journal, which is checked here.
 import { Tabs } from '@mantine/core'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Page } from '../ui/state.tsx'
-import { BalanceTab } from './balance.tsx'
-import { JournalTab } from './journal.tsx'
+import { lazy, Suspense } from 'react'
+import { Loading, Page } from '../ui/state.tsx'
 import { PARTS, type Part } from './search.ts'
-import { StatementsTab } from './statements.tsx'
-import { WithdrawalsTab } from './withdrawals.tsx'
+
+// An address opens one part, and each is fetched with it alone: what the papers are read with is of no use to who looks at the balance.
+const BalanceTab = lazy(async () => ({ default: (await import('./balance.tsx')).BalanceTab }))
+const StatementsTab = lazy(async () => ({ default: (await import('./statements.tsx')).StatementsTab }))
+const JournalTab = lazy(async () => ({ default: (await import('./journal.tsx')).JournalTab }))
+const WithdrawalsTab = lazy(async () => ({ default: (await import('./withdrawals.tsx')).WithdrawalsTab }))
 
 const NAMES: Readonly<Record<Part, string>> = {
   balance: 'Balance',
@@ -32,18 +35,20 @@ export function BillingPage() {
             </Tabs.Tab>
           ))}
         </Tabs.List>
-        <Tabs.Panel value="balance">
-          <BalanceTab />
-        </Tabs.Panel>
-        <Tabs.Panel value="statements">
-          <StatementsTab />
-        </Tabs.Panel>
-        <Tabs.Panel value="journal">
-          <JournalTab />
-        </Tabs.Panel>
-        <Tabs.Panel value="withdrawals">
-          <WithdrawalsTab />
-        </Tabs.Panel>
+        <Suspense fallback={<Loading />}>
+          <Tabs.Panel value="balance">
+            <BalanceTab />
+          </Tabs.Panel>
+          <Tabs.Panel value="statements">
+            <StatementsTab />
+          </Tabs.Panel>
+          <Tabs.Panel value="journal">
+            <JournalTab />
+          </Tabs.Panel>
+          <Tabs.Panel value="withdrawals">
+            <WithdrawalsTab />
+          </Tabs.Panel>
+        </Suspense>
       </Tabs>
     </Page>
   )

@@ -14,7 +14,6 @@ import { Money } from '../ui/money.tsx'
 import { PagedRecords } from '../ui/records.tsx'
 import { Empty } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
-import { checkJournal } from './journal-check.ts'
 import { movementOf } from './movement.ts'
 import { canCheckSignatures, publishedKeys } from './published-keys.ts'
 import { Verdict } from './verdict.tsx'
@@ -60,6 +59,8 @@ function CheckCard() {
           why: 'This browser cannot check Ed25519 signatures. A newer one can, and so does the program souk-verify.',
         })
       const [file, keys] = await Promise.all([fileOf(), publishedKeys()])
+      // What checks is large, and most look at the movements alone.
+      const { checkJournal } = await import('./journal-check.ts')
       const tell = (done: number) => setChecking({ phase: 'running', done })
       const verified = await checkJournal(file, keys, tell, mine.signal)
       if (!mine.signal.aborted) setChecking({ phase: 'done', verified })

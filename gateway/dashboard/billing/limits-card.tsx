@@ -15,7 +15,8 @@ import {
   Title,
 } from '@mantine/core'
 import { useState } from 'react'
-import { BudgetPeriod, Usd, type AccountLimitsRequest, type AccountLimitsView } from '../../../protocol/auth.ts'
+import type { AccountLimitsRequest, AccountLimitsView, BudgetPeriod } from '../../../protocol/auth.ts'
+import { isUsdSent } from '../../../protocol/units.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { accountQuery } from '../session/session.ts'
@@ -28,6 +29,7 @@ const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
   month: 'a month',
   total: 'in all',
 }
+const PERIOD_NAMES = ['day', 'week', 'month', 'total'] as const
 
 interface Typed {
   /** of the limits that it was made of */
@@ -52,7 +54,7 @@ export function LimitsCard({ limits }: { limits: AccountLimitsView }) {
     then: () => setTyped(null),
   })
   const isOlder = now.version !== limits.version
-  const isUsdWrong = now.usd !== '' && !Usd.safeParse(now.usd).success
+  const isUsdWrong = now.usd !== '' && !isUsdSent(now.usd)
   return (
     <Card withBorder component="section" aria-label="Limits of the whole account">
       <form
@@ -80,9 +82,9 @@ export function LimitsCard({ limits }: { limits: AccountLimitsView }) {
             <Select
               label="Counted over"
               allowDeselect={false}
-              data={BudgetPeriod.options.map((value) => ({ value, label: PERIODS[value] }))}
+              data={PERIOD_NAMES.map((value) => ({ value, label: PERIODS[value] }))}
               value={now.period}
-              onChange={(period) => set({ period: BudgetPeriod.parse(period) })}
+              onChange={(chosen) => set({ period: PERIOD_NAMES.find((name) => name === chosen) ?? now.period })}
             />
           </SimpleGrid>
           <Switch

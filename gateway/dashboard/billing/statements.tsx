@@ -11,7 +11,6 @@ import { Empty, Loaded } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 import { monthName } from './months.ts'
 import { publishedKeys } from './published-keys.ts'
-import { isSignedBy } from './signed-statement.ts'
 
 export function StatementsTab() {
   const { statement } = useSearch({ from: '/billing' })
@@ -174,9 +173,10 @@ function Sums({ statement }: { statement: Statement }) {
 
 async function readSigned(number: number) {
   const param = { number: String(number) }
-  const [file, keys] = await Promise.all([
+  const [file, keys, { isSignedBy }] = await Promise.all([
     bytesOf(api.api.statements[':number'].$get({ param, query: {} })),
     publishedKeys(),
+    import('./signed-statement.ts'),
   ])
   const signed = SignedStatement.parse(JSON.parse(await file.text()))
   return { statement: signed.statement, isSigned: await isSignedBy(signed, keys) }

@@ -3,8 +3,8 @@ import { Anchor, Badge, Button, Card, Group, Select, Stack, Text, TextInput, Tit
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { Usd, type AccountView } from '../../../protocol/auth.ts'
-import { fromUsd } from '../../../protocol/units.ts'
+import type { AccountView } from '../../../protocol/auth.ts'
+import { fromUsd, isUsdSent } from '../../../protocol/units.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { accountQuery, useAccount } from '../session/session.ts'
@@ -82,7 +82,7 @@ function Request({ account, withdrawable }: { account: AccountView; withdrawable
       setAsked(null)
     },
   })
-  const isAmount = Usd.safeParse(amount).success && fromUsd(amount) > 0n
+  const isAmount = isUsdSent(amount) && fromUsd(amount) > 0n
   const isTooMuch = isAmount && fromUsd(amount) > fromUsd(withdrawable)
   const nothing = fromUsd(withdrawable) <= 0n
   return (

@@ -5,6 +5,7 @@ import type { UsageCall } from '../../../protocol/ledger.ts'
 import { Money } from '../ui/money.tsx'
 import { quantity } from '../ui/quantity.ts'
 import { Records, type Column } from '../ui/records.tsx'
+import { utcOf } from '../ui/when.tsx'
 import { count, duration } from './call/route-words.ts'
 import { keyNamesQuery } from './key-queries.ts'
 import { CallLink, KeyLink } from './links.tsx'
@@ -17,7 +18,13 @@ export function CallsTable({ rows }: { rows: readonly UsageCall[] }) {
   const columns: readonly Column<UsageCall>[] = [
     {
       title: 'Call',
-      cell: ({ id, startedAt }) => <CallLink callId={id}>{BEGAN.format(new Date(startedAt))}</CallLink>,
+      cell: ({ id, startedAt }) => (
+        <CallLink callId={id}>
+          <time dateTime={startedAt} title={utcOf(startedAt)}>
+            {BEGAN.format(new Date(startedAt))}
+          </time>
+        </CallLink>
+      ),
     },
     { title: 'Ended', cell: (call) => <Outcome outcome={call.outcome} errorCode={call.errorCode} /> },
     { title: 'Model', cell: ({ model }) => model },

@@ -3,13 +3,15 @@ import { Button, Card, Code, Stack, Text } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { CreatedKey, KeyView } from '../../../protocol/auth.ts'
+import { dialogue } from '../ui/dialogue.tsx'
 import { PagedRecords, type Column } from '../ui/records.tsx'
 import { Empty, Page } from '../ui/state.tsx'
-import { CreateKey } from './create-key.tsx'
 import { keysQuery } from './key-queries.ts'
 import { Cap, KeyState, rateWords } from './key-state.tsx'
 import { KeyLink } from './links.tsx'
 import { NewKey } from './new-key.tsx'
+
+const CreateKey = dialogue(async () => (await import('./create-key.tsx')).CreateKey)
 
 const COLUMNS: readonly Column<KeyView>[] = [
   {

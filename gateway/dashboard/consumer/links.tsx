@@ -1,6 +1,7 @@
 // Links to one key and to one call, whose texts are as long as their ids.
 import { Anchor } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 
 /** @param name what its owner called it; absent: its id */
 export function KeyLink({ keyId, name }: { keyId: string; name?: string | undefined }) {
@@ -12,7 +13,7 @@ export function KeyLink({ keyId, name }: { keyId: string; name?: string | undefi
 }
 
 /** @param children what stands there, such as its time; it must say which call it is to who hears it alone */
-export function CallLink({ callId, children }: { callId: string; children: string }) {
+export function CallLink({ callId, children }: { callId: string; children: ReactNode }) {
   return (
     <Anchor inherit renderRoot={(props) => <Link {...props} to="/calls/$callId" params={{ callId }} />}>
       {children}

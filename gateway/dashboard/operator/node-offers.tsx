@@ -12,7 +12,8 @@ import { Commands } from './commands.tsx'
 import { ModelLink } from './model-link.tsx'
 import { count, ms, perSecond, share } from './node-state.tsx'
 import { offersAfter, type OfferChange } from './offer-request.ts'
-import { PRICE_KINDS, PriceForm } from './price-form.tsx'
+import { PriceForm } from './price-form.tsx'
+import { PRICE_KINDS } from './price-kinds.ts'
 
 export function NodeOffers({ status }: { status: NodeStatusView }) {
   const { node, health, prices } = status

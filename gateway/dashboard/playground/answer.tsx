@@ -2,7 +2,7 @@
 import { Alert, Anchor, Badge, Card, Group, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { createClient } from '../../../protocol/client.ts'
+import { endpointsQuery } from '../operator/node-queries.ts'
 import { usd } from '../ui/money.tsx'
 import type { Turn } from './asked.ts'
 import { costSoFar } from './estimate.ts'
@@ -92,11 +92,7 @@ function Ending({ run }: { run: Run }) {
 function Cost({ run }: { run: Run }) {
   const { phase, charge, head, isSettling, asked, text, failure } = run
   const isRunning = phase === 'waiting' || phase === 'answering'
-  const endpoints = useQuery({
-    queryKey: ['endpoints', asked.model],
-    queryFn: () => createClient({ url: window.location.origin }).endpoints(asked.model),
-    enabled: isRunning,
-  })
+  const endpoints = useQuery({ ...endpointsQuery(asked.model), enabled: isRunning })
   if (charge !== null) {
     const { cost, inputTokens, outputTokens } = charge
     const units =

@@ -1,8 +1,9 @@
 // A request of the playground: from what stands in the form to the exact text that is sent, and that the code beside it repeats. Pure.
 import type { QuoteRequest } from '../../../protocol/endpoints.ts'
-import { PROVIDER_HEADER, type Continent, type ProviderPreferences } from '../../../protocol/routing.ts'
+import { PROVIDER_HEADER } from '../../../protocol/provider-header.ts'
+import type { Continent, ProviderPreferences } from '../../../protocol/routing.ts'
 import type { Surface } from './surface.ts'
-import { tensorRequest, type TensorField } from './tensor-fields.ts'
+import type { TensorRequest } from './tensor-fields.ts'
 
 export interface Turn {
   readonly role: 'user' | 'assistant'
@@ -37,6 +38,8 @@ export const NO_WISHES: Wishes = {
   ...{ isPinnedOnly: false, isPrivateOnly: false, isOneTry: false },
 }
 
+export const NO_TENSORS: TensorRequest = { ok: false, why: 'This model names no inputs.' }
+
 export interface Form {
   readonly surface: Surface
   readonly model: string
@@ -46,7 +49,8 @@ export interface Form {
   /** message, prompt, or the lines to embed */
   readonly text: string
   readonly sampling: Sampling
-  readonly tensors: readonly TensorField[]
+  /** put together where they are typed (tensors-form.tsx) */
+  readonly tensors: TensorRequest
   readonly wishes: Wishes
 }
 
@@ -111,9 +115,8 @@ function samplingOf({ maxTokens, temperature, topP, seed, stop }: Sampling): Rec
 }
 
 function tensorsAsked({ model, tensors }: Form, provider: ProviderPreferences | undefined): AskedOr {
-  const made = tensorRequest(tensors)
-  if (!made.ok) return made
-  const { body, inputBytes } = made
+  if (!tensors.ok) return tensors
+  const { body, inputBytes } = tensors
   return {
     ok: true,
     asked: {

@@ -1,24 +1,26 @@
 // The form of one model and one kind of call, and beside it what came of it. What is sent is `asked.body`, to the letter; the code repeats it.
 import { Button, Card, Group, SimpleGrid, Stack, Text } from '@mantine/core'
-import { useCallback, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
 import type { ModelView } from '../../../protocol/openai.ts'
+import { Loading } from '../ui/state.tsx'
 import { Answer } from './answer.tsx'
-import { askedOf, NO_SAMPLING, NO_WISHES, type Form, type Turn } from './asked.ts'
+import { askedOf, NO_SAMPLING, NO_TENSORS, NO_WISHES, type Form, type Turn } from './asked.ts'
 import { CodePanel } from './code-panel.tsx'
 import { Quote } from './quote.tsx'
-import type { TensorField } from './tensor-fields.ts'
 import type { Surface } from './surface.ts'
-import { TensorsForm } from './tensors-form.tsx'
 import { useRun, type Run } from './use-run.ts'
 import { WishesForm } from './wishes-form.tsx'
 import { WordsForm, type Words } from './words-form.tsx'
+
+// What reads tensors is large, and most models take words.
+const TensorsForm = lazy(async () => ({ default: (await import('./tensors-form.tsx')).TensorsForm }))
 
 const NO_WORDS: Words = { system: '', text: '', sampling: NO_SAMPLING }
 
 export function Bench({ model, surface, apiKey }: { model: ModelView; surface: Surface; apiKey: string | null }) {
   const [words, setWords] = useState(NO_WORDS)
   const [turns, setTurns] = useState<readonly Turn[]>([])
-  const [tensors, setTensors] = useState<readonly TensorField[]>([])
+  const [tensors, setTensors] = useState(NO_TENSORS)
   const [wishes, setWishes] = useState(NO_WISHES)
   const onDone = useCallback((done: Run) => {
     if (done.asked.surface === 'chat') setTurns((before) => [...before, { role: 'assistant', content: done.text }])
@@ -56,7 +58,9 @@ export function Bench({ model, surface, apiKey }: { model: ModelView; surface: S
         >
           <Stack>
             {surface === 'tensors' ? (
-              <TensorsForm model={model.id} fields={tensors} onChange={setTensors} />
+              <Suspense fallback={<Loading />}>
+                <TensorsForm model={model.id} onMade={setTensors} />
+              </Suspense>
             ) : (
               <WordsForm surface={surface} words={words} onChange={setWords} onSubmit={sendNow} />
             )}

@@ -2,7 +2,6 @@
 import { Text } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { createClient } from '../../../protocol/client.ts'
 import { SoukError } from '../../../protocol/souk-error.ts'
 import { usd } from '../ui/money.tsx'
 import type { Asked } from './asked.ts'
@@ -15,8 +14,12 @@ export function Quote({ asked, apiKey }: { asked: Asked | null; apiKey: string |
   const isAsked = rested !== null && apiKey !== null
   const quote = useQuery({
     queryKey: ['quote', apiKey, rested?.path, rested?.body, rested?.headers],
-    queryFn: () =>
-      isAsked ? createClient({ url: window.location.origin, token: apiKey }).quote(rested.quote) : Promise.reject(),
+    queryFn: async () => {
+      if (!isAsked) throw new Error('nothing to ask')
+      // The client brings a schema for every answer of the gateway's.
+      const { createClient } = await import('../../../protocol/client.ts')
+      return createClient({ url: window.location.origin, token: apiKey }).quote(rested.quote)
+    },
     enabled: isAsked,
     placeholderData: keepPreviousData,
     retry: false,

@@ -2,8 +2,9 @@
 // charge in the last event. What is refused, breaks off or is stopped is told as that and as nothing else.
 import { z } from 'zod'
 import { readEvents } from '../../../protocol/event-stream.ts'
-import { SoukError, soukErrorOf } from '../../../protocol/souk-error.ts'
 import { SoukTrailer } from '../../../protocol/openai.ts'
+import { soukErrorOf } from '../../../protocol/refusal.ts'
+import { SoukError } from '../../../protocol/souk-error.ts'
 import type { Asked } from './asked.ts'
 
 /** What the head of an answer says. */

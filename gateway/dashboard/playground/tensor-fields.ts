@@ -2,6 +2,7 @@
 // no digit of a long integer is lost on the way. Pure.
 import { tensorBytes, Shape, type TensorSpec, type Tensor } from '../../../protocol/oip.ts'
 import { parseOipJson, tensorFromJson } from '../../../protocol/oip-json.ts'
+import { NO_TENSORS } from './asked.ts'
 
 export interface TensorField {
   readonly spec: TensorSpec
@@ -17,7 +18,7 @@ export type TensorRequest =
 
 /** The body of a request of the Open Inference Protocol. Without inputs there is none. */
 export function tensorRequest(fields: readonly TensorField[]): TensorRequest {
-  if (fields.length === 0) return { ok: false, why: 'This model names no inputs.' }
+  if (fields.length === 0) return NO_TENSORS
   const texts: string[] = []
   const tensors: Tensor[] = []
   for (const { spec, shape, data } of fields) {

@@ -1,12 +1,12 @@
 // Inputs of a model of tensors, made from what the model itself says it takes (Open Inference Protocol, GET /v2/models/{model}).
 import { Alert, Fieldset, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { useEffect } from 'react'
+import { useEffect, useState } from 'react'
 import { z } from 'zod'
 import { TensorSpec } from '../../../protocol/oip.ts'
 import { ApiError } from '../data/api.ts'
 import { Loaded } from '../ui/state.tsx'
-import { exampleOf, type TensorField } from './tensor-fields.ts'
+import { exampleOf, tensorRequest, type TensorField, type TensorRequest } from './tensor-fields.ts'
 
 /** Of model_metadata_response: what this form needs. */
 const Metadata = z.object({ inputs: z.array(TensorSpec), outputs: z.array(TensorSpec) })
@@ -19,15 +19,9 @@ async function metadataOf(model: string): Promise<z.infer<typeof Metadata>> {
   return metadata.data
 }
 
-export function TensorsForm({
-  model,
-  fields,
-  onChange,
-}: {
-  model: string
-  fields: readonly TensorField[]
-  onChange: (fields: readonly TensorField[]) => void
-}) {
+/** @param onMade hears what the fields make whenever they change */
+export function TensorsForm({ model, onMade }: { model: string; onMade: (made: TensorRequest) => void }) {
+  const [fields, setFields] = useState<readonly TensorField[]>([])
   const metadata = useQuery({
     queryKey: ['oip-metadata', model],
     queryFn: () => metadataOf(model),
@@ -35,8 +29,9 @@ export function TensorsForm({
   })
   const inputs = metadata.data?.inputs
   useEffect(() => {
-    if (inputs) onChange(inputs.map(exampleOf))
-  }, [inputs, onChange])
+    if (inputs) setFields(inputs.map(exampleOf))
+  }, [inputs])
+  useEffect(() => onMade(tensorRequest(fields)), [fields, onMade])
   return (
     <Loaded query={metadata} rows={3}>
       {({ outputs }) => (
@@ -46,7 +41,7 @@ export function TensorsForm({
             <Input
               key={field.spec.name}
               field={field}
-              onChange={(changed) => onChange(fields.map((each, i) => (i === at ? changed : each)))}
+              onChange={(changed) => setFields(fields.map((each, i) => (i === at ? changed : each)))}
             />
           ))}
           <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>

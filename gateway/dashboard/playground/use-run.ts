@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { SoukError } from '../../../protocol/souk-error.ts'
 import type { Asked } from './asked.ts'
-import { chargeAfter, send, type Charge, type Head, type Told } from './send.ts'
+import type { Charge, Head, Told } from './send.ts'
 
 export interface Run {
   readonly asked: Asked
@@ -23,6 +23,9 @@ export interface Failure {
   /** it came instead of an answer */
   readonly isRefusal: boolean
 }
+
+/** What reads answers is large, and fetched with the first request. */
+const sending = () => import('./send.ts')
 
 const NO_HEAD: Head = { callId: null, node: null, hold: null }
 
@@ -55,6 +58,7 @@ export function useRun(onDone: (run: Run) => void) {
       }
       change({})
       try {
+        const { send } = await sending()
         await send(asked, key, mine.stop.signal, (told) => change(after(mine.run, told)))
         change({ phase: 'done' })
         onDone(mine.run)
@@ -65,7 +69,7 @@ export function useRun(onDone: (run: Run) => void) {
         const isEarly = callId !== null && mine.run.charge === null && !isRefused
         change({ ...endOf(error, mine.stop.signal), isSettling: isEarly })
         if (isEarly && callId !== null)
-          change({ charge: await chargeAfter(callId, key, mine.leave.signal), isSettling: false })
+          change({ charge: await (await sending()).chargeAfter(callId, key, mine.leave.signal), isSettling: false })
       }
     },
     [onDone],

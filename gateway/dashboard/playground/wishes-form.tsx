@@ -1,7 +1,7 @@
 // Who may serve the call: a small part of what the `provider` field of a request can say.
 import { Checkbox, Collapse, MultiSelect, Select, SimpleGrid, Stack, TextInput, UnstyledButton } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { Continent } from '../../../protocol/routing.ts'
+import type { Continent } from '../../../protocol/routing.ts'
 import type { Wishes } from './asked.ts'
 import type { Surface } from './surface.ts'
 
@@ -14,6 +14,8 @@ const CONTINENTS: Readonly<Record<Continent, string>> = {
   OC: 'Oceania',
   SA: 'South America',
 }
+
+const CONTINENT_CHOICES = Object.entries(CONTINENTS).map(([value, label]) => ({ value: value as Continent, label })) // the table's own keys
 
 export function WishesForm({
   surface,
@@ -53,7 +55,7 @@ export function WishesForm({
             <MultiSelect
               label="Only nodes in"
               placeholder={wishes.regions.length === 0 ? 'anywhere' : ''}
-              data={Continent.options.map((value) => ({ value, label: CONTINENTS[value] }))}
+              data={CONTINENT_CHOICES}
               value={[...wishes.regions]}
               onChange={(regions) => onChange({ ...wishes, regions })}
             />

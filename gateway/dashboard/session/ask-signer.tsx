@@ -1,13 +1,10 @@
-// A page that needs a signature asks which wallet is to give it. `askSigner` opens a dialogue and waits; `AskSigner` stands once, in main.tsx.
-import { Modal, Stack, Text } from '@mantine/core'
-import { lazy, Suspense } from 'react'
+// A page that needs a signature asks which wallet is to give it. `askSigner` opens a dialogue and waits; `AskSigner` stands once, in the frame.
 import { held } from '../data/held.ts'
-import { Loading } from '../ui/state.tsx'
-import { WALLET_LAYER } from './layers.ts'
+import { dialogue } from '../ui/dialogue.tsx'
 import type { Signer } from './signer.ts'
 import { WalletRefused } from './wallet-refused.ts'
 
-const WalletChoice = lazy(async () => ({ default: (await import('./wallet-choice.tsx')).WalletChoice }))
+const Dialogue = dialogue(async () => (await import('./ask-signer-dialogue.tsx')).AskSignerDialogue)
 
 interface Wanted {
   /** what will be signed and what comes of it, in one or two sentences */
@@ -26,26 +23,12 @@ export async function askSigner(why: string): Promise<Signer> {
   return signer
 }
 
+/** The dialogue; stands once, in the frame. */
 export function AskSigner() {
   const wanted = waiting.use()
   const end = (signer: Signer | null) => {
     waiting.set(null)
     wanted?.answer(signer)
   }
-  return (
-    <Modal
-      opened={wanted !== null}
-      onClose={() => end(null)}
-      zIndex={WALLET_LAYER}
-      title="Which wallet signs?"
-      centered
-    >
-      <Stack>
-        <Text size="sm">{wanted?.why}</Text>
-        <Suspense fallback={<Loading rows={2} />}>
-          <WalletChoice verb="Sign" mayCreate={false} onChosen={async (signer) => end(signer)} />
-        </Suspense>
-      </Stack>
-    </Modal>
-  )
+  return <Dialogue isOpen={wanted !== null} why={wanted?.why ?? ''} onEnd={end} />
 }

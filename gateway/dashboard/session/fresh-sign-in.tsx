@@ -1,13 +1,9 @@
 // Dangerous actions ask the wallet to sign again. `withFreshSignIn` runs an action; refused for that reason, it asks, and runs it once more.
-import { Modal, Stack, Text } from '@mantine/core'
-import { lazy, Suspense } from 'react'
 import { ApiError } from '../data/api.ts'
 import { held } from '../data/held.ts'
-import { Loading } from '../ui/state.tsx'
-import { WALLET_LAYER } from './layers.ts'
+import { dialogue } from '../ui/dialogue.tsx'
 
-// What signs is large, and needed by few.
-const SignInPanel = lazy(async () => ({ default: (await import('./sign-in-panel.tsx')).SignInPanel }))
+const Dialogue = dialogue(async () => (await import('./fresh-sign-in-dialogue.tsx')).FreshSignInDialogue)
 
 type Answer = (isSigned: boolean) => void
 const waiting = held<Answer | null>(null)
@@ -24,21 +20,12 @@ export async function withFreshSignIn<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The dialogue; stands once, in main.tsx. */
+/** The dialogue; stands once, in the frame. */
 export function FreshSignIn() {
   const answer = waiting.use()
   const end = (isSigned: boolean) => {
     waiting.set(null)
     answer?.(isSigned)
   }
-  return (
-    <Modal opened={answer !== null} onClose={() => end(false)} zIndex={WALLET_LAYER} title="Sign once more" centered>
-      <Stack>
-        <Text>This moves money or rights, so your wallet is asked to sign in again. Your session stays as it is.</Text>
-        <Suspense fallback={<Loading rows={2} />}>
-          <SignInPanel isFresh onSignedIn={() => end(true)} />
-        </Suspense>
-      </Stack>
-    </Modal>
-  )
+  return <Dialogue isOpen={answer !== null} onEnd={end} />
 }

@@ -1,4 +1,4 @@
-// Which dialogue lies over which. Mantine lays those of one height in the order in which their components came to be, so one that stands in main.tsx would
+// Which dialogue lies over which. Mantine lays those of one height in the order in which their components came to be, so one that stands in the frame would
 // lie under the page's own, which asked for it.
 import { getDefaultZIndex } from '@mantine/core'
 

@@ -1,46 +1,34 @@
-// Who is signed in, in the corner; or the way in.
-import { Button, Menu, Text } from '@mantine/core'
-import { Link, useLocation, useNavigate } from '@tanstack/react-router'
-import { api, done } from '../data/api.ts'
-import { useAction } from '../data/use-action.ts'
-import { forgetKey } from '../playground/key-store.ts'
-import { forgetWallet } from '../session/kept-wallet.ts'
-import { endSession, useAccount } from '../session/session.ts'
-import { shortAddress } from '../ui/short.ts'
+// Who is signed in, in the corner; or the way in. The menu behind it is fetched when it is first opened.
+import { Button } from '@mantine/core'
+import { Link, useLocation } from '@tanstack/react-router'
+import { lazy, Suspense, useState } from 'react'
+import { useAccount } from '../session/session.ts'
 import { usd } from '../ui/money.tsx'
+
+const OpenedMenu = lazy(async () => ({ default: (await import('./opened-menu.tsx')).OpenedMenu }))
 
 export function AccountMenu() {
   const account = useAccount()
-  const navigate = useNavigate()
   const { href } = useLocation()
-  const leave = useAction({
-    run: () =>
-      endSession(async () => {
-        await done(api.auth['sign-out'].$post())
-        forgetWallet()
-        forgetKey()
-        await navigate({ to: '/' })
-      }),
-  })
+  const [wasOpened, setWasOpened] = useState(false)
   if (account === undefined) return null
   if (account === null)
     return <Button renderRoot={(props) => <Link to="/sign-in" search={{ from: href }} {...props} />}>Sign in</Button>
+  const shut = (
+    <Button
+      variant="default"
+      aria-label={`Your account: ${usd(account.balance)}`}
+      aria-haspopup="menu"
+      aria-expanded={false}
+      onClick={() => setWasOpened(true)}
+    >
+      {usd(account.balance)}
+    </Button>
+  )
+  if (!wasOpened) return shut
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <Button variant="default" aria-label={`Your account: ${usd(account.balance)}`}>
-          {usd(account.balance)}
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>{shortAddress(account.me?.address ?? account.accountId)}</Menu.Label>
-        <Menu.Item component={Link} to="/settings">
-          Settings
-        </Menu.Item>
-        <Menu.Item onClick={() => leave.mutate()}>
-          <Text size="sm">Sign out</Text>
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <Suspense fallback={shut}>
+      <OpenedMenu account={account} />
+    </Suspense>
   )
 }

@@ -16,11 +16,15 @@ import { useDisclosure } from '@mantine/hooks'
 import { IconMoon, IconSun } from '@tabler/icons-react'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect } from 'react'
+import { AskSigner } from '../session/ask-signer.tsx'
+import { FreshSignIn } from '../session/fresh-sign-in.tsx'
+import { SessionEnded } from '../session/session-ended.tsx'
 import { SessionGate } from '../session/session-gate.tsx'
 import { useAccount } from '../session/session.ts'
 import { WalletWatch } from '../session/wallet-watch.tsx'
 import { AccountMenu } from './account-menu.tsx'
 import { sectionsFor } from './nav.ts'
+import { Notices } from './notices.tsx'
 import classes from './frame.module.css'
 
 export function Frame() {
@@ -68,6 +72,10 @@ export function Frame() {
           <Outlet />
         </SessionGate>
       </AppShell.Main>
+      <Notices />
+      <FreshSignIn />
+      <AskSigner />
+      <SessionEnded />
     </AppShell>
   )
 }

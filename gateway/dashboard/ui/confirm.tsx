@@ -1,6 +1,6 @@
 // The question before a dangerous action: what will happen, to what, for how much. A reason is asked for where one is kept.
-import { Button, Group, Modal, Stack, Text, Textarea } from '@mantine/core'
-import { useState, type ReactNode } from 'react'
+import type { ReactNode } from 'react'
+import { dialogue } from './dialogue.tsx'
 
 export interface ConfirmProps {
   readonly isOpen: boolean
@@ -19,62 +19,4 @@ export interface ConfirmProps {
   readonly onConfirm: (reason: string) => void
 }
 
-const REASON_MAX = 200
-
-export function Confirm(props: ConfirmProps) {
-  const { isOpen, onClose, title } = props
-  return (
-    <Modal opened={isOpen} onClose={onClose} title={title} centered>
-      <Question {...props} />
-    </Modal>
-  )
-}
-
-/** Its own component, so that each opening begins with an empty reason. */
-function Question({
-  children,
-  action,
-  reasonLabel,
-  reasonMax = REASON_MAX,
-  isBusy = false,
-  onClose,
-  onConfirm,
-}: ConfirmProps) {
-  const [reason, setReason] = useState('')
-  const isMissing = reasonLabel !== undefined && reason.trim() === ''
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        // In React's tree it stands in the form that asked: that one is not sent by it.
-        event.stopPropagation()
-        if (!isMissing && !isBusy) onConfirm(reason.trim())
-      }}
-    >
-      <Stack>
-        <Text component="div" style={{ overflowWrap: 'anywhere' }}>
-          {children}
-        </Text>
-        {reasonLabel !== undefined && (
-          <Textarea
-            label={reasonLabel}
-            required
-            autosize
-            minRows={2}
-            maxLength={reasonMax}
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
-          />
-        )}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button color="red" type="submit" loading={isBusy} disabled={isMissing}>
-            {action}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
-  )
-}
+export const Confirm = dialogue<ConfirmProps>(async () => (await import('./confirm-dialogue.tsx')).ConfirmDialogue)

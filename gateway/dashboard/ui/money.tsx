@@ -1,5 +1,6 @@
 // Money on a page: dollars as the gateway sent them, with the unit, every digit kept to the nano. Never a float.
-import { Text, Tooltip } from '@mantine/core'
+import { Text } from '@mantine/core'
+import { Hint } from './hint.tsx'
 
 /** `"1.5"` -> `$1.50`; smaller amounts keep the digits that say something: `$0.000123456`. */
 export function usd(amount: string): string {
@@ -11,15 +12,18 @@ export function usd(amount: string): string {
 /** An amount, right-aligned by its table; hover says it in full. */
 export function Money({ amount, dimmed = false }: { amount: string; dimmed?: boolean }) {
   return (
-    <Tooltip label={`${amount} US dollars`}>
-      <Text
-        span
-        inherit
-        c={dimmed ? 'dimmed' : undefined}
-        style={{ fontVariantNumeric: 'tabular-nums', whiteSpace: 'nowrap' }}
-      >
-        {usd(amount)}
-      </Text>
-    </Tooltip>
+    <Hint<HTMLParagraphElement> label={`${amount} US dollars`}>
+      {(hinted) => (
+        <Text
+          span
+          inherit
+          c={dimmed ? 'dimmed' : undefined}
+          style={{ fontVariantNumeric: 'tabular-nums', whiteSpace: 'nowrap' }}
+          {...hinted}
+        >
+          {usd(amount)}
+        </Text>
+      )}
+    </Hint>
   )
 }

@@ -37,5 +37,5 @@ function bytes(value: number): string {
     rest /= 1000
     step++
   }
-  return `${SMALL.format(rest)} ${BYTES[step] ?? 'bytes'}`
+  return `${SMALL.format(rest)} ${value === 1 ? 'byte' : (BYTES[step] ?? 'bytes')}`
 }

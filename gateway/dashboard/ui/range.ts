@@ -41,7 +41,11 @@ export const presetOf = (search: RangeSearch): RangePreset | 'custom' =>
 export function rangeOf(search: RangeSearch, now: number): Range {
   const preset = presetOf(search)
   if (preset === 'custom') return fixed(Date.parse(search.from ?? ''), Date.parse(search.to ?? ''))
-  if (preset === 'today') return { from: iso(down(startOfDay(now), HOUR_MS)), to: iso(up(now, HOUR_MS)), step: 'hour' }
+  if (preset === 'today') {
+    const from = down(startOfDay(now), HOUR_MS)
+    // At midnight itself the day has its first hour already: a range is never empty.
+    return { from: iso(from), to: iso(Math.max(up(now, HOUR_MS), from + HOUR_MS)), step: 'hour' }
+  }
   const days = PRESET_DAYS[preset]
   const stepMs = days <= HOURS_DAYS_MAX ? HOUR_MS : DAY_MS
   const to = up(now, stepMs)

@@ -1,15 +1,19 @@
 // A chart over time: lines, a dashed one for the period before, zoom by dragging or by buttons, and the same numbers as a table for who cannot see it. What
-// draws it is large, so it is fetched when the first chart is shown.
+// draws it is large, so it is fetched once the figures of the page stand.
 import { ActionIcon, Box, Card, Group, Skeleton, Text, Title } from '@mantine/core'
 import { IconArrowLeft, IconArrowRight, IconZoomIn, IconZoomOut } from '@tabler/icons-react'
 import { lazy, Suspense, useId, useState, type ReactNode } from 'react'
 import type { Step } from '../../../protocol/metering.ts'
 import { quantity } from './quantity.ts'
 import { Records, type Column } from './records.tsx'
+import { pageStands } from './stands.ts'
 import { isGap, rowsOf, STEP_MS, type Row, type Series } from './time-chart-rows.ts'
 import { When } from './when.tsx'
 
-const Drawing = lazy(async () => ({ default: (await import('./time-chart-drawing.tsx')).TimeChartDrawing }))
+const Drawing = lazy(async () => {
+  await pageStands()
+  return { default: (await import('./time-chart-drawing.tsx')).TimeChartDrawing }
+})
 
 /** each at least 3:1 against both backgrounds (WCAG 2.2, 1.4.11) */
 const COLORS = ['blue.6', 'orange.8', 'teal.8', 'grape.6', 'red.7', 'gray.6'] as const
@@ -61,7 +65,7 @@ export function TimeChart<Point extends { readonly at: string }>(props: TimeChar
         </Box>
       ) : (
         <>
-          <Suspense fallback={<Skeleton height={HEIGHT_PX + 32} />}>
+          <Suspense fallback={<Skeleton height={HEIGHT_PX + 32} data-later="" />}>
             <Drawing
               title={title}
               rows={rows}

@@ -1,5 +1,5 @@
-// A time in the viewer's zone, in UTC on hover and for programs.
-import { Tooltip } from '@mantine/core'
+// A time in the viewer's zone, in UTC on hover, at the keyboard and for programs.
+import { Hint } from './hint.tsx'
 
 const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
@@ -7,15 +7,19 @@ export function When({ at }: { at: string | null }) {
   if (at === null) return <span>–</span>
   const time = new Date(at)
   return (
-    <Tooltip
-      label={`${time
-        .toISOString()
-        .replace('T', ' ')
-        .replace(/\.\d+Z$/, '')} UTC`}
-    >
-      <time dateTime={at} tabIndex={0}>
-        {LOCAL.format(time)}
-      </time>
-    </Tooltip>
+    <Hint<HTMLTimeElement> label={utcOf(at)}>
+      {(hinted) => (
+        <time dateTime={at} tabIndex={0} {...hinted}>
+          {LOCAL.format(time)}
+        </time>
+      )}
+    </Hint>
   )
 }
+
+/** @example utcOf('2026-11-21T10:30:00.000Z') // '2026-11-21 10:30:00 UTC' */
+export const utcOf = (at: string): string =>
+  `${new Date(at)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, '')} UTC`

@@ -1,7 +1,7 @@
 // The audits of one minute (flow): whose turn has come by its own calls is examined, the most suspected first, as long as the budget lasts; busy and suspected offers several times in
 // the minute, as often as their calls come. Bounded in offers, examinations and time. What is not done is the next minute's.
 import { instant, nanos, type Instant, type ModelId, type Nanos, type NodeId } from '../../../protocol/units.ts'
-import { seededRandom } from '../../../protocol/choice.ts'
+import { seededRandom } from '../../../protocol/replay.ts'
 import { logError } from '../../core/errors.ts'
 import { base64url } from '../../../protocol/canonical.ts'
 import type { CallShape, Model } from '../market-port.ts'

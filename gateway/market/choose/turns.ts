@@ -1,7 +1,7 @@
 // In which order offers are asked (rule): those the caller names first, by its order; the others, and those of one name, by weighted draws without
 // replacement, or sorted where the caller asks for that. Once in a hundred draws the first one is drawn evenly among those near the cheapest, so
 // that whoever became good again is found. Those of one group stand in a line by node id, each as wide as its weight: a replay measures the same line.
-import { seededRandom } from '../../../protocol/choice.ts'
+import { seededRandom } from '../../../protocol/replay.ts'
 import { LIMITS } from '../../core/limits.ts'
 import { bestOf } from './best.ts'
 import { drawOne } from './draw.ts'

@@ -1,8 +1,8 @@
 // What the call's page says of a proof: everything that holds, and each single thing that does not.
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { verdictOf } from '../../../gateway/dashboard/consumer/call/check.ts'
-import { ABOUT, CORE, examine, type Evidence } from '../../../gateway/dashboard/consumer/call/receipt-verdict.ts'
+import { ABOUT, CORE, verdictOf } from '../../../gateway/dashboard/consumer/call/check.ts'
+import { examine, type Evidence } from '../../../gateway/dashboard/consumer/call/receipt-verdict.ts'
 import { checkTexts } from '../../../gateway/dashboard/consumer/call/texts-verdict.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'
 import { encodeRequest } from '../../../protocol/oip-canonical.ts'

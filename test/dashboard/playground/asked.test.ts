@@ -1,7 +1,14 @@
 // From the form to the text that is sent, and from that text to code that sends the same.
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { askedOf, NO_SAMPLING, NO_WISHES, type Asked, type Form } from '../../../gateway/dashboard/playground/asked.ts'
+import {
+  askedOf,
+  NO_SAMPLING,
+  NO_TENSORS,
+  NO_WISHES,
+  type Asked,
+  type Form,
+} from '../../../gateway/dashboard/playground/asked.ts'
 import { CLIENTS, codeFor } from '../../../gateway/dashboard/playground/code.ts'
 import { costSoFar } from '../../../gateway/dashboard/playground/estimate.ts'
 import { exampleOf, tensorRequest } from '../../../gateway/dashboard/playground/tensor-fields.ts'
@@ -16,7 +23,7 @@ const NASTY = `It's "quoted" $HOME \`id\` \\n\n<script>alert(1)</script> ' \\' Ø
 
 const aForm = (over: Partial<Form> = {}): Form => ({
   ...{ surface: 'chat', model: 'souk/tiny-chat', system: '', turns: [], text: 'hello' },
-  ...{ sampling: NO_SAMPLING, tensors: [], wishes: NO_WISHES },
+  ...{ sampling: NO_SAMPLING, tensors: NO_TENSORS, wishes: NO_WISHES },
   ...over,
 })
 function asked(over: Partial<Form> = {}): Asked {
@@ -73,7 +80,7 @@ describe('what is sent', () => {
   })
 
   it('says preferences of tensors in a header, where the surface takes them', () => {
-    const tensors = [{ spec: ids, shape: '1, 2', data: '[1, 2]' }]
+    const tensors = tensorRequest([{ spec: ids, shape: '1, 2', data: '[1, 2]' }])
     const { headers, quote } = asked({ surface: 'tensors', tensors, wishes: { ...NO_WISHES, isOneTry: true } })
     expect(ProviderPreferences.parse(JSON.parse(headers['x-souk-provider'] ?? ''))).toEqual({ allow_fallbacks: false })
     expect(quote).toMatchObject({ request: { inputBytes: 16, provider: { allow_fallbacks: false } } })
@@ -122,15 +129,15 @@ const cases: readonly [string, Asked][] = [
     'tensors',
     asked({
       surface: 'tensors',
-      tensors: [
+      tensors: tensorRequest([
         { spec: { name: `it's "x"`, datatype: 'BYTES', shape: [-1] }, shape: '', data: JSON.stringify([NASTY]) },
-      ],
+      ]),
       wishes: { ...NO_WISHES, isOneTry: true },
     }),
   ],
   [
     'long integers',
-    asked({ surface: 'tensors', tensors: [{ spec: ids, shape: '', data: '[[9007199254740993, 1]]' }] }),
+    asked({ surface: 'tensors', tensors: tensorRequest([{ spec: ids, shape: '', data: '[[9007199254740993, 1]]' }]) }),
   ],
 ]
 

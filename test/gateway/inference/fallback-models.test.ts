@@ -1,7 +1,7 @@
 // Calls that name models to be used instead, as their callers see them: who is asked and when, what is told of the model, what is held.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Explanation } from '../../../gateway/market/choose/choose.ts'
-import { replay } from '../../../protocol/choice.ts'
+import { replay } from '../../../protocol/replay.ts'
 import type { Model } from '../../../gateway/market/market-port.ts'
 import { nanos } from '../../../protocol/units.ts'
 import { aModel, aPrice } from '../../support/workers/builders.ts'

@@ -1,7 +1,7 @@
 // Who is slowed for leaving before the first token, as a rule, by simulated callers, and once with the real guard.
 import { describe, expect, it } from 'vitest'
 import { ABORTS, countEnd, isSlowed, pace, type AbortCount } from '../../../gateway/ledger/aborts.ts'
-import { seededRandom } from '../../../protocol/choice.ts'
+import { seededRandom } from '../../../protocol/replay.ts'
 import { instant, type Instant } from '../../../protocol/units.ts'
 import { aHold, anEnd, aPayer, START } from './ledger-house.ts'
 

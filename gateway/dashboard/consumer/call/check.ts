@@ -9,6 +9,18 @@ export interface Check {
   readonly words: string
 }
 
+export const ABOUT = {
+  order: 'The gateway’s order',
+  receipt: 'The node’s receipt',
+  fit: 'Order and receipt',
+  units: 'Units',
+  price: 'Charge',
+  split: 'Shares',
+  journal: 'Journal',
+} as const
+/** without these there is no good verdict */
+export const CORE = [ABOUT.order, ABOUT.receipt, ABOUT.fit] as const
+
 export interface Verdict {
   readonly state: Check['state']
   readonly title: string

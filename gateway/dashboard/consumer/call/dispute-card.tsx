@@ -2,7 +2,7 @@
 import { Button, Card, Group, NativeSelect, Stack, Text, Textarea, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { DisputeRequest, OwnDisputePage, type DisputeView } from '../../../../protocol/disputes.ts'
+import type { DisputeView } from '../../../../protocol/disputes.ts'
 import type { Generation } from '../../../../protocol/generation.ts'
 import { fromUsd } from '../../../../protocol/units.ts'
 import { api, read } from '../../data/api.ts'
@@ -22,6 +22,7 @@ const KINDS: Readonly<Record<Kind, string>> = {
   overcharged: 'It cost more than it should',
   other: 'Something else',
 }
+const KIND_NAMES = ['wrong_answer', 'not_delivered', 'overcharged', 'other'] as const
 const STATES: Readonly<Record<DisputeView['state'], { readonly words: string; readonly color: string }>> = {
   open: { words: 'waits for a decision', color: 'blue' },
   refunded: { words: 'refunded', color: 'teal' },
@@ -34,7 +35,7 @@ const DAY_MS = 86_400_000
 export function DisputeCard({ call }: { call: Generation }) {
   const disputes = useQuery({
     queryKey: ['disputes', 'call', call.id],
-    queryFn: async () => OwnDisputePage.parse(await read(api.api.disputes.$get({ query: { call: call.id } }))),
+    queryFn: () => read(api.api.disputes.$get({ query: { call: call.id } })),
   })
   return (
     <Card withBorder component="section" aria-labelledby="dispute">
@@ -79,9 +80,9 @@ function Open({ call, days }: { call: Generation; days: number }) {
         </Text>
         <NativeSelect
           label="What was wrong"
-          data={Object.entries(KINDS).map(([value, label]) => ({ value, label }))}
+          data={KIND_NAMES.map((value) => ({ value, label: KINDS[value] }))}
           value={kind}
-          onChange={(event) => setKind(DisputeRequest.shape.kind.catch('other').parse(event.currentTarget.value))}
+          onChange={(event) => setKind(KIND_NAMES.find((name) => name === event.currentTarget.value) ?? 'other')}
         />
         <Textarea
           label="In your words"

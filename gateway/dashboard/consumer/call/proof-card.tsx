@@ -4,12 +4,11 @@ import { IconAlertTriangle, IconCircleCheck, IconHelpCircle } from '@tabler/icon
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Generation } from '../../../../protocol/generation.ts'
-import { importPublicKey } from '../../../../protocol/keys.ts'
 import { useAction } from '../../data/use-action.ts'
 import { Failed, Loading } from '../../ui/state.tsx'
-import { jwksQuery, linesQuery } from '../call-queries.ts'
-import { verdictOf, type Check } from './check.ts'
-import { CORE, examine, type Examined } from './receipt-verdict.ts'
+import { CORE, verdictOf, type Check } from './check.ts'
+import { jwksQuery, linesQuery } from './queries.ts'
+import type { Examined } from './receipt-verdict.ts'
 import type { Pasted } from './texts-verdict.ts'
 
 /** of RFC 8032, test 1: any valid key shows whether the browser knows Ed25519 */
@@ -22,6 +21,11 @@ export function ProofCard({ call }: { call: Generation }) {
     queryKey: ['calls', 'proof', call, lines.data, jwks.data],
     enabled: jwks.data !== undefined && lines.data !== undefined,
     queryFn: async () => {
+      // What checks is large, and the page is read before the verdict is there.
+      const [{ importPublicKey }, { examine }] = await Promise.all([
+        import('../../../../protocol/keys.ts'),
+        import('./receipt-verdict.ts'),
+      ])
       const isAble = await importPublicKey(SOME_KEY).then(
         () => true,
         () => false,

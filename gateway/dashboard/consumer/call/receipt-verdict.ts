@@ -12,7 +12,7 @@ import { costOf } from '../../../../protocol/price.ts'
 import { isForTicket, verifyReceipt, type Receipt } from '../../../../protocol/receipt.ts'
 import { readTicket, verifyOldTicket, type Ticket } from '../../../../protocol/ticket.ts'
 import { bytes, fromUsd, nanos, tokens, toUsd } from '../../../../protocol/units.ts'
-import { open, right, wrong, type Check } from './check.ts'
+import { ABOUT, open, right, wrong, type Check } from './check.ts'
 
 export interface Evidence {
   readonly call: Generation
@@ -28,18 +28,6 @@ export interface Examined {
   readonly ticket: Ticket | null
   readonly receipt: Receipt | null
 }
-
-export const ABOUT = {
-  order: 'The gateway’s order',
-  receipt: 'The node’s receipt',
-  fit: 'Order and receipt',
-  units: 'Units',
-  price: 'Charge',
-  split: 'Shares',
-  journal: 'Journal',
-} as const
-/** without these there is no good verdict */
-export const CORE = [ABOUT.order, ABOUT.receipt, ABOUT.fit] as const
 
 /** Never throws for what an answer is: everything of it may be forged. */
 export async function examine({ call, lines, jwks }: Evidence): Promise<Examined> {

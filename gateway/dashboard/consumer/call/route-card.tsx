@@ -1,6 +1,7 @@
 // Why the call went where it went: in words, with every candidate's score, and drawn again here from its seed.
 import { Alert, Card, Code, List, Stack, Text, Title } from '@mantine/core'
-import { replay, type Candidate, type Choice } from '../../../../protocol/choice.ts'
+import type { Candidate, Choice } from '../../../../protocol/choice.ts'
+import { replay } from '../../../../protocol/replay.ts'
 import type { Generation } from '../../../../protocol/generation.ts'
 import { Money } from '../../ui/money.tsx'
 import { Records, type Column } from '../../ui/records.tsx'

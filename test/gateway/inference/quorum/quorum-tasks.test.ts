@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { encodeAnswer } from '../../../../protocol/oip-canonical.ts'
 import type { Tensor } from '../../../../protocol/oip.ts'
-import { PROVIDER_HEADER } from '../../../../protocol/routing.ts'
+import { PROVIDER_HEADER } from '../../../../protocol/provider-header.ts'
 import { aModel } from '../../../support/workers/builders.ts'
 import { aHouse, honest, nodeIdOf, type ScriptedNode } from '../call-house.ts'
 import { answerOf, aTensorHouse, tensorModel, tensorNode } from '../tensor-house.ts'

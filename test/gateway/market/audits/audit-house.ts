@@ -10,7 +10,7 @@ import { createAuditPayBook } from '../../../../gateway/market/audits/audit-day-
 import { createAuditRun } from '../../../../gateway/market/audits/audit-run.ts'
 import { createCanaryBook } from '../../../../gateway/market/audits/canary-book.ts'
 import { createShapeBook } from '../../../../gateway/market/audits/shape-book.ts'
-import { seededRandom } from '../../../../protocol/choice.ts'
+import { seededRandom } from '../../../../protocol/replay.ts'
 import { createNodeGuards } from '../../../../gateway/market/guard/node-guard.ts'
 import { createSanctions } from '../../../../gateway/market/nodes/sanctions.ts'
 import { jcs } from '../../../../protocol/canonical.ts'

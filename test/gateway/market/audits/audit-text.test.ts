@@ -4,7 +4,7 @@ import { chatDraft } from '../../../../gateway/inference/chat.ts'
 import { completionDraft } from '../../../../gateway/inference/completions.ts'
 import { embeddingDraft } from '../../../../gateway/inference/embeddings.ts'
 import type { OrderDraft } from '../../../../gateway/inference/order.ts'
-import { seededRandom } from '../../../../protocol/choice.ts'
+import { seededRandom } from '../../../../protocol/replay.ts'
 import {
   DEFAULT_SHAPES,
   DEFAULT_VECTOR_SHAPES,

@@ -19,7 +19,7 @@ import {
   trustOf,
   type Finding,
 } from '../../../../gateway/market/audits/suspicion.ts'
-import { seededRandom } from '../../../../protocol/choice.ts'
+import { seededRandom } from '../../../../protocol/replay.ts'
 import { instant } from '../../../../protocol/units.ts'
 
 const finding = (over: Partial<Finding> = {}): Finding => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { rank } from '../../../../gateway/market/choose/choose.ts'
 import { CHOOSE } from '../../../../gateway/market/choose/policy.ts'
-import { replay } from '../../../../protocol/choice.ts'
+import { replay } from '../../../../protocol/replay.ts'
 import { bytes, fromUsd, instant, tokens, type NodeId } from '../../../../protocol/units.ts'
 import { anOffer } from '../builders.ts'
 
