@@ -15,7 +15,7 @@ export interface OfferChange {
 }
 
 /** What is to be told after a change of one offer; what is paused stays so. */
-export function offersAfter(offers: readonly OfferView[], change: OfferChange): OfferRequest[] {
+export function offersAfter(offers: readonly OfferView[], change: Omit<OfferChange, 'seen'>): OfferRequest[] {
   return offers.flatMap((offer) => {
     const isChanged = offer.model === change.model
     const isOffered = isChanged ? change.isOffered : offer.state !== 'paused'
