@@ -106,6 +106,24 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     await page.getByText(/souk\/tiny-chat: answered well after/).waitFor()
   })
 
+  it('shows a receipt that was refused, in the words of the node’s own program', async () => {
+    const ticketOf = "SELECT detail ->> '$.ticket' AS ticket FROM calls WHERE node_id = ?"
+    const [call] = await market.query('BOOK_0', ticketOf, nodeId)
+    const handedIn = await fetch(`${market.url}/api/receipts`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ receipts: [{ ticket: call?.ticket, receipt: 'a.b.c' }] }),
+    })
+    expect(await handedIn.json()).toEqual({ data: [{ outcome: 'refused', code: 'bad_receipt' }] })
+    await page.goto(`/nodes/${nodeId}`)
+    const sentence = page.getByRole('region', { name: 'Receipts' }).getByRole('listitem')
+    await sentence.getByText(/^One receipt was refused because/).waitFor()
+    const status = soukCommand(['status'], { home: join(market.stateDir, 'node'), folder: market.stateDir })
+    const printed = (await status.ended).out.replace(/\s+/g, ' ')
+    expect(printed).toContain('0 owed, 0 late; 1 refused in 30 days')
+    expect(printed).toContain(await sentence.textContent())
+  })
+
   it('changes a price beside what others ask, refuses what is none, and leaves the other offers as they are', async () => {
     const status = async () => NodeStatusView.parse(await ask(`/api/nodes/${nodeId}/status`)).node.offers
     const before = await status()
@@ -224,7 +242,7 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     await page.goto('/serving')
     await page.getByRole('region', { name: 'Your offers of souk/tiny-chat' }).getByText('node 1').waitFor()
     await page.getByText('Nobody else now').first().waitFor()
-    await page.getByRole('button', { name: 'Block', exact: true }).first().click()
+    await page.getByRole('button', { name: 'Block', exact: true, disabled: false }).first().click()
     await page.getByRole('dialog').getByText('None of your nodes is asked for souk/language-id').waitFor()
     await page.getByRole('dialog').getByRole('button', { name: 'Block it' }).click()
     await page.getByText('blocked by you').waitFor()

@@ -66,7 +66,11 @@ export function PayoutFileCard({ batchId }: { batchId: string }) {
                   Save as {format.toUpperCase()}
                 </Button>
               ))}
-              <Button loading={pay.isPending} disabled={rows.length === 0} onClick={() => setIsAsking(true)}>
+              <Button
+                loading={pay.isPending}
+                disabled={rows.length === 0 || pay.isSuccess}
+                onClick={() => setIsAsking(true)}
+              >
                 It was paid
               </Button>
             </Group>
