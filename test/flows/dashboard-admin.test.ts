@@ -82,10 +82,9 @@ describe.skipIf(browserPath === null)('the house', () => {
   /** In the dialogue: the reason, and yes. */
   async function confirm(action: string, reason?: string) {
     if (reason !== undefined) await dialog().getByRole('textbox').fill(reason)
-    const yes = dialog().getByRole('button', { name: action, exact: true })
-    await yes.click()
-    // The dialogue takes a moment to leave, with its buttons.
-    await yes.waitFor({ state: 'hidden' })
+    await dialog().getByRole('button', { name: action, exact: true }).click()
+    // It takes a moment to leave, with its buttons, which say what can be done next.
+    await dialog().waitFor({ state: 'hidden' })
   }
   async function shoot(name: string) {
     const folder = process.env.SOUK_SCREENSHOTS
@@ -276,7 +275,7 @@ describe.skipIf(browserPath === null)('the house', () => {
     await market.query('DB', 'UPDATE sessions SET created_at = created_at - 3600000')
     wallet.behave('refuse')
     await button('Make a code').click()
-    await confirm('Make the code')
+    await dialog().getByRole('button', { name: 'Make the code' }).click()
     await dialog().getByText('Sign once more').waitFor()
     await dialog().getByRole('button', { name: 'Sign in with Test Wallet' }).click()
     await dialog()
