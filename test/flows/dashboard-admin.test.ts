@@ -229,7 +229,7 @@ describe.skipIf(browserPath === null)('the house', () => {
       await market.query('BOOK_0', `INSERT INTO ${row}`, consumer.accountId)
     const Stand = z.object({ alertsOpen: z.number() })
     // What is added up is the minute that ended ten minutes ago.
-    await eventually(60_000, async () => {
+    await eventually(90_000, async () => {
       const at = Math.floor(Date.now() / 60_000) * 60_000 - 630_000
       await market.query('BOOK_0', "UPDATE lines SET at = ? WHERE transfer_id = 'planted'", at)
       await market.runCrons()
@@ -266,7 +266,7 @@ describe.skipIf(browserPath === null)('the house', () => {
     await confirm('Make the file')
     await page.getByText('Nothing is requested.').waitFor()
     await shoot('money')
-  })
+  }, 240_000)
 
   it('asks the wallet again for what is dangerous when the sign-in is old, and does nothing when it declines', async () => {
     await open('/admin/money?tab=give')
