@@ -72,7 +72,7 @@ export async function focused(page: Page): Promise<{ tag: string; text: string; 
       const { outlineStyle, outlineWidth } = getComputedStyle(at)
       return {
         tag: at.tagName,
-        text: (at.getAttribute('aria-label') ?? at.textContent ?? '').trim(),
+        text: (at.getAttribute('aria-label') ?? at.textContent ?? '').trim().slice(0, 100),
         hasRing: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1,
       }
     })()`),
