@@ -5,7 +5,7 @@ import { logError, toResponse, GatewayError } from './core/errors.ts'
 import { runCron } from './cron.ts'
 import { createServices } from './services.ts'
 
-export { AccountGuard } from './ledger/account-guard.ts'
+export { AccountGuard } from './ledger/guard/account-guard.ts'
 export { NodeGuard } from './market/guard/node-guard.ts'
 
 let started: ReturnType<typeof start> | null = null

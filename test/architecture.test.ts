@@ -85,15 +85,15 @@ describe('a planted import', () => {
     ['protocol/units.ts', "import { x } from '../gateway/core/errors.ts'"],
     ['protocol/units.ts', "import type { x } from '../db/schema.ts'"],
     ['protocol/units.ts', "import { readFileSync } from 'node:fs'"],
-    ['db/schema.ts', "import { x } from '../gateway/ledger/hold.ts'"],
-    ['gateway/core/limits.ts', "import { x } from '../ledger/hold.ts'"],
-    ['gateway/core/env.ts', "import { AccountGuard } from '../ledger/account-guard.ts'"],
+    ['db/schema.ts', "import { x } from '../gateway/ledger/calls/hold.ts'"],
+    ['gateway/core/limits.ts', "import { x } from '../ledger/calls/hold.ts'"],
+    ['gateway/core/env.ts', "import { AccountGuard } from '../ledger/guard/account-guard.ts'"],
     ['gateway/auth/sign-in.ts', "import { x } from '../ledger/account-port.ts'"],
     ['gateway/auth/sign-in.ts', "import type { x } from '../market/market-port.ts'"],
     ['gateway/link/direct.ts', "import { x } from '../market/choose.ts'"],
-    ['gateway/market/market.ts', "import { x } from '../ledger/hold.ts'"],
-    ['gateway/ledger/hold.ts', "export { x } from '../inference/quote.ts'"],
-    ['gateway/ledger/hold.ts', "export * from '../app.ts'"],
+    ['gateway/market/market.ts', "import { x } from '../ledger/calls/hold.ts'"],
+    ['gateway/ledger/calls/hold.ts', "export { x } from '../../inference/quote.ts'"],
+    ['gateway/ledger/calls/hold.ts', "export * from '../../app.ts'"],
     ['gateway/inference/call.ts', "const x = await import('../services.ts')"],
     ['gateway/inference/call.ts', 'const x = await import(name)'],
     ['gateway/inference/call.ts', "let x: typeof import('../auth/sign-in.ts')"],
@@ -112,19 +112,19 @@ describe('a planted import', () => {
     ['provider-node/server.ts', "new Worker(new URL('../gateway/core/errors.ts', import.meta.url))"],
     ['provider-node/server.ts', "import { DurableObject } from 'cloudflare:workers'"],
     ['gateway/payments/pay.ts', "import { x } from 'zod'"],
-    ['gateway/ledger/hold.ts', "import { x } from '../payments/pay.ts'"],
-    ['gateway/ledger/outbox.ts', "import { x } from '../notify/send.ts'"],
+    ['gateway/ledger/calls/hold.ts', "import { x } from '../../payments/pay.ts'"],
+    ['gateway/ledger/guard/outbox.ts', "import { x } from '../../notify/send.ts'"],
     ['gateway/notify/send.ts', "import { x } from '../market/choose.ts'"],
   ])('in %s is found: %s', (path, text) => {
     expect(violations(path, text)).toHaveLength(1)
   })
   it.each([
     ['protocol/units.ts', "import { z } from 'zod'"],
-    ['gateway/core/env.ts', "import type { AccountGuard } from '../ledger/account-guard.ts'"],
+    ['gateway/core/env.ts', "import type { AccountGuard } from '../ledger/guard/account-guard.ts'"],
     ['gateway/auth/needs.ts', "import { type AccountPort } from '../ledger/account-port.ts'"],
     [
       'gateway/inference/call.ts',
-      "import { choose } from '../market/choose.ts'\nimport { split } from '../ledger/split.ts'",
+      "import { choose } from '../market/choose.ts'\nimport { split } from '../ledger/calls/split.ts'",
     ],
     [
       'gateway/market/market.ts',
@@ -133,7 +133,10 @@ describe('a planted import', () => {
     ['gateway/market/nodes/node-book.ts', "import { eq } from 'drizzle-orm'"],
     ['gateway/services.ts', "import { x } from './market/market.ts'"],
     ['gateway/dashboard/app.tsx', "import type { AppType } from '../app.ts'"],
-    ['gateway/ledger/hold.ts', "// import { x } from '../app.ts'\nconst text = \"import x from '../app.ts'\""],
+    [
+      'gateway/ledger/calls/hold.ts',
+      "// import { x } from '../../app.ts'\nconst text = \"import x from '../../app.ts'\"",
+    ],
   ])('in %s is allowed: %s', (path, text) => {
     expect(violations(path, text)).toEqual([])
   })
@@ -150,16 +153,16 @@ describe('a planted file', () => {
     ['gateway/ledger/index.ts', '// x'],
     ['gateway/ledger/all.ts', "// x\nexport * from './hold.ts'"],
     ['gateway/ledger/holdRules.ts', '// x'],
-    ['gateway/ledger/hold.ts', 'export const x = 1'],
-    ['gateway/ledger/hold.ts', '// x\n'.repeat(301)],
+    ['gateway/ledger/calls/hold.ts', 'export const x = 1'],
+    ['gateway/ledger/calls/hold.ts', '// x\n'.repeat(301)],
   ])('%s is found', (path, text) => {
     expect(shapeViolations([{ path, text }])).toHaveLength(1)
   })
   it('may have 300 lines', () => {
-    expect(shapeViolations([{ path: 'gateway/ledger/hold.ts', text: '// x\n'.repeat(300) }])).toEqual([])
+    expect(shapeViolations([{ path: 'gateway/ledger/calls/hold.ts', text: '// x\n'.repeat(300) }])).toEqual([])
   })
   it.each([
-    ['gateway/ledger/split.ts', 'export const x = async () => 1'],
+    ['gateway/ledger/calls/split.ts', 'export const x = async () => 1'],
     ['gateway/market/market.ts', 'export const x = () => Date.now()'],
     ['protocol/units.ts', 'export const x = Math.random()'],
   ])('%s with a clock, a die or I/O is found', (path, text) => {

@@ -1,7 +1,7 @@
 // The Worker's bindings and variables, parsed once per isolate. A wrong or missing one stops the first request with one clear sentence
 // instead of failing somewhere later. Secrets are never given back by an error.
 import { z } from 'zod'
-import type { AccountGuard } from '../ledger/account-guard.ts'
+import type { AccountGuard } from '../ledger/guard/account-guard.ts'
 import type { NodeGuard } from '../market/guard/node-guard.ts'
 import { CALL_TIMEOUTS } from './limits.ts'
 

@@ -1,6 +1,6 @@
 // What a granted hold leaves of the rates, under OpenAI's own header names, which its clients and proxies read. Nothing is said of a rate
 // that is not limited.
-import type { Headroom, Rate } from '../ledger/limit-port.ts'
+import type { Headroom, Rate } from '../ledger/limits/limit-port.ts'
 
 /** @example { 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '59', 'x-ratelimit-reset-requests': '1s' } */
 export function headroomHeaders({ requests, tokens }: Headroom): Record<string, string> {

@@ -7,13 +7,13 @@ import type { CallPart } from '../../protocol/journal-parts.ts'
 import type { ExportLine } from '../../protocol/journal-export.ts'
 import type { Price, Units } from '../../protocol/price.ts'
 import type { AccountId, Bytes, CallId, Instant, KeyId, ModelId, Nanos, NodeId, Tokens } from '../../protocol/units.ts'
-import type { Headroom, LimitPort, LimitRefusal } from './limit-port.ts'
-import type { Answered, IdempotencyPort, IdempotentRequest } from './idempotency-port.ts'
-import type { BookStand, JournalHead, SelfCheck } from './self-check-port.ts'
-import type { Part } from './split.ts'
+import type { Headroom, LimitPort, LimitRefusal } from './limits/limit-port.ts'
+import type { Answered, IdempotencyPort, IdempotentRequest } from './idempotency/idempotency-port.ts'
+import type { BookStand, JournalHead, SelfCheck } from './verification/self-check-port.ts'
+import type { Part } from './calls/split.ts'
 import type { TransferPort } from './transfer-port.ts'
 
-export type { JournalHead, SelfCheck } from './self-check-port.ts'
+export type { JournalHead, SelfCheck } from './verification/self-check-port.ts'
 
 export type Refused = {
   readonly ok: false

@@ -1,6 +1,6 @@
 // From an account's id to its guard.
 import type { AccountPort, Accounts } from './account-port.ts'
-import type { AccountGuard } from './account-guard.ts'
+import type { AccountGuard } from './guard/account-guard.ts'
 
 /**
  * Every method of the port asks for a fresh stub: one that has thrown stays broken, and a relay keeps its port for a whole call.

@@ -22,11 +22,11 @@ import { refusal } from '../core/refusal.ts'
 import { jsonBody, queryString } from '../core/validate.ts'
 import type { Accounts } from './account-port.ts'
 import type { GrantRequest } from './transfer-port.ts'
-import { createBookPages, type Page } from './book-pages.ts'
-import { createAccountBook, type BookOf } from './account-book.ts'
-import { createCreditCodes } from './credit-codes.ts'
-import { idempotent } from './idempotent-posts.ts'
-import { LEDGER } from './limits.ts'
+import { createBookPages, type Page } from './book/book-pages.ts'
+import { createAccountBook, type BookOf } from './book/account-book.ts'
+import { createCreditCodes } from './payments/credit-codes.ts'
+import { idempotent } from './idempotency/idempotent-posts.ts'
+import { LEDGER } from './limits/limits.ts'
 
 export interface LedgerRouteNeeds {
   /** the registry */

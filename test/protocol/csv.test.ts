@@ -62,7 +62,7 @@ describe('every file for a spreadsheet', () => {
     expect(makers.length).toBeGreaterThanOrEqual(5)
     const others = makers.filter(({ text }) => !/\b(csvOf|statementCsv|payoutCsv)\(/.test(text))
     expect(others.map(({ file }) => file)).toEqual([])
-    for (const file of ['protocol/statement-csv.ts', 'gateway/ledger/payout-file.ts'])
+    for (const file of ['protocol/statement-csv.ts', 'gateway/ledger/payouts/payout-file.ts'])
       expect(readFileSync(join(ROOT, file), 'utf8')).toContain('return csvOf(')
   })
 })

@@ -1,6 +1,6 @@
 // Callers of a simulated world: they send calls one after another, some under an Idempotency-Key, hang up, lose patience, and retry. What
 // they were told they write down; it must be what the ledger says.
-import type { IdempotentRequest } from '../../gateway/ledger/idempotency-port.ts'
+import type { IdempotentRequest } from '../../gateway/ledger/idempotency/idempotency-port.ts'
 import type { CallReply, CallRequest, SimGateway } from './gateways.ts'
 import type { Market, SimKey } from './market.ts'
 import { sha256 } from './arithmetic.ts'

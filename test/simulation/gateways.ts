@@ -1,8 +1,8 @@
 // Gateways of a simulated world: the ledger's side of a call, as the inference room does it. A hold, attempts on nodes that serve, refuse,
 // break off or fall silent, reports on the way, one capture, and only then the caller's answer. A gateway may die at any moment.
 import type { AccountPort, CallEnd, ChargeTerms } from '../../gateway/ledger/account-port.ts'
-import type { IdempotentRequest } from '../../gateway/ledger/idempotency-port.ts'
-import { legsFor } from '../../gateway/ledger/split.ts'
+import type { IdempotentRequest } from '../../gateway/ledger/idempotency/idempotency-port.ts'
+import { legsFor } from '../../gateway/ledger/calls/split.ts'
 import { costOf } from '../../protocol/price.ts'
 import { instant, nanos, newCallId, tokens, type CallId, type Instant } from '../../protocol/units.ts'
 import { MODEL, SECRET_HASH, type Market, type SimKey, type SimOffer } from './market.ts'

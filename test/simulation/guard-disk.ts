@@ -1,7 +1,7 @@
 // One guard's storage, as the ledger sees it: SQLite, a transaction, an alarm. It outlives every instance of the guard; an instance that was
 // moved away can touch it no more, as on the platform.
-import type { GuardStorage, SqlCell, SqlResult, SqlRow } from '../../gateway/ledger/guard-storage.ts'
-import { migrateGuard } from '../../gateway/ledger/guard-schema.ts'
+import type { GuardStorage, SqlCell, SqlResult, SqlRow } from '../../gateway/ledger/guard/guard-storage.ts'
+import { migrateGuard } from '../../gateway/ledger/guard/guard-schema.ts'
 import { Shelf } from './shelf.ts'
 import type { Sqlite } from './sqlite.ts'
 import { Planned, type Life } from './world.ts'

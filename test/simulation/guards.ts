@@ -1,9 +1,9 @@
 // The guards of a simulated world: each is the very ledger the Durable Object runs, over a disk of its own, with a clock that may jump, an
 // alarm that may be lost, late or double, and instances that are moved away in the middle of what they do.
-import { Account } from '../../gateway/ledger/account.ts'
+import { Account } from '../../gateway/ledger/guard/account.ts'
 import type { AccountPort } from '../../gateway/ledger/account-port.ts'
-import type { Books } from '../../gateway/ledger/book.ts'
-import type { Tell } from '../../gateway/ledger/event-book.ts'
+import type { Books } from '../../gateway/ledger/book/book.ts'
+import type { Tell } from '../../gateway/ledger/events/event-book.ts'
 import type { AccountId } from '../../protocol/units.ts'
 import { GuardDisk } from './guard-disk.ts'
 import type { Network } from './network.ts'

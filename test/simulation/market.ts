@@ -1,9 +1,9 @@
 // The people of a simulated world: consumers, operators, an author, their guards, two books, the registry. Some play two roles, some have
 // limits, some are poor: each seed is another village.
 import type { AccountPort, Accounts, ChargeTerms } from '../../gateway/ledger/account-port.ts'
-import { createBooks } from '../../gateway/ledger/book.ts'
-import { createEventBook } from '../../gateway/ledger/event-book.ts'
-import type { CreateKey } from '../../gateway/ledger/limit-port.ts'
+import { createBooks } from '../../gateway/ledger/book/book.ts'
+import { createEventBook } from '../../gateway/ledger/events/event-book.ts'
+import type { CreateKey } from '../../gateway/ledger/limits/limit-port.ts'
 import {
   instant,
   nanos,

@@ -30,10 +30,10 @@ describe('a planted fault is found', () => {
   })
 
   it('only where its line stands exactly once', async () => {
-    await expect(plant({ edits: [{ file: 'hold.ts', from: 'a line that has moved', to: '' }] })).rejects.toThrow(
+    await expect(plant({ edits: [{ file: 'calls/hold.ts', from: 'a line that has moved', to: '' }] })).rejects.toThrow(
       '0 times',
     )
-    await expect(plant({ edits: [{ file: 'hold.ts', from: 'hold.end', to: '' }] })).rejects.toThrow('times')
+    await expect(plant({ edits: [{ file: 'calls/hold.ts', from: 'hold.end', to: '' }] })).rejects.toThrow('times')
   })
 })
 

@@ -1,9 +1,9 @@
 // The real ledger of one account under the same steps as the naive one: over SQLite, with a clock of its own, payees that take everything, and
 // a book that keeps nothing.
-import { Account } from '../../gateway/ledger/account.ts'
+import { Account } from '../../gateway/ledger/guard/account.ts'
 import type { AccountPort } from '../../gateway/ledger/account-port.ts'
 import type { Credit } from '../../gateway/ledger/transfer-port.ts'
-import { chargeLegs } from '../../gateway/ledger/split.ts'
+import { chargeLegs } from '../../gateway/ledger/calls/split.ts'
 import { parseLine } from '../../protocol/journal.ts'
 import {
   instant,

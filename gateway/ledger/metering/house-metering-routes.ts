@@ -11,7 +11,7 @@ import {
 import type { Clock } from '../../core/clock.ts'
 import { requireAdmin, type AppEnv } from '../../core/principal.ts'
 import { queryString } from '../../core/validate.ts'
-import { createChecksBook } from '../checks-book.ts'
+import { createChecksBook } from '../verification/checks-book.ts'
 import { topAccounts } from './account-sums-book.ts'
 import { exported, FormatQuery, meteringTable, topTable } from './exported.ts'
 import { createHouseSums, latencyViews, type OverTime } from './house-sums-book.ts'

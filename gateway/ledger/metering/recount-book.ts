@@ -3,7 +3,7 @@
 // sums. A day is written in one batch, between two appends, so that what is added before and after it fits; it may be repeated without harm.
 import type { Clock } from '../../core/clock.ts'
 import { logError } from '../../core/errors.ts'
-import { LEDGER } from '../limits.ts'
+import { LEDGER } from '../limits/limits.ts'
 import { atSql, cutsSql, keptSql, LATENCIES, TOTALS } from './cuts.ts'
 import { DAY_MS, monthOf, nextMonth } from './ranges.ts'
 import { setTotals } from './totals-book.ts'

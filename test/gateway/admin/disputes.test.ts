@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { Accounts } from '../../../gateway/ledger/account-port.ts'
-import { refundCall, type RefundOrder } from '../../../gateway/ledger/refund-flow.ts'
+import { refundCall, type RefundOrder } from '../../../gateway/ledger/refunds/refund-flow.ts'
 import { DisputePage, DisputeView, OwnDisputePage, type DisputeRequest } from '../../../protocol/disputes.ts'
 import { instant, newAccountId } from '../../../protocol/units.ts'
 import { systemRandom } from '../../../gateway/core/clock.ts'

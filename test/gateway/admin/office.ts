@@ -10,8 +10,8 @@ import { toResponse } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import { createParameters, defaultsOf } from '../../../gateway/core/parameters.ts'
 import type { AppEnv, Principal } from '../../../gateway/core/principal.ts'
-import { createCallOf } from '../../../gateway/ledger/disputable-call.ts'
-import { refundCall } from '../../../gateway/ledger/refund-flow.ts'
+import { createCallOf } from '../../../gateway/ledger/calls/disputable-call.ts'
+import { refundCall } from '../../../gateway/ledger/refunds/refund-flow.ts'
 import { accounts, aClock, type TestClock } from '../ledger/ledger-house.ts'
 
 export const CONFIG = parseConfig(env)

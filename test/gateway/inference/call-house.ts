@@ -16,7 +16,7 @@ import { createRetries } from '../../../gateway/inference/retry-budget.ts'
 import { createInferenceRoutes } from '../../../gateway/inference/routes.ts'
 import type { AccountPort } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
-import type { CreateKey } from '../../../gateway/ledger/limit-port.ts'
+import type { CreateKey } from '../../../gateway/ledger/limits/limit-port.ts'
 import type { NodeLink, NodeRequest } from '../../../gateway/link/node-link.ts'
 import type {
   AttemptReport,

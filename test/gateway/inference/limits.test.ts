@@ -1,7 +1,7 @@
 // What a caller is told of limits: on success under OpenAI's names, on refusal which limit and when it frees. And keys with a list of nodes.
 import { describe, expect, it } from 'vitest'
 import { duration, headroomHeaders } from '../../../gateway/inference/limit-headers.ts'
-import { NO_LIMITS } from '../../../gateway/ledger/limit-store.ts'
+import { NO_LIMITS } from '../../../gateway/ledger/limits/limit-store.ts'
 import type { HoldRequest } from '../../../gateway/ledger/account-port.ts'
 import { AccountLimitsView, KeyView } from '../../../protocol/auth.ts'
 import { ErrorBody } from '../../../protocol/errors.ts'

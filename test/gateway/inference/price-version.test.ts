@@ -1,7 +1,7 @@
 // What a line says is enough to compute its charge again: the units, and the price of the version it names.
 import { env, runInDurableObject } from 'cloudflare:test'
 import { expect, it } from 'vitest'
-import { AccountGuard } from '../../../gateway/ledger/account-guard.ts'
+import { AccountGuard } from '../../../gateway/ledger/guard/account-guard.ts'
 import { parseLine } from '../../../protocol/journal.ts'
 import { costOf, type Price } from '../../../protocol/price.ts'
 import { instant, nanos } from '../../../protocol/units.ts'

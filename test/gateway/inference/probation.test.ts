@@ -1,7 +1,7 @@
 // A call on a node in probation: part of what its operator earns waits, and the caller pays the same.
 import { expect, it } from 'vitest'
 import { parseLine } from '../../../protocol/journal.ts'
-import { sumRole } from '../../../gateway/ledger/split.ts'
+import { sumRole } from '../../../gateway/ledger/calls/split.ts'
 import { PROBATION } from '../../../gateway/market/admission/vesting.ts'
 import { aHouse, chat, honest } from './call-house.ts'
 

@@ -1,7 +1,7 @@
 // A house whose consumer, operator and author are nobody else's, so that a test can count all their money: what anybody gains, somebody paid.
 import { env, runInDurableObject } from 'cloudflare:test'
 import { systemRandom } from '../../../gateway/core/clock.ts'
-import { AccountGuard } from '../../../gateway/ledger/account-guard.ts'
+import { AccountGuard } from '../../../gateway/ledger/guard/account-guard.ts'
 import type { AccountPort, LateReceipt } from '../../../gateway/ledger/account-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import { parseLine, sumLegs, type JournalLine } from '../../../protocol/journal.ts'

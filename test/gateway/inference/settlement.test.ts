@@ -59,7 +59,7 @@ it.each([true, false])('a complete answer is paid by its units, each party its s
   expect(await purse.money()).toMatchObject(COMPLETE)
 })
 
-// "Node broke off, another continued": what the ledger does then is shown in test/gateway/ledger/two-nodes.test.ts. No node can continue a
+// "Node broke off, another continued": what the ledger does then is shown in test/gateway/ledger/calls/two-nodes.test.ts. No node can continue a
 // stream yet, so in a whole call the row below holds for every stream that breaks.
 describe('a node that broke off while nobody continued is paid nothing, and neither does the caller pay', () => {
   it.each<[string, ScriptedNode]>([
@@ -192,4 +192,4 @@ describe('a gateway that vanished: the hold runs out, and the least of progress 
   })
 })
 
-// "Canary or audit" is paid by the house, and never by a caller: test/gateway/ledger/money-flow.test.ts shows the cap.
+// "Canary or audit" is paid by the house, and never by a caller: test/gateway/ledger/guard/money-flow.test.ts shows the cap.

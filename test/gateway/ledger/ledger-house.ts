@@ -3,14 +3,14 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
-import { AccountGuard } from '../../../gateway/ledger/account-guard.ts'
+import { AccountGuard } from '../../../gateway/ledger/guard/account-guard.ts'
 import type { AccountPort, CallEnd, HoldRequest, Progress } from '../../../gateway/ledger/account-port.ts'
-import type { CreateKey } from '../../../gateway/ledger/limit-port.ts'
+import type { CreateKey } from '../../../gateway/ledger/limits/limit-port.ts'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import type { ChainedLine } from '../../../protocol/journal.ts'
-import type { OutboxNeeds } from '../../../gateway/ledger/outbox.ts'
+import type { OutboxNeeds } from '../../../gateway/ledger/guard/outbox.ts'
 import type { Credit } from '../../../gateway/ledger/transfer-port.ts'
-import { chargeLegs } from '../../../gateway/ledger/split.ts'
+import { chargeLegs } from '../../../gateway/ledger/calls/split.ts'
 import {
   instant,
   nanos,

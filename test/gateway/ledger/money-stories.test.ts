@@ -2,8 +2,8 @@
 // moves twice, no call is refunded above its cost, and nobody takes out more than was earned.
 import { env } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
-import { earnedAfter } from '../../../gateway/ledger/earned.ts'
-import { chargeLegs } from '../../../gateway/ledger/split.ts'
+import { earnedAfter } from '../../../gateway/ledger/payouts/earned.ts'
+import { chargeLegs } from '../../../gateway/ledger/calls/split.ts'
 import { findBreak, parseLine, sumLegs, type JournalLine } from '../../../protocol/journal.ts'
 import { instant, isHouse, nanos, type AccountId } from '../../../protocol/units.ts'
 import { accounts, aClock, aHold, anEnd, aPayer, plannedFailures, type TestClock } from './ledger-house.ts'

@@ -2,7 +2,7 @@
 // stranger from a friend. What is promised is that the house loses no more than it gave, that its fee is lost on the way, that one account
 // cannot pay itself at all, and that what vests can still be taken back.
 import { describe, expect, it } from 'vitest'
-import { chargeLegs } from '../../../gateway/ledger/split.ts'
+import { chargeLegs } from '../../../gateway/ledger/calls/split.ts'
 import { instant, nanos, type AccountId } from '../../../protocol/units.ts'
 import { aHold, anEnd, aPayer, callFor, FEE_BPS, START, type TestAccount } from './ledger-house.ts'
 

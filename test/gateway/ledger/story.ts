@@ -2,7 +2,7 @@
 // again by its seed. Books and payees fail before they did what was asked, and after.
 import { env } from 'cloudflare:test'
 import type { AccountPort, HoldRequest } from '../../../gateway/ledger/account-port.ts'
-import { createBook, type Book } from '../../../gateway/ledger/book.ts'
+import { createBook, type Book } from '../../../gateway/ledger/book/book.ts'
 import { bookAt } from '../../../gateway/core/book-index.ts'
 import { nanos, tokens, type AccountId } from '../../../protocol/units.ts'
 import { accounts, aClock, aHold, anEnd, aPayer, aProgress, legsOf, NODE, type TestClock } from './ledger-house.ts'

@@ -9,7 +9,7 @@ import { PAUSES_MS, REASON } from '../../../gateway/notify/outcome.ts'
 import type { AccountId } from '../../../protocol/units.ts'
 import { DeliveryView, WebhookList, WebhookWithSecret } from '../../../protocol/webhook.ts'
 import { callFor, aPayer, anAccount } from '../ledger/ledger-house.ts'
-import { createEventBook } from '../../../gateway/ledger/event-book.ts'
+import { createEventBook } from '../../../gateway/ledger/events/event-book.ts'
 import { aHouse, anId, emptyRoom, fine, refusal, RECEIVER, signedIn, silent, status } from './notify-house.ts'
 
 type House = ReturnType<typeof aHouse>

@@ -3,7 +3,7 @@
 import type { KeyView } from '../../../protocol/auth.ts'
 import { nanos, toUsd, type AccountId, type Nanos } from '../../../protocol/units.ts'
 import type { AccountPort, Accounts } from '../../../gateway/ledger/account-port.ts'
-import type { CreateKey, Limits } from '../../../gateway/ledger/limit-port.ts'
+import type { CreateKey, Limits } from '../../../gateway/ledger/limits/limit-port.ts'
 import type { LimitsView } from '../../../protocol/auth.ts'
 
 interface FakeAccount {

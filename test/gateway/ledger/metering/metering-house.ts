@@ -3,7 +3,7 @@ import { env } from 'cloudflare:test'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { bookDatabases } from '../../../../gateway/core/env.ts'
 import type { CallEnd } from '../../../../gateway/ledger/account-port.ts'
-import { chargeLegs } from '../../../../gateway/ledger/split.ts'
+import { chargeLegs } from '../../../../gateway/ledger/calls/split.ts'
 import { instant, nanos, newNodeId, type AccountId, type ModelId, type NodeId } from '../../../../protocol/units.ts'
 import { aClock, aHold, anAccount, anEnd, aPayer, START } from '../ledger-house.ts'
 

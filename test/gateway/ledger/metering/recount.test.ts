@@ -2,10 +2,10 @@
 // wiped account takes its share with it and brings it back.
 import { env } from 'cloudflare:test'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { createBook } from '../../../../gateway/ledger/book.ts'
-import { LEDGER } from '../../../../gateway/ledger/limits.ts'
+import { createBook } from '../../../../gateway/ledger/book/book.ts'
+import { LEDGER } from '../../../../gateway/ledger/limits/limits.ts'
 import { recountDay, recountDays } from '../../../../gateway/ledger/metering/recount-book.ts'
-import { rebuildAccount } from '../../../../gateway/ledger/rebuild.ts'
+import { rebuildAccount } from '../../../../gateway/ledger/book/rebuild.ts'
 import { instant, type ModelId } from '../../../../protocol/units.ts'
 import { accounts, aPayer, plannedFailures, START } from '../ledger-house.ts'
 import { aMeteredMarket, BOOKS, emptyBooks } from './metering-house.ts'
