@@ -63,6 +63,38 @@ const ethersStandIn: Plugin = {
   },
 }
 
+/**
+ * Packages of many small files, each made one file first: every test file loads the whole Worker anew, module by module. siwe also has to be made an ES
+ * module.
+ */
+const BUNDLED = [
+  'siwe',
+  'fast-check',
+  'zod',
+  'hono',
+  'hono/client',
+  'hono/cookie',
+  'hono/cors',
+  'hono/route',
+  'hono/secure-headers',
+  'drizzle-orm',
+  'drizzle-orm/batch',
+  'drizzle-orm/d1',
+  'drizzle-orm/sqlite-core',
+  'viem',
+  'viem/accounts',
+  'viem/actions',
+  'viem/siwe',
+  'viem/utils',
+  'jose',
+  '@noble/curves/secp256k1.js',
+  '@noble/hashes/hmac.js',
+  '@noble/hashes/sha2.js',
+  '@noble/hashes/utils.js',
+  'canonicalize',
+  'lossless-json',
+]
+
 /** workerd has no file system: what its tests read comes as a binding. */
 const siweVectors = openVectors('siwe')
 const oipVectors = openVectors('kserve-oip')
@@ -111,7 +143,7 @@ export default defineConfig({
             optimizer: {
               ssr: {
                 enabled: true,
-                include: ['siwe', 'fast-check'],
+                include: BUNDLED,
                 esbuildOptions: { plugins: [ethersStandIn, nodeBuiltins] },
               },
             },

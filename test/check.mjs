@@ -1,5 +1,5 @@
-// `npm run check`: what every commit must pass, as many steps at once as there are cores, those first that are cheapest to fail. One line
-// per step; the first failure prints its output and ends the run. `--no-tests` leaves out the unit tests, for CI, which runs the whole suite right after.
+// `npm run check`: what every commit must pass, as many steps at once as there are cores, the longest first and then what is cheapest
+// to fail. One line per step; the first failure prints its output and ends the run. `--no-tests` leaves out the unit tests, for CI, which runs the whole suite right after.
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -10,13 +10,13 @@ const vitest = ['node_modules/vitest/vitest.mjs', 'run']
 const tsc = (project) => ['node_modules/typescript/bin/tsc', '-p', project]
 
 const STEPS = [
+  ['lint', ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings=0']],
   ['format', ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.']],
   ['types: wire', tsc('tsconfig.wire.json')],
   ['types: workers', tsc('tsconfig.workers.json')],
   ['types: node', tsc('tsconfig.node.json')],
   ['types: simulator', tsc('tsconfig.simulation.json')],
   ['types: dashboard', tsc('tsconfig.dashboard.json')],
-  ['lint', ['node_modules/eslint/bin/eslint.js', '.', '--max-warnings=0']],
   ['architecture', [...vitest, '--project=node', 'test/architecture.test.ts']],
 ]
 const UNIT_TESTS = ['unit tests', [...vitest, '--exclude=test/flows/**', '--exclude=test/architecture.test.ts']]

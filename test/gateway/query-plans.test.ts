@@ -1,6 +1,6 @@
 // No question of the dashboard goes through a large table from end to end. The routes come from the router, so that a new one is looked at on the day it is
 // mounted; each is asked in every way that changes its SQL, what it sends to the databases is caught, and SQLite says how it would answer that.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { systemRandom } from '../../gateway/core/clock.ts'
 import { rightAt } from '../../gateway/auth/member-rights.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { Accounts } from '../../../gateway/ledger/account-port.ts'
 import { refundCall, type RefundOrder } from '../../../gateway/ledger/refunds/refund-flow.ts'

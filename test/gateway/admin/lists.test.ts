@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { AdminAccountPage, AdminModelPage, AdminNodePage, NodeCounts } from '../../../protocol/metering.ts'
 import { plannedFailures } from '../ledger/ledger-house.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { targetOf } from '../../../gateway/admin/log.ts'
 import { LOGGED_CHARS, withoutSecrets } from '../../../gateway/admin/logged-body.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { createParameters, defaultsOf, valuesAt } from '../../../gateway/core/parameters.ts'
 import { PARAMETERS_FRESH, SIGN_IN } from '../../../gateway/core/limits.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { z } from 'zod'
 import { systemRandom } from '../../../gateway/core/clock.ts'

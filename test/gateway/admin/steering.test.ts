@@ -1,5 +1,5 @@
 // What the house has set reaches the crons and the days of a dispute through the same reading as calls do.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { unawaited } from '../../../gateway/core/parameters.ts'
 import { earnedState } from '../../../gateway/market/admission/admission.ts'

@@ -1,5 +1,5 @@
 // `/api/account`: what one owns, several wallets per account, and roles that follow what is owned now.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { AccountView } from '../../../protocol/auth.ts'
 import { instant, isAccountId, nanos, type AccountId } from '../../../protocol/units.ts'

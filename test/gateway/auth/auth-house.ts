@@ -1,5 +1,5 @@
 // A small house with only the auth room in it: a real D1 in real workerd, fake guards, a clock and a counter of D1 statements.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { createAuthenticate } from '../../../gateway/auth/authenticate.ts'

@@ -1,6 +1,6 @@
 // What a browser can be made to do for somebody else, on the real app and at every route of the router: change something with the cookie it cannot help
 // sending, show a page of ours inside another, or go on with a session that was planted in it.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../../gateway/app.ts'
 import { ORIGIN, aHouse, aWallet, codeOf, cookieOf, signed } from './auth-house.ts'

@@ -1,5 +1,5 @@
 // A signed-in account with its real guard, for stories about keys.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import { CreatedKey } from '../../../protocol/auth.ts'
 import { isAccountId } from '../../../protocol/units.ts'

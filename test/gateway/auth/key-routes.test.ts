@@ -1,5 +1,5 @@
 // `/api/keys` with the real guard behind it: created, shown once, listed, revoked; and an invented key that touches nothing.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { readApiKey } from '../../../gateway/auth/api-key.ts'

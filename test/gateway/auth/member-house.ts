@@ -1,5 +1,5 @@
 // An account with members, for stories about who may do what.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { InvitationReply, MembersReply, type MemberChange } from '../../../protocol/members.ts'
 import type { MemberRole } from '../../../protocol/auth.ts'
 import { instant } from '../../../protocol/units.ts'

@@ -1,6 +1,6 @@
 // Who acts for an account: roles that count from the next request, owners who come and go only after two days and can be kept, and of two changes at
 // once the later one is told.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { drizzle } from 'drizzle-orm/d1'
 import { describe, expect, it } from 'vitest'
 import { AccountView, MemberRole } from '../../../protocol/auth.ts'

@@ -1,5 +1,5 @@
 // A node as the registry knows it, with a real Ed25519 key, and the requests it signs: right in every part unless a test says otherwise.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { exportJWK, generateKeyPair, type CryptoKey } from 'jose'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { sha256Hex } from '../../../protocol/canonical.ts'

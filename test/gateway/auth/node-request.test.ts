@@ -1,5 +1,5 @@
 // What a node's own key signs: taken for exactly the request it signed, and for nothing else.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createAuthenticate } from '../../../gateway/auth/authenticate.ts'

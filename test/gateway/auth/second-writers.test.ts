@@ -1,6 +1,6 @@
 // Two people change one thing at once: the later one is told, and nothing is lost silently. The routes come from the router: each that changes something
 // says how a second writer fares (support/second-writers.ts), and each that is told by what was seen is walked here on the real app.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { getAddress } from 'viem'
 import { systemRandom } from '../../../gateway/core/clock.ts'

@@ -1,5 +1,5 @@
 // `/auth/*` over real D1: single-use nonces, cookies, sign-out, and accounts that are made once.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { VerifyReply } from '../../../protocol/auth.ts'
 import { isAccountId } from '../../../protocol/units.ts'

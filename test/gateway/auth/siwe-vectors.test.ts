@@ -1,5 +1,5 @@
 // The conformance cases of EIP-4361's authors (spruceid/siwe), inside workerd, with the clock moved to each case's own time.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { SiweMessage } from 'siwe'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'

@@ -1,5 +1,5 @@
 // A call's record without an API key: for its payer's session or managing key, and for nobody else.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { expect, it } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'

@@ -1,5 +1,5 @@
 // `GET /v1/models/{id}/endpoints`, through the real router and the client of the wire.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../../gateway/app.ts'
 import { NO_SLOT, windowsOf, withSampleIn, writeWindows } from '../../../gateway/market/health/windows.ts'

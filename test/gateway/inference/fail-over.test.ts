@@ -1,5 +1,5 @@
 // An answer that breaks off in the middle, over a real guard and scripted nodes: who goes on with it, what its caller gets, and who is paid for what.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createAccounts } from '../../../gateway/ledger/accounts.ts'
 import type { Progress } from '../../../gateway/ledger/account-port.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { GatewayError } from '../../../gateway/core/errors.ts'
 import { loadGatewayKey, type GatewayKey } from '../../../gateway/core/gateway-key.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { loadGatewayKey } from '../../../gateway/core/gateway-key.ts'
 import type { AccountPort } from '../../../gateway/ledger/account-port.ts'

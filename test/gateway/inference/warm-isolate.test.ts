@@ -1,5 +1,5 @@
 // What a call asks of the database before it is sent: nothing, once its isolate knows the models it names, its fallback models included.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, expect, it } from 'vitest'
 import { systemRandom } from '../../../gateway/core/clock.ts'
 import { parseConfig } from '../../../gateway/core/env.ts'

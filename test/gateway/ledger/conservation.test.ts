@@ -1,5 +1,5 @@
 // Random stories: whatever happens in whatever order, no nano appears or disappears.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { HoldRequest } from '../../../gateway/ledger/account-port.ts'
 import { findBreak, parseLine } from '../../../protocol/journal.ts'

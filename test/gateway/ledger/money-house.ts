@@ -1,5 +1,5 @@
 // The money routes behind a principal that is simply given, over real guards, a real registry and a real book.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { toResponse } from '../../../gateway/core/errors.ts'
 import type { AppEnv, Principal, SessionPrincipal } from '../../../gateway/core/principal.ts'

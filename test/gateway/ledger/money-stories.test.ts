@@ -1,6 +1,6 @@
 // Random stories with every kind of money there is, told twice and in bad weather: no nano appears or disappears, nobody falls below zero, no id
 // moves twice, no call is refunded above its cost, and nobody takes out more than was earned.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { earnedAfter } from '../../../gateway/ledger/payouts/earned.ts'
 import { chargeLegs } from '../../../gateway/ledger/calls/split.ts'

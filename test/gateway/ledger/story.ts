@@ -1,6 +1,6 @@
 // Random stories on the ledger's ports: everything that moves money or completes a record, by people who pay and earn from each other, said
 // again by its seed. Books and payees fail before they did what was asked, and after.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import type { AccountPort, HoldRequest } from '../../../gateway/ledger/account-port.ts'
 import { createBook, type Book } from '../../../gateway/ledger/book/book.ts'
 import { bookAt } from '../../../gateway/core/book-index.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { prepared } from '../../../gateway/market/choose/prepared.ts'
 import { createMarket } from '../../../gateway/market/market.ts'

@@ -1,6 +1,6 @@
 // How an event reaches its receivers: signed, once per event and webhook in the log, tried again with growing pauses, and never to an address
 // that became an inner one since.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { NOTIFY } from '../../../gateway/notify/limits.ts'
 import { createDeliveryBook } from '../../../gateway/notify/delivery-book.ts'

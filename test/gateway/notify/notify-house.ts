@@ -1,5 +1,5 @@
 // The notify room with a real registry and a scripted receiver: what a story about one webhook needs. Time stands still until it is moved.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { systemRandom } from '../../../gateway/core/clock.ts'

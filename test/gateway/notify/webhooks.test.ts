@@ -1,6 +1,6 @@
 // Webhooks as their owners manage them: made, listed, rotated, tested, removed; never another's, never to an inner address, never their
 // secret in a row.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { NOTIFY } from '../../../gateway/notify/limits.ts'

@@ -1,6 +1,6 @@
 // The same promise as test/support/vectors.ts, for tests inside workerd: they see no file system, so vitest.config.ts reads the
 // file and hands its text over as a binding (null when it is missing).
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, it } from 'vitest'
 
 /** @param text the binding, for example `env.TEST_SIWE_VECTORS` */

@@ -1,5 +1,5 @@
 import { systemRandom } from '../../../../gateway/core/clock.ts'
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createAccounts } from '../../../../gateway/ledger/accounts.ts'
 import { newAccountId, type AccountId, type CallId } from '../../../../protocol/units.ts'

@@ -1,5 +1,5 @@
 // Two book databases at once: an account is written in the one it was given when it was made, read from that one, and never moves.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { drizzle } from 'drizzle-orm/d1'
 import { describe, expect, it } from 'vitest'
 import { accountOf } from '../../../../gateway/auth/wallet-book.ts'

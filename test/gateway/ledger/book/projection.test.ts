@@ -1,6 +1,6 @@
 // The book as a function of the guards: whatever failed while it was written, and whatever retention cleared since, writing it again from the
 // journals gives the same rows, byte for byte.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createBook } from '../../../../gateway/ledger/book/book.ts'
 import { LEDGER } from '../../../../gateway/ledger/limits/limits.ts'

@@ -1,5 +1,5 @@
 // Retention: at its limit and one before it, a bounded number of rows each time, and never the money.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, expect, it } from 'vitest'
 import { generationView } from '../../../../gateway/inference/generation.ts'
 import { LEDGER } from '../../../../gateway/ledger/limits/limits.ts'

@@ -1,5 +1,5 @@
 // The arithmetic of sweep.ts: how many requests a run makes on a good day, counted, so that a full slice stays far below a Worker's 1,000.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import type { AccountPort, Accounts } from '../../../../gateway/ledger/account-port.ts'
 import { LEDGER } from '../../../../gateway/ledger/limits/limits.ts'

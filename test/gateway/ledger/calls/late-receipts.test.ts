@@ -1,5 +1,5 @@
 // Receipts that come after the answer, or instead of it: they complete a record, bound what an expiry may charge, and never move a nano.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import type { CallEnd, LateReceipt } from '../../../../gateway/ledger/account-port.ts'

@@ -1,5 +1,5 @@
 // Bytes of tensors, from the hold to the book: charged, reported, expired, written down and proved like tokens.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import type { LateReceipt, Progress } from '../../../../gateway/ledger/account-port.ts'

@@ -1,5 +1,5 @@
 // What a node earned, over real guards and two real books: exactly its operator's legs, page by page, and nobody else's to see.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { bookDatabases } from '../../../../gateway/core/env.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createNodeReceipts } from '../../../../gateway/ledger/earnings/node-receipts-book.ts'
 import { instant, type NodeId } from '../../../../protocol/units.ts'

@@ -1,5 +1,5 @@
 // What an owner is told, as a rule and in real guards: once per crossing, in the transaction that crossed, and once in the registry.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { alertWith, isBudgetReached, judgeBalance } from '../../../../gateway/ledger/events/account-events.ts'
 import { NOTHING_SPENT } from '../../../../gateway/ledger/limits/budget-period.ts'

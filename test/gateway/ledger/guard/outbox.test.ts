@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { createBook, type Book, type BookLine } from '../../../../gateway/ledger/book/book.ts'
 import { parseLine } from '../../../../protocol/journal.ts'

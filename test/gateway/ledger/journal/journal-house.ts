@@ -1,5 +1,5 @@
 // Calls with the proofs of production: a ticket signed by the gateway's key and a receipt signed by a node's, charged at the ticket's prices.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { exportJWK, generateKeyPair, importJWK, type CryptoKey } from 'jose'
 import { systemRandom } from '../../../../gateway/core/clock.ts'

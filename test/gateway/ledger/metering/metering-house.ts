@@ -1,5 +1,5 @@
 // A small market for the tests of metering: payers in two books, one operator with two nodes, an author; calls at chosen times and of chosen lengths.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { bookDatabases } from '../../../../gateway/core/env.ts'
 import type { CallEnd } from '../../../../gateway/ledger/account-port.ts'

@@ -1,5 +1,5 @@
 // What the dashboard is told of metering, through the routes, over real guards and two real books.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import type { Principal } from '../../../../gateway/core/principal.ts'

@@ -1,5 +1,5 @@
 // What an operator's nodes brought in, through the route, over real guards and two real books.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, expect, it } from 'vitest'
 import { createOperatorEarningsRoutes } from '../../../../gateway/ledger/metering/operator-earnings-routes.ts'
 import { POINTS } from '../../../../gateway/ledger/metering/operator-sums-book.ts'

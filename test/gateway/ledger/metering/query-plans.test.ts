@@ -1,6 +1,6 @@
 // No question of the dashboard reads a large table from end to end: every statement that its reads send to a book is caught here, and SQLite is asked how
 // it would answer it. Without ANALYZE a plan depends on the tables alone, so an empty book says what a full one would do.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createAuditTraffic } from '../../../../gateway/ledger/earnings/audit-traffic-book.ts'
 import { createBookPages } from '../../../../gateway/ledger/book/book-pages.ts'

@@ -1,6 +1,6 @@
 // Totals as a function of the hourly sums and the calls: what append adds up line by line, a recount of the day writes from nothing, to the last byte; and a
 // wiped account takes its share with it and brings it back.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createBook } from '../../../../gateway/ledger/book/book.ts'
 import { LEDGER } from '../../../../gateway/ledger/limits/limits.ts'

@@ -1,5 +1,5 @@
 // What a processor tells is booked once: a hundred times the same, in any order, at once.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { createApp } from '../../../../gateway/app.ts'

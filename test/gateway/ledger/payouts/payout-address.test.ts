@@ -1,5 +1,5 @@
 // Where an account's withdrawals go: which addresses may be named, when a change holds, who is told, and what a stolen session cannot do.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { SIGN_IN } from '../../../../gateway/core/limits.ts'

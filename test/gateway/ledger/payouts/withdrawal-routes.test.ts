@@ -1,5 +1,5 @@
 // Money out, from the request to the payment: filed once, paid once, returned once, whoever asks at the same time and wherever it was cut off.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { SIGN_IN } from '../../../../gateway/core/limits.ts'

@@ -1,5 +1,5 @@
 // An admin freezes and unfreezes: who may, what is answered, what is kept.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../../gateway/core/clock.ts'

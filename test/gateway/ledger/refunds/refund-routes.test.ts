@@ -7,7 +7,7 @@ import type { Accounts } from '../../../../gateway/ledger/account-port.ts'
 import { NO_LIMITS } from '../../../../gateway/ledger/limits/limit-store.ts'
 import { AccountMoneyReply, RefundReply } from '../../../../protocol/money.ts'
 import { HOUSE, nanos, newAccountId, type AccountId } from '../../../../protocol/units.ts'
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { accounts, aClock, aPayer, callFor, plannedFailures, START, type TestAccount } from '../ledger-house.ts'
 import { ADMIN, admin, anApi, aRegistered, signedIn } from '../money-house.ts'
 

@@ -1,5 +1,5 @@
 // What admins see of the ledger's health, and their two remedies.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { toResponse } from '../../../../gateway/core/errors.ts'

@@ -1,6 +1,6 @@
 // Online verification: never an alarm without a cause, whatever fails and whenever it looks; and every planted corruption found, with exactly
 // the accounts frozen that it is about.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { bookAt } from '../../../../gateway/core/book-index.ts'
 import { LEDGER } from '../../../../gateway/ledger/limits/limits.ts'

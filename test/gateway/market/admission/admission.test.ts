@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LinkRefused } from '../../../../gateway/link/node-link.ts'
 import { admit, REASON, type ReviewedOffer } from '../../../../gateway/market/admission/admission.ts'

@@ -1,5 +1,5 @@
 // Reviews and registrations that meet, and what a probe looks like to the node it tests.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createNodeBook } from '../../../../gateway/market/nodes/node-book.ts'
 import { registerNode } from '../../../../gateway/market/nodes/register.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { openRef, sealRef, type TicketRef } from '../../../../gateway/market/admission/ticket-ref.ts'

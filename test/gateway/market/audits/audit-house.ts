@@ -1,6 +1,6 @@
 // A market for audits: real D1, real guards, a clock that waiting moves, and nodes that answer as their model would, or as a cheat does. The model is a function of the request: whoever
 // has it gives the same words. Traffic is told by the test.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { exportJWK, generateKeyPair, type CryptoKey } from 'jose'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { loadGatewayKey } from '../../../../gateway/core/gateway-key.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { createAuditEarnings } from '../../../../gateway/market/audits/audit-earnings-book.ts'
 import { nanos } from '../../../../protocol/units.ts'

@@ -1,6 +1,6 @@
 // Can a node tell audits from traffic? Requests of both kinds are caught where a node would see them, behind the real direct link: customers' as the inference room makes them, audits as
 // audits do. A classifier learns from half of them by everything but the words (size, timing, headers, ticket, sampling), and is asked about the other half.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadGatewayKey } from '../../../../gateway/core/gateway-key.ts'
 import { chatDraft } from '../../../../gateway/inference/chat.ts'

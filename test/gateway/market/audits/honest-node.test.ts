@@ -5,7 +5,7 @@ import { NO_WISHES } from '../../../../gateway/market/choose/wishes.ts'
 import { rank } from '../../../../gateway/market/choose/choose.ts'
 import { createSnapshots } from '../../../../gateway/market/snapshot.ts'
 import { tokens, type NodeId } from '../../../../protocol/units.ts'
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { createAuditHouse, type AuditHouse } from './audit-house.ts'
 
 const HOUR_MS = 3_600_000

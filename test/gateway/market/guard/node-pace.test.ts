@@ -1,5 +1,5 @@
 // How often something may be done to one node: its guard keeps the time, so that every isolate counts alike.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createNodeGuards } from '../../../../gateway/market/guard/node-guard.ts'
 import type { NodeId } from '../../../../protocol/units.ts'

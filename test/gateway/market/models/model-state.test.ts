@@ -1,5 +1,5 @@
 // Who may change a model's state, into what, and what comes of it: of the rule a table, of the routes each refusal, of its offers what is written.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { SIGN_IN } from '../../../../gateway/core/limits.ts'
 import { changeState, noticeOf, pauseReason } from '../../../../gateway/market/models/model-state.ts'

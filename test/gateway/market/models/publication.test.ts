@@ -1,5 +1,5 @@
 // The author's signature over a manifest, and whose weights are: every way around either is refused by name.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { privateKeyToAccount } from 'viem/accounts'
 import { weightsOf } from '../../../../gateway/market/models/weights.ts'

@@ -1,5 +1,5 @@
 // A node's keys over its life: exchanged with both keys' word or a fresh sign-in, nobody else's ever after, taken back and given again.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { privateKeyToAccount } from 'viem/accounts'
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'

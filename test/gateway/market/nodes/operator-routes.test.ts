@@ -1,5 +1,5 @@
 // What an operator, and a node by its own key, may do with a node that is registered: on the real routes, guards and registry.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SNAPSHOT } from '../../../../gateway/core/limits.ts'
 import { NodeView } from '../../../../protocol/node.ts'

@@ -1,5 +1,5 @@
 // How many nodes an account may bring in: the rule by its edges, and the routes at each limit, one over, and by two at the same moment.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { NODE_QUOTAS } from '../../../../gateway/core/limits.ts'
 import { hostPrefix, quotaRefusal, type Entry, type NodeCounts } from '../../../../gateway/market/nodes/quota.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { receiptWords } from '../../../../gateway/market/nodes/receipt-words.ts'
 import { createRefusedReceipts, type RefusedReceipt } from '../../../../gateway/market/nodes/refused-receipt-book.ts'

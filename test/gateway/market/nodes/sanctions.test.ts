@@ -1,5 +1,5 @@
 // Stopping a node and letting it in again: on real guards and the registry.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createSanctions } from '../../../../gateway/market/nodes/sanctions.ts'
 import type { SanctionCause, Sanctions } from '../../../../gateway/market/nodes/sanction-port.ts'

@@ -1,5 +1,5 @@
 // A self-test: a real call to one's own node that nobody pays, that changes nothing, and that tells no more than any caller would see.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OPERATOR as PACE } from '../../../../gateway/core/limits.ts'
 import { createNodeBook } from '../../../../gateway/market/nodes/node-book.ts'

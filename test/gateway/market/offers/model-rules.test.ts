@@ -1,5 +1,5 @@
 // Which models an operator's nodes may serve: a block holds for all of them at once, and neither registering, nor other offers, nor the house lifts it.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { toResponse } from '../../../../gateway/core/errors.ts'

@@ -1,5 +1,5 @@
 // Price versions: a number for every price an offer ever had, and the charge of a call computed again from the number in its line.
-import { env } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createNodeBook } from '../../../../gateway/market/nodes/node-book.ts'
 import { PriceVersionView, type NodeView } from '../../../../protocol/node.ts'
