@@ -9,6 +9,7 @@ import { createAuthenticate } from './auth/authenticate.ts'
 import { createAuthRoutes } from './auth/routes.ts'
 import { GatewayError, toResponse } from './core/errors.ts'
 import type { AppEnv } from './core/principal.ts'
+import { discardUnread } from './core/unread-body.ts'
 import { createDashboardPage } from './dashboard-page.ts'
 import { newRequestId } from './core/request-id.ts'
 import { createOipRoutes } from './inference/oip-routes.ts'
@@ -52,6 +53,7 @@ export function createApp(services: Services) {
   app.use(async (c, next) => {
     c.set('requestId', newRequestId(services.random))
     await next()
+    await discardUnread(c.req.raw)
     c.header('x-request-id', c.var.requestId)
   })
   app.use(secureHeaders())

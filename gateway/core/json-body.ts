@@ -75,9 +75,9 @@ export async function readBytes(request: Request, bytesMax: number = LIMITS.body
   if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax)
   const parts: Uint8Array[] = []
   let size = 0
-  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+  // What is too large stays in its stream: `unread-body.ts` decides what becomes of it.
+  for await (const chunk of request.body?.values({ preventCancel: true }) ?? []) {
     size += chunk.byteLength
-    // Leaving the loop cancels the body: what is too large is not read to its end.
     if (size > bytesMax) throw tooLarge(bytesMax)
     parts.push(chunk)
   }

@@ -147,6 +147,17 @@ describe('the official client', () => {
 describe('a wrong request is refused with the cause named, and costs nothing', () => {
   const refusals: [string, { key?: string; body: unknown }, number, string, string | null][] = [
     [
+      // Refused before it is read: the refusal must arrive all the same.
+      'wrong key, long body',
+      {
+        key: `sk-souk-${'0'.repeat(16)}-${'0'.repeat(10)}-${'0'.repeat(32)}-${'0'.repeat(16)}`,
+        body: JSON.stringify({ ...question, user: 'x'.repeat(3 * 1024 * 1024) }),
+      },
+      401,
+      'invalid_api_key',
+      null,
+    ],
+    [
       'wrong key',
       { key: `sk-souk-${'0'.repeat(16)}-${'0'.repeat(10)}-${'0'.repeat(32)}-${'0'.repeat(16)}`, body: question },
       401,
