@@ -29,6 +29,9 @@ const SPLIT_CHOICES = [
   { value: 'node', label: 'By node' },
 ]
 
+/** About as tall as the chart and the list that come in their place: what stands below must not jump. */
+const ROWS_ALIKE = 16
+
 interface SpendCardProps {
   readonly search: SpendSearch
   readonly onSearch: (next: SpendSearch) => void
@@ -57,7 +60,7 @@ export function SpendCard({ search, onSearch, keyId }: SpendCardProps) {
         now.isError ? (
           <Failed error={now.error} again={() => void now.refetch()} />
         ) : (
-          <Loading rows={8} />
+          <Loading rows={ROWS_ALIKE} />
         )
       ) : (
         <>
