@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { atSql, cutsSql, keptSql, LATENCIES } from '../../gateway/ledger/metering/cuts.ts'
 import { bucketOf } from '../../gateway/ledger/metering/latency.ts'
 import { monthOf, nextMonth } from '../../gateway/ledger/metering/ranges.ts'
-import { setTotalsSql } from '../../gateway/ledger/metering/totals-sql.ts'
+import { setTotalsSql, SUM_COLUMNS } from '../../gateway/ledger/metering/totals-sql.ts'
 
 const DAY_MS = 86_400_000
 export const DAYS = 400
@@ -208,23 +208,12 @@ function statements(db: Database.Database, cast: Cast) {
   }
 }
 
-const SUMS = [
-  'calls',
-  'errors',
-  'input_tokens',
-  'output_tokens',
-  'tensor_bytes',
-  'charge_nanos',
-  'operator_nanos',
-  'author_nanos',
-  'house_nanos',
-]
-const SUMMED = SUMS.map((column) => `sum(${column})`).join(', ')
+const SUMMED = SUM_COLUMNS.map((column) => `sum(${column})`).join(', ')
 const MONTHS = `
-  INSERT INTO totals (step, cut, model_id, node_id, at, ${SUMS.join(', ')})
+  INSERT INTO totals (step, cut, model_id, node_id, at, ${SUM_COLUMNS.join(', ')})
   SELECT 'month', cut, model_id, node_id, ?1, ${SUMMED} FROM totals WHERE step = 'day' AND cut IN (1, 2) AND at >= ?1 AND at < ?2 GROUP BY 2, 3, 4`
 const ACCOUNT_MONTHS = `
-  INSERT INTO account_totals (account_id, step, cut, at, key_id, model_id, node_id, ${SUMS.join(', ')})
+  INSERT INTO account_totals (account_id, step, cut, at, key_id, model_id, node_id, ${SUM_COLUMNS.join(', ')})
   SELECT account_id, 'month', 0, ?1, '', '', '', ${SUMMED} FROM account_totals WHERE step = 'day' AND cut = 0 AND at >= ?1 AND at < ?2 GROUP BY 1`
 
 const NANOS = {

@@ -2,32 +2,21 @@
 // Written as the hourly sums of the book; their totals are then made by the product's own statements. Nobody's balance changes: these calls were never made.
 import { z } from 'zod'
 import { DAY_MS, HOUR_MS, monthOf, nextMonth } from '../../gateway/ledger/metering/ranges.ts'
-import { setTotalsSql } from '../../gateway/ledger/metering/totals-sql.ts'
+import { setTotalsSql, SUM_COLUMNS } from '../../gateway/ledger/metering/totals-sql.ts'
 import type { Market } from '../support/market.ts'
 
 const DAYS = 65
 const NOON = 12 * HOUR_MS
 const BOOK = 'BOOK_0'
-const SUMS = [
-  'calls',
-  'errors',
-  'input_tokens',
-  'output_tokens',
-  'tensor_bytes',
-  'charge_nanos',
-  'operator_nanos',
-  'author_nanos',
-  'house_nanos',
-] as const
 const Hour = z.object({ account_id: z.string(), key_id: z.string(), model_id: z.string(), node_id: z.string() })
-const HourSums = z.record(z.enum(SUMS), z.number())
+const HourSums = z.record(z.enum(SUM_COLUMNS), z.number())
 const Latency = z.object({ cut: z.number(), model_id: z.string(), node_id: z.string(), counts: z.string() })
 
 /** @param now ms; the past ends with the hour before it */
 export async function writePast(market: Market, now: number): Promise<void> {
   const found = await market.query(
     BOOK,
-    `SELECT account_id, key_id, model_id, node_id, ${SUMS.join(', ')} FROM rollups_hour`,
+    `SELECT account_id, key_id, model_id, node_id, ${SUM_COLUMNS.join(', ')} FROM rollups_hour`,
   )
   const rows = found.map(({ account_id, key_id, model_id, node_id, ...sums }) => ({
     ids: Object.values(Hour.parse({ account_id, key_id, model_id, node_id })),
@@ -41,13 +30,17 @@ export async function writePast(market: Market, now: number): Promise<void> {
       rows.map(({ ids, sums }, n) => {
         const often = busy(hour, today, n)
         const errors = Math.round(often * sums.calls * 0.012 * (0.3 + drawn(hour / HOUR_MS, n + 40)))
-        return [hour, ...ids, ...SUMS.map((name) => (name === 'errors' ? errors : Math.round(sums[name] * often)))]
+        return [
+          hour,
+          ...ids,
+          ...SUM_COLUMNS.map((name) => (name === 'errors' ? errors : Math.round(sums[name] * often))),
+        ]
       }),
     )
     await insert(
       market,
       'rollups_hour',
-      ['hour', 'account_id', 'key_id', 'model_id', 'node_id', ...SUMS].join(', '),
+      ['hour', 'account_id', 'key_id', 'model_id', 'node_id', ...SUM_COLUMNS].join(', '),
       booked,
     )
     for (const { sql, values } of setTotalsSql(day, { from: monthOf(day), to: nextMonth(day) }))

@@ -3,7 +3,8 @@
 import { ACCOUNT_TOTALS, atSql, cutsSql, keptSql, LATENCIES, TOTALS } from './cuts.ts'
 import { BUCKETS_PER_OCTAVE } from './latency.ts'
 
-const COLUMNS = [
+/** What is summed, as every table of sums names it. */
+export const SUM_COLUMNS = [
   'calls',
   'errors',
   'input_tokens',
@@ -14,7 +15,7 @@ const COLUMNS = [
   'author_nanos',
   'house_nanos',
 ] as const
-const LIST = COLUMNS.join(', ')
+const LIST = SUM_COLUMNS.join(', ')
 
 /** Rows of append: `[seq, hour, key, model, node, calls, errors, input, output, charge, operator, author, house, bytes]` as JSON; ?2: the account. */
 const FRESH = `fresh AS (
@@ -35,18 +36,18 @@ const totalsSql = (fresh: string, merge: (column: string) => string) => `
   WITH ${cutsSql(TOTALS)}, ${fresh}
   INSERT INTO totals (step, cut, model_id, node_id, at, ${LIST})
   SELECT c.step, c.cut, ${keptSql('c.cut', 'model', 'f.model_id')}, ${keptSql('c.cut', 'node', 'f.node_id')}, ${atSql('c.step', 'f.hour')},
-    ${COLUMNS.map((column) => `sum(f.${column})`).join(', ')}
+    ${SUM_COLUMNS.map((column) => `sum(f.${column})`).join(', ')}
   FROM fresh AS f CROSS JOIN cuts AS c WHERE true GROUP BY 1, 2, 3, 4, 5
-  ON CONFLICT (step, cut, model_id, node_id, at) DO UPDATE SET ${COLUMNS.map(merge).join(', ')}`
+  ON CONFLICT (step, cut, model_id, node_id, at) DO UPDATE SET ${SUM_COLUMNS.map(merge).join(', ')}`
 
 const accountTotalsSql = (fresh: string, merge: (column: string) => string) => `
   WITH ${cutsSql(ACCOUNT_TOTALS)}, ${fresh}
   INSERT INTO account_totals (account_id, step, cut, at, key_id, model_id, node_id, ${LIST})
   SELECT f.account_id, c.step, c.cut, ${atSql('c.step', 'f.hour')}, ${keptSql('c.cut', 'key', 'f.key_id')},
     ${keptSql('c.cut', 'model', 'f.model_id')}, ${keptSql('c.cut', 'node', 'f.node_id')},
-    ${COLUMNS.map((column) => `sum(f.${column})`).join(', ')}
+    ${SUM_COLUMNS.map((column) => `sum(f.${column})`).join(', ')}
   FROM fresh AS f CROSS JOIN cuts AS c WHERE true GROUP BY 1, 2, 3, 4, 5, 6, 7
-  ON CONFLICT (account_id, step, cut, at, key_id, model_id, node_id) DO UPDATE SET ${COLUMNS.map(merge).join(', ')}`
+  ON CONFLICT (account_id, step, cut, at, key_id, model_id, node_id) DO UPDATE SET ${SUM_COLUMNS.map(merge).join(', ')}`
 
 /** Both counts as one: a bucket of either has the sum of both. Sorted, so that equal counts are equal text. */
 const MERGED = `(SELECT json_group_object(key, n ORDER BY key) FROM (
@@ -103,23 +104,23 @@ const SET_TOTALS = ofDays(totalsSql(BOOKED, set))
 const SET_ACCOUNT_TOTALS = ofDays(accountTotalsSql(BOOKED, set))
 const SET_LATENCIES = latenciesSql(BOOKED_LATENCIES, 'excluded.counts')
 
-const SUMS = COLUMNS.map((column) => `sum(${column})`).join(', ')
+const SUMS = SUM_COLUMNS.map((column) => `sum(${column})`).join(', ')
 /** ?1: the day, ?2: its month's start, ?3: the next one's. */
 const SET_MONTHS = `
   INSERT INTO totals (step, cut, model_id, node_id, at, ${LIST})
-  SELECT 'month', d.cut, d.model_id, d.node_id, ?2, ${COLUMNS.map((column) => `sum(d.${column})`).join(', ')}
+  SELECT 'month', d.cut, d.model_id, d.node_id, ?2, ${SUM_COLUMNS.map((column) => `sum(d.${column})`).join(', ')}
   FROM (SELECT DISTINCT model_id, '' AS node_id, 1 AS cut FROM rollups_hour WHERE hour >= ?1 AND hour < ?1 + 86400000
     UNION SELECT DISTINCT '', node_id, 2 FROM rollups_hour WHERE hour >= ?1 AND hour < ?1 + 86400000) AS own
   JOIN totals AS d ON d.step = 'day' AND d.cut = own.cut AND d.model_id = own.model_id AND d.node_id = own.node_id AND d.at >= ?2 AND d.at < ?3
   GROUP BY d.cut, d.model_id, d.node_id
-  ON CONFLICT (step, cut, model_id, node_id, at) DO UPDATE SET ${COLUMNS.map(set).join(', ')}`
+  ON CONFLICT (step, cut, model_id, node_id, at) DO UPDATE SET ${SUM_COLUMNS.map(set).join(', ')}`
 const SET_ACCOUNT_MONTHS = `
   INSERT INTO account_totals (account_id, step, cut, at, key_id, model_id, node_id, ${LIST})
   SELECT account_id, 'month', 0, ?2, '', '', '', ${SUMS}
   FROM account_totals WHERE step = 'day' AND cut = 0 AND at >= ?2 AND at < ?3
     AND account_id IN (SELECT account_id FROM rollups_hour WHERE hour >= ?1 AND hour < ?1 + 86400000)
   GROUP BY account_id
-  ON CONFLICT (account_id, step, cut, at, key_id, model_id, node_id) DO UPDATE SET ${COLUMNS.map(set).join(', ')}`
+  ON CONFLICT (account_id, step, cut, at, key_id, model_id, node_id) DO UPDATE SET ${SUM_COLUMNS.map(set).join(', ')}`
 
 /** Sums one day anew, of all accounts. @param month its month: start and end, ms */
 export function setTotalsSql(day: number, month: { readonly from: number; readonly to: number }): Statement[] {
