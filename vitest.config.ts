@@ -109,6 +109,8 @@ const SIWE_FILES = [
 
 export default defineConfig({
   test: {
+    // What a passing test prints hides what a failing one says; `--silent=false` shows it.
+    silent: 'passed-only',
     projects: [
       {
         plugins: [

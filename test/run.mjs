@@ -1,5 +1,5 @@
-// `npm test`: installs what is missing, runs every project of vitest (arguments are passed on), lists what was skipped, and ends with
-// the line `N passed, N failed, N skipped`. Plain JavaScript without dependencies: it is the first thing a fresh clone runs.
+// `npm test`: installs what is missing, runs every project of vitest (arguments are passed on), lists what was skipped and what failed, and ends
+// with the line `N passed, N failed, N skipped`. Plain JavaScript without dependencies: it is the first thing a fresh clone runs.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { ensureReady } from '../gateway/local/prepare.mjs'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Longer than the whole suite may take on two cores: a run that hangs is ended and counted as failed. */
 const MINUTES_MAX = 38
-const SKIPPED_SHOWN_MAX = 100
+const NAMES_SHOWN_MAX = 100
 
 ensureReady()
 const folder = mkdtempSync(join(tmpdir(), 'souk-test-'))
@@ -50,17 +50,19 @@ function readCounts(file) {
   }
 }
 
-/** Prints skipped tests and the last line. Returns the exit code: 0 only when tests ran and none failed. */
+/** Prints what was skipped, what failed, and the last line. Returns the exit code: 0 only when tests ran and none failed. */
 function summarise(counts, exitStatus) {
-  const { passed, skipped } = counts ?? { passed: 0, skipped: [] }
-  let failed = counts?.failed ?? 0
-  if (failed === 0 && (exitStatus !== 0 || passed === 0)) {
-    console.log(passed === 0 ? 'No test passed.' : `vitest ended with status ${exitStatus} although no test failed.`)
-    failed = 1
-  }
-  if (skipped.length > 0) console.log('\nSkipped:')
-  for (const name of skipped.slice(0, SKIPPED_SHOWN_MAX)) console.log(`  ${name}`)
-  if (skipped.length > SKIPPED_SHOWN_MAX) console.log(`  … and ${skipped.length - SKIPPED_SHOWN_MAX} more`)
-  console.log(`\n${passed} passed, ${failed} failed, ${skipped.length} skipped`)
-  return failed === 0 ? 0 : 1
+  const { passed, failed, skipped } = counts ?? { passed: 0, failed: [], skipped: [] }
+  if (failed.length === 0 && passed === 0) failed.push('no test passed')
+  if (failed.length === 0 && exitStatus !== 0) failed.push(`no test, yet vitest ended with status ${exitStatus}`)
+  list('Skipped', skipped)
+  list('Failed', failed)
+  console.log(`\n${passed} passed, ${failed.length} failed, ${skipped.length} skipped`)
+  return failed.length === 0 ? 0 : 1
+}
+
+function list(title, names) {
+  if (names.length > 0) console.log(`\n${title}:`)
+  for (const name of names.slice(0, NAMES_SHOWN_MAX)) console.log(`  ${name}`)
+  if (names.length > NAMES_SHOWN_MAX) console.log(`  … and ${names.length - NAMES_SHOWN_MAX} more`)
 }

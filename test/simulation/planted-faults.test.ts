@@ -1,5 +1,5 @@
 // The proofs bite: each planted bug is found by the simulator within a few seeds, or by the model within a few stories, all of which the
-// ledger as it is passes. Which seed found which is printed.
+// ledger as it is passes. `--silent=false` prints which seed found which.
 import { afterAll, describe, expect, it } from 'vitest'
 import { PLANTED_FAULTS, type PlantedFault } from './planted-faults.ts'
 import { plant, type Planted } from './planting.ts'
