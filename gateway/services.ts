@@ -34,10 +34,10 @@ import { loadGatewayKey, type GatewayKey } from './core/gateway-key.ts'
 import { createParameters, defaultsOf, unawaited } from './core/parameters.ts'
 import { CALL_TIMEOUTS, type CallTimeouts } from './core/limits.ts'
 import type { AccountId } from '../protocol/units.ts'
-import type { Candidate, Order } from './inference/order.ts'
-import { createDeniers } from './inference/deniers.ts'
-import { createPriceLocks } from './inference/price-lock.ts'
-import { createRetries } from './inference/retry-budget.ts'
+import type { Candidate, Order } from './inference/order/order.ts'
+import { createDeniers } from './inference/order/deniers.ts'
+import { createPriceLocks } from './inference/order/price-lock.ts'
+import { createRetries } from './inference/attempts/retry-budget.ts'
 
 export type Services = Awaited<ReturnType<typeof createServices>>
 

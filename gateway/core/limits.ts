@@ -17,7 +17,7 @@ export const LIMITS = {
   comparedBytes: 32 * 1024 * 1024,
   /** bytes of one event of a node */
   nodeEventBytes: 1024 * 1024,
-  /** offers one call may ask; a busy one of them once more, when it is free soon (inference/next-attempt.ts) */
+  /** offers one call may ask; a busy one of them once more, when it is free soon (inference/attempts/next-attempt.ts) */
   attemptsMax: 4,
   /** rows of a list page */
   pageRows: 100,

@@ -1,6 +1,6 @@
 // Whose words an answer is: the node, and the model, which is the one asked for or one to be used instead.
 import type { ModelId, NodeId } from '../../protocol/units.ts'
-import type { CapturedCall } from './settle.ts'
+import type { CapturedCall } from './settle/settle.ts'
 
 export interface Answerer {
   readonly nodeId: NodeId

@@ -1,20 +1,20 @@
-// The flow of one metered call: hold, attempts until one serves (attempts.ts) or several that must agree (quorum), one settle, and only then the
+// The flow of one metered call: hold, attempts until one serves (attempts/attempts.ts) or several that must agree (quorum), one settle, and only then the
 // final word to the caller. An acknowledged call is a captured call.
 import { tokens, type Instant, type Tokens } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
 import { HOLD_GRACE_MS } from '../core/limits.ts'
 import type { Accounts, Held, HoldRequest, Reply } from '../ledger/account-port.ts'
-import type { Deniers } from './deniers.ts'
-import type { AttemptNeeds, Serve } from './attempt.ts'
-import { attemptInTurn } from './attempts.ts'
-import { CallerGone, timedOut } from './failure.ts'
-import type { Background, Caller, Order } from './order.ts'
-import type { Answered } from './receipt-check.ts'
-import type { RetriesOf } from './retry-budget.ts'
+import type { AttemptNeeds, Serve } from './attempts/attempt.ts'
+import { attemptInTurn } from './attempts/attempts.ts'
+import { CallerGone, timedOut } from './attempts/failure.ts'
+import type { RetriesOf } from './attempts/retry-budget.ts'
+import type { Deniers } from './order/deniers.ts'
+import type { Background, Caller, Order } from './order/order.ts'
 import type { IsAlike } from './quorum/agreement.ts'
 import { askTogether } from './quorum/ask-together.ts'
-import { neverBegun, settleLater } from './settle-later.ts'
-import { settle, surely, type CapturedCall, type Kept } from './settle.ts'
+import type { Answered } from './receipts/receipt-check.ts'
+import { neverBegun, settleLater } from './settle/settle-later.ts'
+import { settle, surely, type CapturedCall, type Kept } from './settle/settle.ts'
 
 export interface CallNeeds extends AttemptNeeds {
   readonly accounts: Accounts

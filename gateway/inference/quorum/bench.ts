@@ -2,7 +2,7 @@
 import { OIP_LIMITS } from '../../../protocol/oip.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { LIMITS } from '../../core/limits.ts'
-import type { Candidate, OrderDraft } from '../order.ts'
+import type { Candidate, OrderDraft } from '../order/order.ts'
 import { jurorsOf, type Bench } from './jurors.ts'
 
 /** s after which a snapshot is another one */

@@ -4,7 +4,7 @@ import type { ProviderPreferences } from '../../../protocol/routing.ts'
 import { LIMITS } from '../../core/limits.ts'
 import type { Wishes } from '../../market/choose/wishes.ts'
 import type { Offer } from '../../market/market-port.ts'
-import type { Candidate } from '../order.ts'
+import type { Candidate } from '../order/order.ts'
 import { agreeOf } from './agreement.ts'
 
 /** How many are asked, and how many must say the same. */

@@ -1,8 +1,8 @@
 // The votes of one call that several nodes answer. It is over when enough answers are alike, or when they cannot be any more; then every node that
 // answered learns at once whether its answer stands. Who has not answered by then counts for nothing.
-import { AttemptFailure } from '../failure.ts'
-import type { Bench } from './jurors.ts'
+import { AttemptFailure } from '../attempts/failure.ts'
 import { largestGroup, type IsAlike } from './agreement.ts'
+import type { Bench } from './jurors.ts'
 
 export interface Agreed {
   /** attempts that agree; the first one's answer is given */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { benchOf, depthFor, jurorsOf, wishesOfBench, type Bench } from '../../../../gateway/inference/quorum/jurors.ts'
-import type { Candidate } from '../../../../gateway/inference/order.ts'
+import type { Candidate } from '../../../../gateway/inference/order/order.ts'
 import { NO_WISHES } from '../../../../gateway/market/choose/wishes.ts'
 import type { AccountId, NodeId } from '../../../../protocol/units.ts'
 import { tokens } from '../../../../protocol/units.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { AttemptFailure } from '../../../../gateway/inference/failure.ts'
+import { AttemptFailure } from '../../../../gateway/inference/attempts/failure.ts'
 import { Jury } from '../../../../gateway/inference/quorum/jury.ts'
 
 const REST = { spare: 0, named: null }

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { createAccounts } from '../../../../gateway/ledger/accounts.ts'
 import { newAccountId, type AccountId, type CallId } from '../../../../protocol/units.ts'
 import { chat, finish, honest, nodeIdOf, sse, token, type HouseOptions, type ScriptedNode } from '../call-house.ts'
-import { aPurse, FUNDS, readTexts, type Purse } from '../purse.ts'
+import { aPurse, FUNDS, readTexts, type Purse } from '../settle/purse.ts'
 
 /** 5 input and 2 output tokens at 10 nanos each */
 const COST = 70n

@@ -5,7 +5,7 @@ import type { CallId } from '../../../../protocol/units.ts'
 import { nanos } from '../../../../protocol/units.ts'
 import { aPrice } from '../../../support/workers/builders.ts'
 import { chat, finish, honest, sse, token, type ScriptedNode } from '../call-house.ts'
-import { aPurse, FUNDS } from '../purse.ts'
+import { aPurse, FUNDS } from '../settle/purse.ts'
 
 beforeEach(() => {
   vi.spyOn(console, 'error').mockImplementation(() => undefined)

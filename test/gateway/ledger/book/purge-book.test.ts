@@ -1,7 +1,7 @@
 // Retention: at its limit and one before it, a bounded number of rows each time, and never the money.
 import { env } from 'cloudflare:workers'
 import { beforeEach, expect, it } from 'vitest'
-import { generationView } from '../../../../gateway/inference/generation.ts'
+import { generationView } from '../../../../gateway/inference/views/generation.ts'
 import { LEDGER } from '../../../../gateway/ledger/limits/limits.ts'
 import { purgeDatabases } from '../../../../gateway/ledger/book/purge-book.ts'
 import { verifyAccounts } from '../../../../gateway/ledger/verification/verification.ts'

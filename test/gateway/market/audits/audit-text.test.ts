@@ -1,9 +1,9 @@
 // Requests of audits against the inference room's own: the same body to the byte, the same bounds.
 import { describe, expect, it } from 'vitest'
-import { chatDraft } from '../../../../gateway/inference/chat.ts'
-import { completionDraft } from '../../../../gateway/inference/completions.ts'
-import { embeddingDraft } from '../../../../gateway/inference/embeddings.ts'
-import type { OrderDraft } from '../../../../gateway/inference/order.ts'
+import { chatDraft } from '../../../../gateway/inference/openai/chat.ts'
+import { completionDraft } from '../../../../gateway/inference/openai/completions.ts'
+import { embeddingDraft } from '../../../../gateway/inference/openai/embeddings.ts'
+import type { OrderDraft } from '../../../../gateway/inference/order/order.ts'
 import { seededRandom } from '../../../../protocol/replay.ts'
 import {
   DEFAULT_SHAPES,

@@ -3,7 +3,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadGatewayKey } from '../../../../gateway/core/gateway-key.ts'
-import { chatDraft } from '../../../../gateway/inference/chat.ts'
+import { chatDraft } from '../../../../gateway/inference/openai/chat.ts'
 import { createDirectLink } from '../../../../gateway/link/direct.ts'
 import { issueTicket, newTicketIds, pseudonymOf } from '../../../../gateway/market/admission/ticket-order.ts'
 import { sealRef } from '../../../../gateway/market/admission/ticket-ref.ts'
