@@ -113,6 +113,8 @@ export default defineConfig({
     silent: 'passed-only',
     projects: [
       {
+        // Not beside the packages: checkouts that share those would make the bundles anew under each other's tests.
+        cacheDir: root('dist/vite'),
         plugins: [
           cloudflareTest({
             wrangler: { configPath: root('wrangler.toml') },
