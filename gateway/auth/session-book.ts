@@ -125,6 +125,20 @@ export async function revokeSessions(db: DrizzleD1Database, accountId: AccountId
   return meta.changes
 }
 
+/**
+ * Ends the session that another one of the same wallet has taken the place of; anybody else's stays what it was. Idempotent.
+ * @param token of the one that ends
+ * @param heir of whom it must be; it stands already
+ */
+export async function replaceSession(
+  db: DrizzleD1Database,
+  token: string,
+  { accountId, address, signedInAt }: Session,
+): Promise<void> {
+  const isIt = and(isOpenOf(accountId, address, signedInAt), eq(sessions.tokenHash, sha256Hex(token)))
+  await db.update(sessions).set({ revokedAt: signedInAt }).where(isIt)
+}
+
 export async function revokeSession(db: DrizzleD1Database, token: string, now: Instant): Promise<void> {
   const isOpen = and(eq(sessions.tokenHash, sha256Hex(token)), isNull(sessions.revokedAt))
   await db.update(sessions).set({ revokedAt: now }).where(isOpen)

@@ -16,7 +16,7 @@ import { granted, type AuthNeeds } from './needs.ts'
 import { keepNonce } from './nonce-book.ts'
 import { isSameWallet, proveWallet, type Proof } from './prove.ts'
 import { rolesOf } from './roles.ts'
-import { newToken, revokeSession, startSession } from './session-book.ts'
+import { newToken, replaceSession, revokeSession, startSession } from './session-book.ts'
 import { siteOf, type Site } from './site.ts'
 import { accountOf, readAccount, type OwnedAccount } from './wallet-book.ts'
 
@@ -39,9 +39,13 @@ export function createSignInRoutes(needs: AuthNeeds) {
     // Harmless when the guard is open already; what repairs an account whose first sign-in broke off here.
     granted(await accounts(accountId).open(accountId, book))
     const token = newToken(random)
-    const { expiresAt } = await startSession(db, token, { accountId, address, signedInAt: now })
+    const session = { accountId, address, signedInAt: now }
+    const { expiresAt } = await startSession(db, token, session)
     const account = await readAccount(db, accountId)
     if (isAskingBrowser(c, site, presessionHash)) {
+      // The browser's next cookie takes the place of this one, which nobody could end any more but from a list. Last of all that can fail: until then it stands.
+      const before = getCookie(c, site.sessionCookie)
+      if (before !== undefined) await replaceSession(db, before, session)
       putCookie(c, site, site.sessionCookie, token, SIGN_IN.sessionMs)
       dropCookie(c, site, site.presessionCookie)
     }

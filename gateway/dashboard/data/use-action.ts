@@ -1,11 +1,11 @@
 // What a button does: runs, asks the wallet again where the gateway wants that, says what came of it, and has the lists it changed read anew; also when somebody
 // else was faster and nothing was done: who comes second is told, and sees what stands now.
-import { notifications } from '@mantine/notifications'
 import { useMutation, useQueryClient, type QueryKey } from '@tanstack/react-query'
 import { withFreshSignIn } from '../session/fresh-sign-in.tsx'
-import { sessionEnded } from '../session/session.ts'
+import { hasEnded } from '../session/session.ts'
+import { tell } from '../ui/notice.ts'
 import { ApiError } from './api.ts'
-import { messageOf } from './message-of.ts'
+import { messageOf, wordsOf } from './message-of.ts'
 
 interface Action<Input, Output> {
   readonly run: (input: Input) => Promise<Output>
@@ -25,14 +25,15 @@ export function useAction<Input, Output>({ run, say, changes = [], then, whenCha
     mutationFn: (input: Input) => withFreshSignIn(() => run(input)),
     onSuccess: async (output, input) => {
       const text = say?.(output, input) ?? null
-      if (text !== null) notifications.show({ message: text, color: 'teal' })
+      if (text !== null) tell({ message: text, color: 'teal' })
       await readAnew()
       then?.(output, input)
     },
     onError: async (error) => {
       // The dialogue that stands there now says it.
-      if (sessionEnded.get()) return
-      notifications.show({ title: 'That did not work', message: messageOf(error), color: 'red', autoClose: false })
+      if (await hasEnded()) return
+      const words = { message: messageOf(error), sameAs: wordsOf(error) }
+      tell({ title: 'That did not work', ...words, color: 'red', isKept: true })
       if (!(error instanceof ApiError && error.code === 'changed_meanwhile')) return
       await readAnew()
       whenChanged?.()

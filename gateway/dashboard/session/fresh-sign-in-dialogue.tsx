@@ -12,7 +12,10 @@ export function FreshSignInDialogue({ isOpen, onEnd }: FreshSignInProps) {
   return (
     <Modal opened={isOpen} onClose={() => onEnd(false)} zIndex={WALLET_LAYER} title="Sign once more" centered>
       <Stack>
-        <Text>This moves money or rights, so your wallet is asked to sign in again. Your session stays as it is.</Text>
+        <Text>
+          This moves money or rights, so your wallet is asked to sign in again. You stay signed in, and the page stays
+          as it is.
+        </Text>
         <SignInPanel isFresh onSignedIn={() => onEnd(true)} />
       </Stack>
     </Modal>

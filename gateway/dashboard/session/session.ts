@@ -1,19 +1,19 @@
 // Who is signed in: the account as the gateway tells it, or nobody. The session itself is a cookie that no script can read; other tabs share it, so they
 // are told when it changes, and nothing that was asked for one account is ever shown to another. A session that ends leaves the page as it stands, under a
 // dialogue (session-ended.tsx), until the same account is back.
-import { notifications } from '@mantine/notifications'
 import { focusManager, queryOptions, useQuery } from '@tanstack/react-query'
 import type { AccountView } from '../../../protocol/auth.ts'
 import { api, ApiError, onNotSignedIn, read } from '../data/api.ts'
 import { held } from '../data/held.ts'
 import { queryClient } from '../data/query-client.ts'
+import { tell } from '../ui/notice.ts'
 
 const KEY = ['account'] as const
 
 export const accountQuery = queryOptions({
   queryKey: KEY,
   // While the page waits for who was here, it stays theirs.
-  queryFn: async () => (await whoIsThere()) ?? (sessionEnded.get() ? (known() ?? null) : null),
+  queryFn: async () => (await whoIsThere()) ?? (await looking) ?? (sessionEnded.get() ? (known() ?? null) : null),
 })
 
 async function whoIsThere(): Promise<AccountView | null> {
@@ -48,20 +48,48 @@ async function forgetEverything(): Promise<void> {
 
 const known = () => queryClient.getQueryData<AccountView | null>(KEY)
 
-/** Whether somebody here asked for it, or looks for it: then nobody is told. */
-let isExpected = false
+/** How many here asked for it, or look for it: then nobody is told. */
+let expecting = 0
+/** The sign-in that is being sent: after it the browser may have another cookie. */
+let sending: Promise<unknown> = Promise.resolve()
+/** The second look at who is there, while it lasts. */
+let looking: Promise<AccountView | null> | null = null
 
-/** The session ran out, or was ended elsewhere: what the gateway said to any request while the page thought otherwise. */
+/** What the gateway said to any request while the page thought otherwise. */
 onNotSignedIn(() => {
-  if (!isExpected && known()) setEnded(true)
+  if (expecting > 0 || looking !== null || !known()) return
+  looking = lookAgain().finally(() => (looking = null))
 })
 
+/**
+ * The session ran out, or was ended elsewhere; or that request had left with the cookie of before a fresh sign-in, and all is well. Who cannot be asked is
+ * taken for gone: a page that should be covered is.
+ */
+async function lookAgain(): Promise<AccountView | null> {
+  await sending
+  const now = await expected(() => whoIsThere().catch(() => null))
+  if (now === null && known()) setEnded(true)
+  return now
+}
+
+/** Whether the session has ended, when that is known. */
+export async function hasEnded(): Promise<boolean> {
+  await looking
+  return sessionEnded.get()
+}
+
+/** @param sent a signed sign-in, whose answer brings the new cookie */
+export function sendingSignIn<T>(sent: Promise<T>): Promise<T> {
+  sending = sent.catch(() => undefined)
+  return sent
+}
+
 async function expected<T>(run: () => Promise<T>): Promise<T> {
-  isExpected = true
+  expecting += 1
   try {
     return await run()
   } finally {
-    isExpected = false
+    expecting -= 1
   }
 }
 
@@ -81,7 +109,7 @@ otherTabs.addEventListener('message', () => {
   const before = known()?.accountId
   void follow().then(() => {
     if (before !== undefined && known()?.accountId !== before)
-      notifications.show({ message: 'You signed out, or in as another account, in another tab. This page follows.' })
+      tell({ message: 'You signed out, or in as another account, in another tab. This page follows.', isKept: true })
   })
 })
 

@@ -3,6 +3,7 @@ import { getAddress } from 'viem'
 import { createSiweMessage } from 'viem/siwe'
 import type { NonceReply, VerifyReply } from '../../../protocol/auth.ts'
 import { api, read } from '../data/api.ts'
+import { sendingSignIn } from './session.ts'
 import type { Signer } from './signer.ts'
 import { WalletRefused } from './wallet-refused.ts'
 
@@ -28,7 +29,7 @@ export async function proveWallet(signer: Signer, show: (message: string) => voi
 /** @throws WalletRefused, ApiError */
 export async function signIn(signer: Signer, show: (message: string) => void = () => undefined): Promise<VerifyReply> {
   const json = await proveWallet(signer, show)
-  return read(api.auth.verify.$post({ json }))
+  return sendingSignIn(read(api.auth.verify.$post({ json })))
 }
 
 /** The very text that the wallet shows. Its lines and their order are EIP-4361's. */

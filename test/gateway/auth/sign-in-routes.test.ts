@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { VerifyReply } from '../../../protocol/auth.ts'
 import { isAccountId } from '../../../protocol/units.ts'
-import { aHouse, aWallet, codeOf, cookieOf, ORIGIN, signed } from './auth-house.ts'
+import { aHouse, aWallet, codeOf, cookieOf, ORIGIN, signed, type House } from './auth-house.ts'
 
 const HOUR = 3_600_000
 
@@ -269,9 +269,79 @@ describe('a session', () => {
   })
 })
 
-async function aSessionCookie(house: ReturnType<typeof aHouse>): Promise<string> {
+describe('a fresh sign-in', () => {
+  const address = async (house: House, cookie: string) => {
+    const principal: { address: string } | null = await (await house.whoami({ cookie })).json()
+    return principal?.address ?? null
+  }
+
+  it('ends the session whose place it takes, and no other one of its wallet', async () => {
+    const house = aHouse()
+    const wallet = aWallet()
+    const [ours, elsewhere] = [await aSessionCookie(house, wallet), await aSessionCookie(house, wallet)]
+    const program = await house.signIn(wallet)
+    const fresh = await aSessionCookie(house, wallet, ours)
+    expect(await Promise.all([ours, fresh, elsewhere].map((cookie) => address(house, cookie)))).toEqual([
+      ...[null, wallet.address, wallet.address],
+    ])
+    expect((await house.whoami({ token: program.token })).status).toBe(200)
+    const listed: { data: { isThis: boolean }[] } = await (
+      await house.send('GET', '/api/account/sessions', { cookie: fresh })
+    ).json()
+    expect(listed.data.map(({ isThis }) => isThis).sort()).toEqual([false, false, true])
+  })
+
+  it('of another wallet ends nothing, not even where both are one account’s', async () => {
+    const house = aHouse()
+    const [first, second, stranger] = [aWallet(), aWallet(), aWallet()]
+    const ours = await aSessionCookie(house, first)
+    const body = await signed(second, (await house.nonce()).nonce)
+    expect((await house.send('POST', '/api/account/wallets', { body, cookie: ours, origin: ORIGIN })).ok).toBe(true)
+    for (const wallet of [second, stranger]) await aSessionCookie(house, wallet, ours)
+    expect(await address(house, ours)).toBe(first.address)
+  })
+
+  it.each([
+    ['by a program, which has no pre-session', false, undefined],
+    ['from a page that is not ours', true, 'https://evil.example'],
+  ])('%s takes nobody’s place', async (_, isAsking, origin) => {
+    const house = aHouse()
+    const wallet = aWallet()
+    const ours = await aSessionCookie(house, wallet)
+    const { nonce, cookie } = await house.nonce()
+    const body = await signed(wallet, nonce)
+    const sent = { body, cookie: isAsking ? `${cookie}; ${ours}` : ours, ...(origin ? { origin } : {}) }
+    const response = await house.send('POST', '/auth/verify', sent)
+    expect([response.status, response.headers.getSetCookie()]).toEqual([200, []])
+    expect(await address(house, ours)).toBe(wallet.address)
+  })
+
+  it('that is refused, or that cannot be written, leaves the session that stands', async () => {
+    const house = aHouse()
+    const wallet = aWallet()
+    const ours = await aSessionCookie(house, wallet)
+    const { nonce, cookie } = await house.nonce()
+    const { signature } = await signed(aWallet(), nonce)
+    const forged = { ...(await signed(wallet, nonce)), signature }
+    const jar = `${cookie}; ${ours}`
+    expect((await house.send('POST', '/auth/verify', { body: forged, cookie: jar, origin: ORIGIN })).status).toBe(401)
+    await env.DB.prepare(
+      "CREATE TRIGGER full BEFORE INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+    ).run()
+    const body = await signed(wallet, nonce)
+    const broken = await house.send('POST', '/auth/verify', { body, cookie: jar, origin: ORIGIN })
+    await env.DB.prepare('DROP TRIGGER full').run()
+    expect([broken.status, broken.headers.getSetCookie()]).toEqual([500, []])
+    expect(await address(house, ours)).toBe(wallet.address)
+  })
+})
+
+/** @param before the session that the browser has already */
+async function aSessionCookie(house: House, wallet = aWallet(), before?: string): Promise<string> {
   const { nonce, cookie } = await house.nonce()
-  return cookieOf(await house.send('POST', '/auth/verify', { body: await signed(aWallet(), nonce), cookie }))
+  const jar = before === undefined ? cookie : `${cookie}; ${before}`
+  const sent = { body: await signed(wallet, nonce), cookie: jar, origin: ORIGIN }
+  return cookieOf(await house.send('POST', '/auth/verify', sent))
 }
 
 async function count(table: 'accounts'): Promise<number> {

@@ -1,20 +1,21 @@
 // The panic button: all keys and all sessions at once. It asks for no fresh sign-in, since who needs it may have no time.
 import { Button, Stack, Text } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
 import { useState } from 'react'
 import { api, read } from '../../data/api.ts'
 import { useAction } from '../../data/use-action.ts'
 import { endSession } from '../../session/session.ts'
 import { Confirm } from '../../ui/confirm.tsx'
+import { tell } from '../../ui/notice.ts'
+import { quantity } from '../../ui/quantity.ts'
 
 export function RevokeAll() {
   const [isAsking, setIsAsking] = useState(false)
   const revoke = useAction({
     run: () => endSession(() => read(api.api.account['revoke-all'].$post())),
     then: ({ keys, sessions }) => {
-      notifications.show({
-        message: `${keys} keys are revoked and ${sessions} sessions have ended, this one too.`,
-        autoClose: false,
+      tell({
+        message: `Revoked: ${quantity(keys, 'keys')}. Ended: ${quantity(sessions, 'sessions')}, this one too. Sign in again to go on.`,
+        isKept: true,
       })
     },
   })
