@@ -1,9 +1,7 @@
 // Money on the dashboard, in a real browser on a real market: a code redeemed, limits that two people change at once, the journal and a statement checked where
-// their owner looks at them, a withdrawal, a webhook that is told and one that fails, and the playground, whose shown cost is the book's.
+// their owner looks at them, a withdrawal, and the playground, whose shown cost is the book's. Alerts and webhooks: money-alerts.ts.
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -18,13 +16,13 @@ import { chainLine, GENESIS_HASH, type LineDraft } from '../../protocol/journal.
 import { CodeReply } from '../../protocol/ledger.ts'
 import { claimsOf, firstOpening, STATEMENT_TYP, statementOf, statementText } from '../../protocol/statement.ts'
 import { HOUSE, instant, isAccountId, nanos } from '../../protocol/units.ts'
-import { verifyWebhook, WebhookList, WebhookWithSecret, type WebhookView } from '../../protocol/webhook.ts'
 import { browserPath, complaintsOf, giveWallet, openBrowser } from '../support/browser.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFaultNode, type FaultNode } from '../support/fault-node.ts'
 import { FAULT_NODE_PRICES } from '../support/fault-node-join.ts'
 import { countingModel } from '../support/fault-node-words.ts'
 import { startMarket, type Market } from '../support/market.ts'
+import { alertStories } from './money-alerts.ts'
 
 const COUNTER = 'test/counter'
 
@@ -32,16 +30,12 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
   let market: Market
   let slow: FaultNode
   let browser: Browser
-  let receiver: Server
   let context: BrowserContext
   let page: Page
   let complaints: string[] = []
   /** the same account from another device */
   let elsewhere: Client
   let folder = ''
-  const received: { readonly id: string; readonly headers: IncomingHttpHeaders; readonly body: string }[] = []
-  /** what the webhook's program answers */
-  let answer = 200
 
   beforeAll(async () => {
     ;[market, browser, folder] = await Promise.all([
@@ -55,15 +49,6 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
     const joining = { gatewayUrl: market.url, chainId: market.gateway.chainId, prices }
     slow = await startFaultNode(joining, countingModel(COUNTER))
     await market.routable([COUNTER])
-    receiver = createServer((request, response) => {
-      let body = ''
-      request.setEncoding('utf8').on('data', (part: string) => (body += part))
-      request.on('end', () => {
-        received.push({ id: String(request.headers['webhook-id']), headers: request.headers, body })
-        response.writeHead(answer).end()
-      })
-    })
-    await new Promise<void>((listening) => receiver.listen(0, '127.0.0.1', listening))
     context = await browser.newContext({ acceptDownloads: true })
     const wallet = newWallet()
     await giveWallet(context, wallet.privateKey)
@@ -75,7 +60,6 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
     elsewhere = await signIn(market.url, wallet)
   })
   afterAll(async () => {
-    receiver?.close()
     await browser?.close()
     await slow?.stop()
     await market?.stop()
@@ -373,77 +357,17 @@ describe.skipIf(browserPath === null)('money on the dashboard', () => {
     await check.getByText('This journal is in order').waitFor()
     await part('Movements').getByText('Credit code: a test').waitFor()
   })
+  alertStories({
+    get page() {
+      return page
+    },
+    get elsewhere() {
+      return elsewhere
+    },
+    ...{ open, part, told, picture },
+  })
 
-  it('makes a webhook whose secret is shown once, and shows how its test went', async () => {
-    await open('/alerts', 'Alerts and webhooks')
-    const hook = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook` // it listens on TCP
-    await page.getByLabel('Address').fill('https://10.0.0.1/x#y')
-    await page.getByRole('button', { name: 'Make the webhook' }).click()
-    await told('The endpoint URL is not acceptable.')
-    await page.getByLabel('Address').fill(hook)
-    await page.getByRole('button', { name: 'Make the webhook' }).click()
-    const dialog = page.getByRole('dialog', { name: 'The secret of this webhook' })
-    const secret = (await dialog.getByLabel('Secret').textContent()) ?? ''
-    expect(secret).toMatch(/^whsec_/)
-    await dialog.getByRole('button', { name: 'I have kept it' }).click()
-    const mine = part(`Webhook ${hook}`)
-    await mine.getByRole('button', { name: 'Send a test' }).click()
-    await mine.getByRole('cell', { name: 'delivered (status 200)' }).waitFor()
-    expect(received).toHaveLength(1)
-    expect(verifyWebhook(received[0]?.headers ?? {}, received[0]?.body ?? '', secret, Date.now() / 1_000).ok).toBe(true)
-    await mine.getByRole('button', { name: /^Send again/ }).click()
-    await eventually(10_000, () => Promise.resolve(expect(received).toHaveLength(2)))
-    await picture('alerts')
-    expect(await page.content()).not.toContain(secret)
-    await page.getByLabel('Tell me below, $').fill('5')
-    await page.getByRole('button', { name: 'Save' }).click()
-    await page.getByText('You are told when the balance falls below $5.00.').waitFor()
-    await page.getByLabel('Tell me below, $').fill('6')
-    await elsewhere.send('PUT', '/api/account/alerts', z.unknown(), { balanceLowUsd: '7' })
-    await page.getByRole('button', { name: 'Save' }).click()
-    await told('Somebody changed this meanwhile.')
-    await page.getByText('You are told when the balance falls below $7.00.').waitFor()
-
-    // A new secret, and somebody else who made one while the question stood there.
-    const renew = page.getByRole('dialog', { name: 'Make a new secret?' })
-    await mine.getByRole('button', { name: 'New secret' }).click()
-    const [{ id }] = (await elsewhere.send('GET', '/api/webhooks', WebhookList)).data as [WebhookView] // it was just made
-    const theirs = await elsewhere.send('POST', `/api/webhooks/${id}/rotate`, WebhookWithSecret, {})
-    await renew.getByRole('button', { name: 'Make a new secret' }).click()
-    await renew.waitFor({ state: 'hidden' })
-    await mine.getByText(/^Messages are signed with the old secret as well until/).waitFor()
-    await mine.getByRole('button', { name: 'New secret' }).click()
-    await renew.getByRole('button', { name: 'Make a new secret' }).click()
-    const newest = (await dialog.getByLabel('Secret').textContent()) ?? ''
-    await dialog.getByRole('button', { name: 'I have kept it' }).click()
-    expect(new Set([secret, theirs.secret, newest]).size).toBe(3)
-
-    answer = 500
-    await mine.getByRole('button', { name: 'Send a test' }).click()
-    await mine.getByRole('cell', { name: 'failed: it refused (status 500)' }).waitFor()
-    const { headers = {}, body = '' } = received.at(-1) ?? {}
-    const isSignedBy = (by: string) => verifyWebhook(headers, body, by, Date.now() / 1_000).ok
-    expect([newest, theirs.secret, secret].map(isSignedBy)).toEqual([true, true, false])
-    // A program that wants nothing more is left alone, until its owner says otherwise.
-    answer = 410
-    await mine
-      .getByRole('button', { name: /^Send again/ })
-      .first()
-      .click()
-    await mine.getByText('disabled', { exact: true }).waitFor()
-    await picture('webhook-disabled')
-    answer = 200
-    await mine.getByRole('button', { name: 'Enable' }).click()
-    await mine.getByText('in use', { exact: true }).waitFor()
-    const before = received.length
-    await mine
-      .getByRole('button', { name: /^Send again/ })
-      .first()
-      .click()
-    await eventually(10_000, () => Promise.resolve(expect(received).toHaveLength(before + 1)))
-    await mine.getByRole('button', { name: 'Delete' }).click()
-    await page.getByRole('dialog', { name: 'Delete this webhook?' }).getByRole('button', { name: 'Delete' }).click()
-    await page.getByText('No webhook yet').waitFor()
+  it('complained of nothing in the browser', () => {
     expect(complaints).toEqual([])
   })
 })

@@ -27,6 +27,7 @@ const MEANWHILE = 'Somebody changed this meanwhile.'
 const HOSTILE = '"><script>alert(1)</script> =1+1 ‮ṱ̺̺̕o͞ 田中さん'
 const Role = z.object({ version: z.number(), data: z.array(z.object({ address: z.string(), role: z.string() })) })
 const Policy = z.object({ dataCollection: z.string(), auditsAllowed: z.boolean(), version: z.number() })
+const Sessions = z.object({ data: z.array(z.object({ isThis: z.boolean() })) })
 const Payout = z.object({ pending: z.object({ address: z.string(), effectiveAt: z.string() }).nullable() })
 
 export function accountStories(way: WayIn): void {
@@ -115,6 +116,11 @@ export function accountStories(way: WayIn): void {
         await owner.page.getByRole('option', { name: /^billing/ }).click()
       }
       await askForBilling()
+      await owner.page.keyboard.press('Escape')
+      await asked.waitFor({ state: 'hidden' })
+      const asks = owner.page.getByRole('button', { name: `Change the role of ${address}` })
+      await asks.and(owner.page.locator(':focus')).waitFor()
+      await askForBilling()
       const { version } = await ask(owner.page, '/api/account/members', Role)
       await put(owner.page, `/api/account/members/${address}`, { role: 'admin', version })
       await asked.getByRole('button', { name: 'Change the role' }).click()
@@ -133,6 +139,16 @@ export function accountStories(way: WayIn): void {
       await invited.page.goto(`${way.url}/billing`)
       await way.heading(invited.page, 'Billing')
       await invited.page.getByText('You can spend').waitFor()
+
+      // Who leaves is told that they have left, and where they are; nobody speaks of a session that ended.
+      await invited.page.goto(`${way.url}/settings`)
+      await invited.page.getByRole('button', { name: 'Leave this account' }).click()
+      const leaves = invited.page.getByRole('dialog', { name: 'Leave this account?' })
+      await leaves.getByRole('button', { name: 'Leave', exact: true }).click()
+      await way.heading(invited.page, 'Models and prices')
+      await said(invited.page, /^You have left the account.* This is the page for everybody\./)
+      await invited.page.getByRole('link', { name: 'Sign in', exact: true }).waitFor()
+      expect(await invited.page.getByRole('dialog').count()).toBe(0)
       expect([owner.complaints, invited.complaints, late.complaints].flat()).toEqual([])
     })
 
@@ -195,6 +211,8 @@ export function accountStories(way: WayIn): void {
       await fresh.getByRole('button', { name: 'Sign in with Test Wallet' }).click()
       await said(page, 'Asked for. It holds from the time that stands here.')
       expect(wallet.asked).toHaveLength(2)
+      // One browser is one session: the one of before has ended with the new one.
+      expect((await ask(page, '/api/account/sessions', Sessions)).data).toMatchObject([{ isThis: true }])
       const { pending } = await ask(page, '/api/account/payout-address', Payout)
       expect(pending?.address.toLowerCase()).toBe(to)
       const waitsMs = Date.parse(pending?.effectiveAt ?? '') - Date.now()

@@ -7,6 +7,7 @@ import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { usd } from '../ui/money.tsx'
 import { Loaded } from '../ui/state.tsx'
+import { TypedMeanwhile } from '../ui/typed-meanwhile.tsx'
 
 const KEY = ['alerts']
 
@@ -26,10 +27,16 @@ export function LowBalance() {
   )
 }
 
-/** What is typed keeps the version that it began from: who comes second is told, and reads the newer level above it. */
+interface Draft {
+  readonly text: string
+  /** of the level that it began from */
+  readonly version: number
+}
+
+/** What is typed keeps the version that it began from: who comes second is told, reads what stands now, and loses nothing that they typed. */
 function Threshold({ balanceLowUsd, version }: { balanceLowUsd: string; version: number }) {
   const isOn = fromUsd(balanceLowUsd) > 0n
-  const [draft, setDraft] = useState<{ readonly text: string; readonly version: number } | null>(null)
+  const [draft, setDraft] = useState<Draft | null>(null)
   const typed = draft?.text ?? (isOn ? balanceLowUsd.replace(/\.?0+$/, '') : '')
   const save = useAction({
     run: (amount: string) =>
@@ -38,14 +45,14 @@ function Threshold({ balanceLowUsd, version }: { balanceLowUsd: string; version:
       fromUsd(now) > 0n ? `You will be told when the balance falls below ${usd(now)}.` : 'The alert is off.',
     changes: [KEY],
     then: () => setDraft(null),
-    whenChanged: () => setDraft(null),
   })
+  const isOlder = draft !== null && draft.version !== version
   const isWrong = typed !== '' && !isUsdSent(typed)
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault()
-        if (!isWrong) save.mutate(typed === '' ? '0' : typed)
+        if (!isWrong && !isOlder) save.mutate(typed === '' ? '0' : typed)
       }}
     >
       <Stack>
@@ -65,10 +72,22 @@ function Threshold({ balanceLowUsd, version }: { balanceLowUsd: string; version:
               setDraft({ text: event.currentTarget.value.trim(), version: draft?.version ?? version })
             }
           />
-          <Button type="submit" loading={save.isPending} disabled={isWrong}>
+          <Button type="submit" loading={save.isPending} disabled={isWrong || isOlder}>
             Save
           </Button>
+          {draft !== null && (
+            <Button variant="default" onClick={() => setDraft(null)}>
+              Leave it as it is
+            </Button>
+          )}
         </Group>
+        {isOlder && (
+          <TypedMeanwhile
+            title="Somebody else changed the level meanwhile"
+            now={isOn ? `It is ${usd(balanceLowUsd)} now.` : 'The alert is off now.'}
+            onGoOn={() => setDraft({ ...draft, version })}
+          />
+        )}
       </Stack>
     </form>
   )

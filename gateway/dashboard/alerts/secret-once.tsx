@@ -1,11 +1,17 @@
-// A webhook's secret, the only time it is shown.
+// The dialogue that shows a webhook's secret, the only time it is shown.
 import { Button, Code, CopyButton, Group, Modal, Stack, Text } from '@mantine/core'
 import type { WebhookWithSecret } from '../../../protocol/webhook.ts'
 
-export function SecretOnce({ webhook, onClose }: { webhook: WebhookWithSecret | null; onClose: () => void }) {
+export interface SecretOnceProps {
+  readonly isOpen: boolean
+  readonly webhook: WebhookWithSecret | null
+  readonly onClose: () => void
+}
+
+export function SecretOnce({ isOpen, webhook, onClose }: SecretOnceProps) {
   return (
     <Modal
-      opened={webhook !== null}
+      opened={isOpen}
       onClose={onClose}
       title="The secret of this webhook"
       centered

@@ -7,12 +7,14 @@ import type { WebhookView, WebhookWithSecret } from '../../../protocol/webhook.t
 import { api, done, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { Confirm } from '../ui/confirm.tsx'
+import { dialogue } from '../ui/dialogue.tsx'
 import { Empty, Loaded } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 import { CreateWebhook } from './create-webhook.tsx'
 import { DELIVERIES, Deliveries, outcomeOf } from './deliveries.tsx'
 import { eventName } from './event-names.ts'
-import { SecretOnce } from './secret-once.tsx'
+
+const SecretOnce = dialogue(async () => (await import('./secret-once.tsx')).SecretOnce)
 
 const WEBHOOKS = ['webhooks']
 
@@ -28,11 +30,13 @@ export function Webhooks() {
       <Loaded query={webhooks} rows={3}>
         {({ data }) =>
           data.length === 0 ? (
-            <Empty title="No webhook yet">
-              <Text>
-                Give the address of a program of yours above. A test message shows at once whether it is reached.
-              </Text>
-            </Empty>
+            <Card withBorder>
+              <Empty title="No webhook yet">
+                <Text>
+                  Give the address of a program of yours above. A test message shows at once whether it is reached.
+                </Text>
+              </Empty>
+            </Card>
           ) : (
             <>
               {data.map((webhook) => (
@@ -42,7 +46,7 @@ export function Webhooks() {
           )
         }
       </Loaded>
-      <SecretOnce webhook={fresh} onClose={() => setFresh(null)} />
+      <SecretOnce isOpen={fresh !== null} webhook={fresh} onClose={() => setFresh(null)} />
     </Stack>
   )
 }

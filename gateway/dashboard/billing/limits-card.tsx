@@ -1,7 +1,6 @@
 // Limits of the whole account: the fence around every key. They are set all at once; what is left empty is unlimited. What is typed keeps the version that
 // it began from, so that of two people at once the later one is told, reads what stands now, and loses nothing that they typed.
 import {
-  Alert,
   Button,
   Card,
   Group,
@@ -21,6 +20,7 @@ import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { accountQuery } from '../session/session.ts'
 import { usd } from '../ui/money.tsx'
+import { TypedMeanwhile } from '../ui/typed-meanwhile.tsx'
 import { When } from '../ui/when.tsx'
 
 const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
@@ -108,16 +108,11 @@ export function LimitsCard({ limits }: { limits: AccountLimitsView }) {
             onChange={(event) => set({ isRateShadow: event.currentTarget.checked })}
           />
           {isOlder && (
-            <Alert color="orange" role="alert" title="Somebody else changed the limits meanwhile">
-              <Stack align="flex-start" gap="xs">
-                <Text size="sm">
-                  They are now: {limitWords(limits)}. Nothing of yours was saved; what you typed still stands here.
-                </Text>
-                <Button variant="default" size="xs" onClick={() => setTyped({ ...now, version: limits.version })}>
-                  Go on with what I typed
-                </Button>
-              </Stack>
-            </Alert>
+            <TypedMeanwhile
+              title="Somebody else changed the limits meanwhile"
+              now={`They are now: ${limitWords(limits)}.`}
+              onGoOn={() => setTyped({ ...now, version: limits.version })}
+            />
           )}
           <Group>
             <Button type="submit" loading={save.isPending} disabled={typed === null || isUsdWrong || isOlder}>

@@ -1,6 +1,5 @@
 // One key: what it may, what it spent, its use over time; a new secret for it, or its end.
 import { Anchor, Button, Card, Code, Group, NativeSelect, Modal, Stack, Text, Title } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -9,6 +8,7 @@ import { api, read } from '../data/api.ts'
 import { REFRESH_MS } from '../data/query-client.ts'
 import { useAction } from '../data/use-action.ts'
 import { Confirm } from '../ui/confirm.tsx'
+import { tell } from '../ui/notice.ts'
 import { Loaded, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 import { newestQuery } from './call-queries.ts'
@@ -62,7 +62,7 @@ function Settings({ state }: { state: KeyView }) {
         <Facts
           facts={[
             ['State', <KeyState state={state} />],
-            ['Begins with', <Code>{state.hint}</Code>],
+            ['Secret', <Code>{state.hint}</Code>],
             ['Cap', <Cap limit={state.limit} />],
             ['May', state.scopes.map((scope) => (scope === 'manage' ? 'manage the account' : 'make calls')).join(', ')],
             ['Models', state.models?.join(', ') ?? 'all'],
@@ -121,11 +121,11 @@ function Revoke({ state, isOpen, onClose }: { state: KeyView; isOpen: boolean; o
     then: ({ wasRevoked, revokedAt }) => {
       onClose()
       if (wasRevoked && revokedAt !== null)
-        notifications.show({
+        tell({
           title: 'It was revoked before',
           message: `Somebody revoked this key at ${LOCAL.format(new Date(revokedAt))}. Nothing more was done.`,
           color: 'orange',
-          autoClose: false,
+          isKept: true,
         })
     },
   })

@@ -22,7 +22,7 @@ export function SettingsPage() {
         title="Wallets and members"
         about="Each wallet is a member with one role. Whoever holds a wallet of an owner holds the account."
       >
-        <Members isOwner={role === 'owner'} isManager={isManager} />
+        <Members accountId={account.accountId} isOwner={role === 'owner'} isManager={isManager} />
       </Part>
       {isManager && (
         <Part title="Invitations" about="A link lets one wallet in, once. Send it only to the person it is for.">

@@ -1,22 +1,19 @@
 // Dialogues are fetched when they are first opened, so that no page carries in its first load what most visits never ask for.
 import { lazy, Suspense, useEffect, useState, type ComponentType } from 'react'
-
-/** What every dialogue is told. */
-export interface Opened {
-  readonly isOpen: boolean
-}
+import { whileLeaving, type Opened } from './dialogue-words.ts'
 
 /** @param fetch brings the dialogue; what it is made of stands in a file of its own, which nothing else imports */
 export function dialogue<Props extends Opened>(fetch: () => Promise<ComponentType<Props>>): ComponentType<Props> {
   const Fetched = lazy(async () => ({ default: openedAfterMount(await fetch()) }))
   return function Dialogue(props: Props) {
-    const [wasOpened, setWasOpened] = useState(props.isOpen)
+    /** as it was last seen open; null: never yet */
+    const [seen, setSeen] = useState<Props | null>(null)
     // It stays from then on, so that it can leave as it came.
-    if (props.isOpen && !wasOpened) setWasOpened(true)
-    if (!wasOpened) return null
+    if (props.isOpen && seen !== props) setSeen(props)
+    if (seen === null) return null
     return (
       <Suspense fallback={null}>
-        <Fetched {...props} />
+        <Fetched {...(props.isOpen ? props : whileLeaving(seen, props))} />
       </Suspense>
     )
   }

@@ -40,7 +40,8 @@ export function Invitations({ isOwner }: { isOwner: boolean }) {
         <Group align="flex-end" gap="xs">
           <Select
             label="Role"
-            w={280}
+            style={{ flex: '1 1 22rem' }}
+            maw={480}
             data={roleChoices(isOwner)}
             value={role}
             allowDeselect={false}

@@ -1,6 +1,7 @@
 // The members of an account: each wallet with its role, what waits, and changes. What makes or unmakes an owner takes effect later, and says when.
-import { Badge, Button, Code, Group, Modal, Select, Stack, Text } from '@mantine/core'
+import { Badge, Button, Code, Group, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { MemberRole } from '../../../../protocol/auth.ts'
 import type { MemberView } from '../../../../protocol/members.ts'
@@ -9,11 +10,14 @@ import { useAction } from '../../data/use-action.ts'
 import { askSigner } from '../../session/ask-signer.tsx'
 import { isSameAddress } from '../../session/signer.ts'
 import { Confirm } from '../../ui/confirm.tsx'
+import { dialogue } from '../../ui/dialogue.tsx'
 import { Records } from '../../ui/records.tsx'
 import { shortAddress } from '../../ui/short.ts'
 import { Loaded } from '../../ui/state.tsx'
 import { When } from '../../ui/when.tsx'
-import { roleChoices } from './roles.ts'
+import { isMemberOf, leaveAccount } from './leaving.ts'
+
+const ChangeRole = dialogue(async () => (await import('./change-role.tsx')).ChangeRole)
 
 const KEY = ['members'] as const
 /** What else a change of members changes. */
@@ -28,9 +32,16 @@ interface Change extends Seen {
   readonly role: MemberRole | null
 }
 
-export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: boolean }) {
+interface MembersShown {
+  readonly accountId: string
+  readonly isOwner: boolean
+  readonly isManager: boolean
+}
+
+export function Members({ accountId, isOwner, isManager }: MembersShown) {
   const [changing, setChanging] = useState<Seen | null>(null)
   const [removing, setRemoving] = useState<Seen | null>(null)
+  const navigate = useNavigate()
   const members = useQuery({ queryKey: KEY, queryFn: () => read(api.api.account.members.$get()) })
   const me = members.data?.me ?? ''
   const seen = (member: MemberView): Seen => ({ member, version: members.data?.version ?? 0 })
@@ -39,10 +50,15 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
     setRemoving(null)
   }
   const change = useAction({
-    run: ({ member, role, version }: Change) =>
-      read(api.api.account.members[':address'].$put({ param: { address: member.address }, json: { role, version } })),
+    run: ({ member: { address }, role, version }: Change) => {
+      const ask = () => read(api.api.account.members[':address'].$put({ param: { address }, json: { role, version } }))
+      return role === null && isSameAddress(address, me)
+        ? leaveAccount({ accountId, address, ask, go: () => navigate({ to: '/' }) })
+        : ask()
+    },
     changes: CHANGES,
     say: ({ data }, { member, role }) => {
+      if (isSameAddress(member.address, me) && !isMemberOf(data, me)) return null
       const waits = data.find(({ address }) => isSameAddress(address, member.address))?.pending
       if (waits) return 'It takes effect in two days. Any owner may take it back until then.'
       return role === null
@@ -117,28 +133,52 @@ export function Members({ isOwner, isManager }: { isOwner: boolean; isManager: b
             </Button>
           )}
           <ChangeRole
-            key={changing?.member.address}
+            isOpen={changing !== null}
             member={changing?.member ?? null}
             isOwner={isOwner}
             isBusy={change.isPending}
             onClose={() => setChanging(null)}
             onChange={(role) => changing && change.mutate({ ...changing, role })}
           />
-          <Confirm
-            isOpen={removing !== null}
-            onClose={() => setRemoving(null)}
-            title="Remove this wallet?"
-            action="Remove"
+          <Remove
+            member={removing?.member ?? null}
+            isMe={isSameAddress(removing?.member.address ?? '', me)}
             isBusy={change.isPending}
-            onConfirm={() => removing && change.mutate({ ...removing, role: null })}
-          >
-            <Code>{removing?.member.address}</Code> may do nothing here any more, and its sessions end.
-            {removing?.member.role === 'owner' &&
-              ' It is an owner, so this takes two days, and any owner may take it back until then.'}
-          </Confirm>
+            onClose={() => setRemoving(null)}
+            onRemove={() => removing && change.mutate({ ...removing, role: null })}
+          />
         </Stack>
       )}
     </Loaded>
+  )
+}
+
+interface Removal {
+  /** null: none was chosen */
+  readonly member: MemberView | null
+  readonly isMe: boolean
+  readonly isBusy: boolean
+  readonly onClose: () => void
+  readonly onRemove: () => void
+}
+
+function Remove({ member, isMe, isBusy, onClose, onRemove }: Removal) {
+  return (
+    <Confirm
+      isOpen={member !== null}
+      onClose={onClose}
+      title={isMe ? 'Leave this account?' : 'Remove this wallet?'}
+      action={isMe ? 'Leave' : 'Remove'}
+      isBusy={isBusy}
+      onConfirm={onRemove}
+    >
+      <Code>{member?.address}</Code>
+      {isMe
+        ? ', with which you are signed in, may do nothing here any more, and you are signed out everywhere. Only a new invitation brings it back.'
+        : ' may do nothing here any more, and its sessions end.'}
+      {member?.role === 'owner' &&
+        ' It is an owner, so this takes two days, and any owner may take it back until then.'}
+    </Confirm>
   )
 }
 
@@ -218,46 +258,5 @@ function Waits({ member: { address, pending }, mayTakeBack, onTakeBack }: Waitin
         </Button>
       )}
     </Stack>
-  )
-}
-
-interface RoleChange {
-  readonly member: MemberView | null
-  readonly isOwner: boolean
-  readonly isBusy: boolean
-  readonly onClose: () => void
-  readonly onChange: (role: MemberRole) => void
-}
-
-function ChangeRole({ member, isOwner, isBusy, onClose, onChange }: RoleChange) {
-  const [role, setRole] = useState<MemberRole>(member?.role ?? 'member')
-  if (member === null) return null
-  const isOfOwner = member.role !== role && (member.role === 'owner' || role === 'owner')
-  return (
-    <Modal opened onClose={onClose} title={`The role of ${shortAddress(member.address)}`} centered>
-      <Stack>
-        <Select
-          label="Role"
-          data={roleChoices(isOwner)}
-          value={role}
-          allowDeselect={false}
-          onChange={(value) => value !== null && setRole(value)}
-        />
-        {isOfOwner && (
-          <Text size="sm">
-            This {role === 'owner' ? 'makes' : 'unmakes'} an owner: it takes effect in two days, everybody with a
-            webhook is told, and any owner may take it back until then.
-          </Text>
-        )}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button loading={isBusy} disabled={role === member.role} onClick={() => onChange(role)}>
-            Change the role
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
   )
 }
