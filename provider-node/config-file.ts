@@ -1,6 +1,6 @@
 // config.json as a file: JSON with comments and trailing commas, read with the line of every field, and written anew only by `init`, with a comment
 // on each field. A file of before, without comments, reads the same.
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { lstat, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import {
   findNodeAtLocation,
   getNodeValue,
@@ -23,19 +23,25 @@ export interface ConfigText {
   lineOf(path: ConfigPath): number
 }
 
-export async function hasConfig(home: string): Promise<boolean> {
-  return (await readFile(configFile(home), 'utf8').catch(() => null)) !== null
-}
+/** Also one that cannot be read: it is somebody's, and nothing takes its place. */
+export const hasConfig = (home: string): Promise<boolean> =>
+  lstat(configFile(home)).then(
+    () => true,
+    (cause: unknown) => !isAbsent(cause),
+  )
 
 /** @throws OperatorError when there is none, when it cannot be read, or naming the line that is no JSON */
 export async function readConfigFile(home: string): Promise<ConfigText> {
   const text = await readFile(configFile(home), 'utf8').catch((cause: unknown) => {
-    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) return null
+    if (isAbsent(cause)) return null
     throw sentenceFor(`${configFile(home)} cannot be read`, cause)
   })
   if (text === null) throw new OperatorError(`there is no node in ${home}: run souk-node init`)
   return parseText(text, configFile(home))
 }
+
+const isAbsent = (cause: unknown): boolean =>
+  cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')
 
 /** @throws OperatorError */
 export function parseText(raw: string, source: string): ConfigText {

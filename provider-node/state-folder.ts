@@ -5,9 +5,9 @@ import { sentenceFor } from './operator-error.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** @param flag `--home`; then SOUK_NODE_HOME; then ./souk-node */
+/** @param flag `--home`; then SOUK_NODE_HOME, where it is not empty; then ./souk-node */
 export const homeFolder = (flag: string | undefined, env: Environment): string =>
-  resolve(flag ?? env.SOUK_NODE_HOME ?? 'souk-node')
+  resolve(flag ?? (env.SOUK_NODE_HOME || 'souk-node'))
 
 export const configFile = (home: string): string => join(home, 'config.json')
 

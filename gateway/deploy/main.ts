@@ -12,7 +12,7 @@ try {
   const needs = {
     configPath: resolve(options.config ?? CONFIG_PATH),
     outDir: resolve(options.outdir ?? join(ROOT, 'dist/gateway')),
-    stateDir: resolve(ROOT, process.env.SOUK_STATE ?? '.souk'),
+    stateDir: resolve(ROOT, process.env.SOUK_STATE || '.souk'),
     say: (text: string) => console.log(text),
   }
   if (options['dry-run']) await dryRun(needs)

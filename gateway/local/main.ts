@@ -22,12 +22,12 @@ let node: NodeProcess | null = null
 const say = (text: string) => console.log(`  ${text}`)
 
 async function start(): Promise<void> {
-  const stateDir = resolve(ROOT, process.env.SOUK_STATE ?? '.souk')
+  const stateDir = resolve(ROOT, process.env.SOUK_STATE || '.souk')
   const port = readPort(process.env.SOUK_PORT)
   const manifests = shippedManifests()
   say('building and starting the gateway …')
   const wallets = await loadWallets(stateDir)
-  const configPath = resolve(process.env.SOUK_CONFIG ?? CONFIG_PATH)
+  const configPath = resolve(process.env.SOUK_CONFIG || CONFIG_PATH)
   gateway = await startGateway({ stateDir, port, configPath, vars: { SOUK_ADMINS: wallets.admin.address } })
   const { url, directUrl, chainId, adopt } = gateway
   say(`publishing ${manifests.map(({ id }) => id).join(', ')} …`)

@@ -1,7 +1,7 @@
 // The operator's wallet, where its private key lies on this machine: read once, used for one command's signatures, never stored and never printed.
 import { readFile } from 'node:fs/promises'
 import { privateKeyToAccount } from 'viem/accounts'
-import { OperatorError } from '../operator-error.ts'
+import { OperatorError, sentenceFor } from '../operator-error.ts'
 import type { OptionSpec, ParsedOptions, Terminal } from './options.ts'
 
 export type Operator = ReturnType<typeof privateKeyToAccount>
@@ -21,8 +21,14 @@ export const hasWallet = (options: ParsedOptions, { env }: Pick<Terminal, 'env'>
 /** @throws OperatorError that never quotes the key */
 export async function readWallet(options: ParsedOptions, { env }: Pick<Terminal, 'env'>): Promise<Operator> {
   const file = options.text('wallet-key-file')
-  const text = file === undefined ? env.SOUK_OPERATOR_KEY : await readFile(file, 'utf8').catch(() => null)
-  if (text === null) throw new OperatorError(`the wallet key file ${file} cannot be read`)
+  // Not named: somebody gives the key where its file belongs, and a terminal is kept.
+  const unread = (cause: unknown) => sentenceFor('the file of --wallet-key-file cannot be read', cause)
+  const text =
+    file === undefined
+      ? env.SOUK_OPERATOR_KEY
+      : await readFile(file, 'utf8').catch((cause: unknown) => {
+          throw unread(cause)
+        })
   if (text === undefined || text === '') throw new OperatorError('set SOUK_OPERATOR_KEY or give --wallet-key-file')
   const hex = /^(?:0x)?([0-9a-fA-F]{64})$/.exec(text.trim())?.[1]
   try {

@@ -17,11 +17,12 @@ export async function readConfiguration({ home, env }: Surroundings): Promise<Re
     return { value: config, findings: [ok(`config.json: "${config.name}", ${models}, gateway ${config.gateway}`)] }
   } catch (cause) {
     const says = sentenceOf(cause)
-    const isMissing = says.startsWith('there is no node')
-    return {
-      value: null,
-      findings: [wrong(says, isMissing ? `souk-node init --home ${home}` : 'edit config.json at that field')],
-    }
+    const mend = says.startsWith('there is no node')
+      ? `souk-node init --home ${home}`
+      : isUnread(says)
+        ? OWNER
+        : 'edit config.json at that field'
+    return { value: null, findings: [wrong(says, mend)] }
   }
 }
 
@@ -32,12 +33,18 @@ export async function readKeys({ home }: Surroundings): Promise<Read<Identity>> 
   } catch (cause) {
     const says = sentenceOf(cause)
     const chmod = /chmod 600 .*/.exec(says)?.[0]
-    const mend = says.startsWith('there are no keys')
-      ? 'put your copy of keys.json there; without one, run souk-node init for a new node'
-      : 'put your copy of keys.json there; without one, move the file away, run souk-node init and register again: that is a new node'
+    const mend = isUnread(says)
+      ? OWNER
+      : says.startsWith('there are no keys')
+        ? 'put your copy of keys.json there; without one, run souk-node init for a new node'
+        : 'put your copy of keys.json there; without one, move the file away, run souk-node init and register again: that is a new node'
     return { value: null, findings: [wrong(says, chmod ?? mend)] }
   }
 }
+
+/** The file may be as it should be. */
+const isUnread = (says: string): boolean => says.includes('cannot be read (')
+const OWNER = 'is this the user who owns the state folder? else look at the disk'
 
 function sentenceOf(cause: unknown): string {
   return cause instanceof OperatorError ? cause.message : `it cannot be read (${codeOf(cause)})`

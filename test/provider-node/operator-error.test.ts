@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { loadConfig, makeHome } from '../../provider-node/config.ts'
 import { saveConfig } from '../../provider-node/config-file.ts'
-import { createIdentity } from '../../provider-node/identity.ts'
+import { createIdentity, loadIdentity } from '../../provider-node/identity.ts'
 import { loadModel } from '../../provider-node/model-store/check.ts'
 import { OperatorError } from '../../provider-node/operator-error.ts'
 import { aConfig, aTemporaryFolder, shippedFolder } from './builders.ts'
@@ -25,6 +25,19 @@ it.each<[string, () => Promise<unknown>, RegExp]>([
     /^OperatorError: the state folder .*file cannot be made \(EEXIST\)$/,
   ],
   ['a state folder inside a file', () => makeHome(join(home.path, 'file/inner')), /cannot be made \(ENOTDIR\)$/],
+  [
+    'keys that are a folder',
+    async () => {
+      await mkdir(join(home.path, 'keys/keys.json'), { recursive: true, mode: 0o700 })
+      await loadIdentity(join(home.path, 'keys'))
+    },
+    /^OperatorError: .*keys\.json cannot be read \(EISDIR\)$/,
+  ],
+  [
+    'keys that cannot be written',
+    () => createIdentity(home.path, 'no-folder/keys.json'),
+    /^OperatorError: .*keys\.json cannot be written \(ENOENT\)$/,
+  ],
   [
     'a configuration that is a folder',
     async () => {

@@ -120,6 +120,12 @@ describe('readKeys', () => {
   it('says so when the keys cannot be read at all', async () => {
     await rm(join(patient.home, 'keys.json'))
     await mkdir(join(patient.home, 'keys.json'), { mode: 0o700 })
-    expect((await readKeys(surroundings(patient.home))).findings[0]?.verdict).toBe('wrong')
+    const [finding] = (await readKeys(surroundings(patient.home))).findings
+    expect(finding?.verdict).toBe('wrong')
+    // They may be as they should be: no advice to make new ones.
+    expect([finding?.says, finding?.mend]).toEqual([
+      `${join(patient.home, 'keys.json')} cannot be read (EISDIR)`,
+      'is this the user who owns the state folder? else look at the disk',
+    ])
   })
 })
