@@ -1,7 +1,8 @@
-// What the gateway has been told of the offers, beside what is so (rule): a node whose program learnt to say more, or whose server is known only when it runs,
-// tells it anew by itself. A gateway of before knows none of it, and is told without.
+// What the gateway has been told of the offers, beside what is so (rule): a node whose program learnt to say more, whose server is known only when it runs, or
+// whose configuration was edited while it did not run, tells it anew by itself. A gateway of before knows less of it, and is told without.
 import { SoukError } from '../protocol/client.ts'
 import type { NodeView, OfferRequest } from '../protocol/node.ts'
+import { fromUsd } from '../protocol/units.ts'
 
 /**
  * All of what is offered, where the gateway knows something else of it; null: there is nothing to tell, or not everything that is offered is here just now.
@@ -21,6 +22,7 @@ export function staleOffers({ offers }: Pick<NodeView, 'offers'>, own: readonly 
 type Told = NodeView['offers'][number]
 
 function isStale(told: Told, is: OfferRequest): boolean {
+  if (!hasPrices(told.prices, is.prices) || told.concurrencyMax !== is.concurrencyMax) return true
   // A gateway of before does not say it, and refuses to hear it.
   if (told.parameters === undefined) return false
   const names = (list: readonly string[] | null | undefined) => (list ? [...list].sort().join() : null)
@@ -29,6 +31,16 @@ function isStale(told: Told, is: OfferRequest): boolean {
     (told.continues ?? false) !== (is.continues ?? false) ||
     (told.collectsData ?? null) !== (is.collectsData ?? null)
   )
+}
+
+/** Whether these are the prices that were asked for: an amount is the same however it is written, and what was left out has its default. */
+export function hasPrices(shown: Told['prices'], asked: OfferRequest['prices']): boolean {
+  const full = {
+    ...{ cachedInputPerMillion: asked.inputPerMillion, bytesPerMillion: '0' },
+    ...asked,
+  }
+  const fields = ['inputPerMillion', 'outputPerMillion', 'cachedInputPerMillion', 'bytesPerMillion', 'perCall'] as const
+  return fields.every((field) => fromUsd(shown[field]) === fromUsd(full[field] ?? '0'))
 }
 
 /** Tells, and tells a gateway of before again without what it does not know: it refuses such a field by its name. @throws what the telling throws */

@@ -6,11 +6,11 @@ import { base64url, utf8ToBytes } from '../../protocol/canonical.ts'
 import { createClient, SoukError } from '../../protocol/client.ts'
 import type { NodeView, OfferRequest } from '../../protocol/node.ts'
 import { NodeKeyView } from '../../protocol/operator.ts'
-import { fromUsd } from '../../protocol/units.ts'
 import { createGatewayApi, isSilence } from '../gateway-api.ts'
 import type { Identity } from '../identity.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
+import { hasPrices } from '../told-offers.ts'
 import type { Unsigned } from './register.ts'
 
 export interface BrowserNeeds {
@@ -106,13 +106,4 @@ export function isAsAsked(node: NodeView, request: Pick<Unsigned, 'name' | 'endp
     return found !== undefined && found.digest === offer.digest && hasPrices(found.prices, offer.prices)
   }
   return request.offers.every(isAsked) && on.every(({ model }) => request.offers.some((offer) => offer.model === model))
-}
-
-function hasPrices(shown: NodeView['offers'][number]['prices'], asked: OfferRequest['prices']): boolean {
-  const full = {
-    ...{ cachedInputPerMillion: asked.inputPerMillion, bytesPerMillion: '0' },
-    ...asked,
-  }
-  const fields = ['inputPerMillion', 'outputPerMillion', 'cachedInputPerMillion', 'bytesPerMillion', 'perCall'] as const
-  return fields.every((field) => fromUsd(shown[field]) === fromUsd(full[field] ?? '0'))
 }

@@ -15,18 +15,20 @@ const anOffer = (over: Partial<OfferRequest> = {}): OfferRequest => ({
   collectsData: false,
   ...over,
 })
+/** of the same offer, as a gateway writes them */
+const PRICES = {
+  inputPerMillion: '1.000000000',
+  outputPerMillion: '2.000000000',
+  cachedInputPerMillion: '1.000000000',
+  bytesPerMillion: '0.000000000',
+  perCall: '0.000000000',
+}
 const told = (over: Partial<OfferView> = {}): OfferView => ({
   model: 'somebody/a',
   digest: 'a'.repeat(64),
   state: 'live',
   reason: null,
-  prices: {
-    inputPerMillion: '1',
-    outputPerMillion: '2',
-    cachedInputPerMillion: '1',
-    bytesPerMillion: '0',
-    perCall: '0',
-  },
+  prices: PRICES,
   contextTokens: 1,
   outputTokensMax: 0,
   concurrencyMax: 1,
@@ -62,6 +64,10 @@ describe('what the gateway knows of the offers', () => {
     ['one field fewer', { parameters: ['stop'] }],
     ['that it does not go on', { continues: false }],
     ['nothing of what is kept', { collectsData: null }],
+    ['another price', { prices: { ...PRICES, outputPerMillion: '2.000000001' } }],
+    ['a price for cached input that is asked no more', { prices: { ...PRICES, cachedInputPerMillion: '0.5' } }],
+    ['another number of calls at the same time', { concurrencyMax: 2 }],
+    ['another price, and it never heard of fields', { parameters: undefined, prices: { ...PRICES, perCall: '1' } }],
   ])('is %s: all that is offered is told', (_, over) => {
     const b = anOffer({ model: 'somebody/b' })
     const own = [anOffer(), b, anOffer({ model: 'somebody/new' })]
