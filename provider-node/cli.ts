@@ -1,10 +1,11 @@
 // souk-node: the operator's program. Exit codes: 0 done, 1 refused or failed, in one sentence on standard error, 2 when the command itself cannot
-// be understood. A second Ctrl-C ends at once.
+// be understood. A second Ctrl-C, some moments later, ends at once.
 import { WIRE_VERSION } from '../protocol/wire.ts'
 import { COMMANDS } from './cli/commands.ts'
 import { helpText, parseOptions, type Terminal } from './cli/options.ts'
 import { overview, readCommand } from './cli/overview.ts'
 import { printable } from './cli/printable.ts'
+import { stopSignal } from './cli/stop-signal.ts'
 import { OperatorError } from './operator-error.ts'
 import { programVersion } from './version.ts'
 
@@ -15,18 +16,10 @@ async function main(args: readonly string[], terminal: Terminal): Promise<void> 
   const command = await asked.line.load()
   const options = parseOptions(command.spec, asked.args)
   if (options.flag('help')) return terminal.print(helpText(command.spec, asked.line.summary))
-  await command.run(options, terminal, stopSignal)
+  await command.run(options, terminal, stop)
 }
 
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = () => {
-      resolve()
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-    }
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-  })
-}
+const stop = () => stopSignal({ signals: process, now: () => performance.now(), atOnce: () => process.exit(1) })
 
 const terminal: Terminal = {
   print: (line) => console.log(printable(line)),
