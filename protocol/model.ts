@@ -116,3 +116,7 @@ export const ModelManifest = z.strictObject({
   royaltyBps: z.number().int().min(0).max(5_000),
 })
 export type ModelManifest = z.infer<typeof ModelManifest>
+
+/** What a node needs of it: as the gateway shows it to everybody, without the probes, which are questions with answers. */
+export const ServedManifest = ModelManifest.partial({ probes: true })
+export type ServedManifest = z.infer<typeof ServedManifest>

@@ -1,7 +1,7 @@
 // The models of a configuration with what their manifests say, and which of them somebody means by a name. A manifest that cannot be read is a sentence,
 // not an end: the others are still there.
 import { basename } from 'node:path'
-import type { ModelManifest } from '../protocol/model.ts'
+import type { ServedManifest } from '../protocol/model.ts'
 import type { OfferRequest } from '../protocol/node.ts'
 import type { ModelConfig, NodeConfig } from './config.ts'
 import type { GatewayApi } from './gateway-api.ts'
@@ -15,7 +15,7 @@ import type { Environment } from './state-folder.ts'
 export interface Configured {
   readonly entry: ModelConfig
   /** null: it cannot be read, and `problem` says why */
-  readonly manifest: ModelManifest | null
+  readonly manifest: ServedManifest | null
   readonly problem: string | null
 }
 

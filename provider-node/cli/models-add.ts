@@ -1,20 +1,24 @@
-// `souk-node models add`: from a folder or a shipped name to a model that is offered: its licence accepted, its files fetched and checked, written into
+// `souk-node models add`: from a name at the gateway, a folder or a shipped name to a model that is offered: its licence accepted, its files fetched and checked, written into
 // config.json, and told to the gateway by the node's own key. Again is harmless, so a run that broke off is simply repeated.
+import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { OfferPrices } from '../../protocol/node.ts'
 import type { PriceRange } from '../../protocol/operator.ts'
+import { isModelId } from '../../protocol/units.ts'
 import { readClaim } from '../claim.ts'
 import { ModelConfig } from '../config.ts'
 import { addModel } from '../config-edit.ts'
 import { offersWith, readConfigured } from '../configured.ts'
 import { gatewaySentence } from '../gateway-api.ts'
 import { othersPrices, priceWarnings } from '../market-prices.ts'
+import { hasManifest, shippedFolder } from '../model-store/manifest.ts'
+import { takePublished } from '../model-store/published.ts'
 import { offerOf } from '../offers.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
 import { localModels } from '../status/facts.ts'
 import { priceTable } from '../status/one-node.ts'
 import type { Command } from './commands.ts'
-import { modelEntry } from './model-entry.ts'
+import { modelEntry, type NewEntry } from './model-entry.ts'
 import { COLUMNS, JSON_OPTION, SHARED_OPTIONS, wrap, type ParsedOptions, type Terminal } from './options.ts'
 import { PRICE_OPTIONS, readPrices } from './price-options.ts'
 import { progressLog } from './progress.ts'
@@ -24,10 +28,15 @@ export const modelsAddCommand: Command = {
   spec: {
     name: 'models add',
     details: [
-      'Fetches what is missing, checks every file, and offers the model; the running node loads it by itself. Prices that are not given are a start for its task, to be looked at.',
-      'With --engine openai or oip another server computes, and the folder holds its manifest.json alone.',
+      'Takes the manifest of a model from the gateway, or from a folder. Fetches what is missing, checks every file, and offers the model; the running node loads it by itself. Prices that are not given are a start for its task, to be looked at.',
+      'With --engine openai or oip another server computes, and nothing but the manifest is needed.',
     ],
-    arguments: [{ name: 'FOLDER', help: 'a folder with a manifest.json, or a shipped name' }],
+    arguments: [
+      {
+        name: 'MODEL',
+        help: 'AUTHOR/NAME, as the gateway knows it; or a folder with a manifest.json, or a shipped name',
+      },
+    ],
     options: {
       ...SHARED_OPTIONS,
       'accept-licence': {
@@ -57,7 +66,7 @@ export async function runModelsAdd(options: ParsedOptions, terminal: Terminal): 
   const own = await openNode(options, terminal)
   const { home, config, api } = own
   const models = await readConfigured(config, home)
-  const wanted = await modelEntry(options.positionals[0] ?? '', options.all('accept-licence'))
+  const wanted = await wantedEntry(options.positionals[0] ?? '', options.all('accept-licence'), own, tell)
   const { manifest } = wanted
   const known = models.find((model) => model.manifest?.id === manifest.id)
   if (known && Object.keys(prices).length > 0)
@@ -86,6 +95,21 @@ export async function runModelsAdd(options: ParsedOptions, terminal: Terminal): 
   for (const line of priceTable(full(entry.prices), market)) print(`  ${line}`)
   for (const line of warnings.flatMap((text) => wrap(`! ${text}`, COLUMNS - 2))) print(`  ${line}`)
   print(isTold ? 'The gateway probes it next: souk-node models list.' : 'Next: souk-node register')
+}
+
+/** A folder that is there is meant before a model of that name at the gateway. */
+async function wantedEntry(
+  named: string,
+  accepted: readonly string[],
+  { home, config: { gateway } }: OwnNode,
+  tell: (line: string) => void,
+): Promise<NewEntry> {
+  const isHere = !isModelId(named) || (await hasManifest(resolve(named))) || (await shippedFolder(named)) !== null
+  if (isHere) return modelEntry(named, accepted)
+  const folder = await takePublished(named, { home, gateway, tell })
+  const wanted = await modelEntry(join(home, folder), accepted)
+  // Relative to the state folder, which may be moved.
+  return { ...wanted, entry: { ...wanted.entry, folder } }
 }
 
 const full = (prices: OfferPrices): Required<OfferPrices> => ({

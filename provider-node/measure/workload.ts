@@ -1,7 +1,7 @@
 // One call of a measurement, per task: made of the model's own probes, so that every model can be measured without anybody writing inputs for it.
 import { tensorBytes, type InferRequest, type Tensor } from '../../protocol/oip.ts'
 import { tensorFromJson } from '../../protocol/oip-json.ts'
-import type { ModelManifest } from '../../protocol/model.ts'
+import type { ServedManifest } from '../../protocol/model.ts'
 import type { Engine, TextEngine } from '../engines/engine.ts'
 import { OperatorError } from '../operator-error.ts'
 
@@ -23,13 +23,15 @@ export type Workload = (index: number, signal: AbortSignal) => Promise<Done>
 const OUTPUT_TOKENS = 64
 /** Texts of one embedding call: what indexing programs send. */
 const TEXTS = 8
+/** where the manifest was taken from the gateway, which keeps the probes to itself */
+const ANY_TEXT = 'What do people in a small town by the sea do on a rainy day?'
 const NOTHING = { inputTokens: 0, outputTokens: 0, bytes: 0, vectors: 0, firstMs: null }
 
 /** @throws OperatorError when the model's probes cannot be sent */
-export function workloadOf(engine: Engine, manifest: ModelManifest, now: () => number): Workload {
+export function workloadOf(engine: Engine, manifest: ServedManifest, now: () => number): Workload {
   const owner = { account: 'bench', startBy: Number.MAX_SAFE_INTEGER }
-  const texts = manifest.probes.flatMap((probe) => ('input' in probe ? [probe.input] : []))
-  const textAt = (index: number): string => texts[index % texts.length] ?? ''
+  const texts = (manifest.probes ?? []).flatMap((probe) => ('input' in probe ? [probe.input] : []))
+  const textAt = (index: number): string => texts[index % texts.length] ?? ANY_TEXT
   switch (engine.task) {
     case 'chat':
       return (index, signal) => answer(engine, manifest, textAt(index), index, signal, now)
@@ -57,7 +59,7 @@ export function workloadOf(engine: Engine, manifest: ModelManifest, now: () => n
 
 async function answer(
   engine: TextEngine,
-  { outputTokensMax }: ModelManifest,
+  { outputTokensMax }: ServedManifest,
   content: string,
   seed: number,
   signal: AbortSignal,
@@ -93,8 +95,8 @@ async function answer(
   }
 }
 
-function tensorRequests(manifest: ModelManifest): InferRequest[] {
-  return manifest.probes.flatMap((probe) => {
+function tensorRequests(manifest: ServedManifest): InferRequest[] {
+  return (manifest.probes ?? []).flatMap((probe) => {
     if ('input' in probe) return []
     const inputs: Tensor[] = probe.inputs.map((json) => {
       const read = tensorFromJson(json)

@@ -3,7 +3,7 @@
 import { mkdir, open, rename, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ModelManifest } from '../../protocol/model.ts'
+import type { ServedManifest } from '../../protocol/model.ts'
 import type { Log } from '../log.ts'
 import { OperatorError, sentenceFor } from '../operator-error.ts'
 import { fileLabel, hashFile } from './check.ts'
@@ -30,7 +30,7 @@ export interface DownloadNeeds {
 
 /** One file after the other. @throws OperatorError naming the file and what each source did */
 export async function downloadFiles(
-  manifest: ModelManifest,
+  manifest: ServedManifest,
   names: readonly string[],
   folder: string,
   needs: DownloadNeeds,
@@ -65,7 +65,7 @@ interface WantedFile {
 }
 
 async function checkSpace(
-  { sizes = {} }: ModelManifest,
+  { sizes = {} }: ServedManifest,
   names: readonly string[],
   folder: string,
   { freeBytes = freeBytesOf }: DownloadNeeds,

@@ -2,17 +2,17 @@
 // licence's SPDX expression into its entry, exactly as the manifest has it, before a byte of it is fetched or loaded.
 import { OperatorError } from '../operator-error.ts'
 import { modelDigest, shippedModels } from './manifest.ts'
-import type { ModelManifest } from '../../protocol/model.ts'
+import type { ServedManifest } from '../../protocol/model.ts'
 
 /** A model is its files: a copy of a shipped folder is the shipped model, a shipped manifest whose files come from elsewhere is not. */
-export async function needsAcceptance(manifest: ModelManifest): Promise<boolean> {
+export async function needsAcceptance(manifest: ServedManifest): Promise<boolean> {
   const digest = modelDigest(manifest.files)
   const shipped = await shippedModels()
   return !shipped.some((model) => model.digest === digest && model.manifest.licence === manifest.licence)
 }
 
 /** @param accepted what the entry says @throws OperatorError that shows the licence and how to accept it */
-export async function checkLicence(manifest: ModelManifest, accepted: string | undefined): Promise<void> {
+export async function checkLicence(manifest: ServedManifest, accepted: string | undefined): Promise<void> {
   const { id, licence } = manifest
   if (accepted === licence) return
   const how = `read it, and if you accept it write "licence": ${JSON.stringify(licence)} into its entry in config.json`

@@ -4,12 +4,12 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { jcs, sha256Hex } from '../../protocol/canonical.ts'
-import { ModelManifest } from '../../protocol/model.ts'
+import { ServedManifest } from '../../protocol/model.ts'
 import { OperatorError } from '../operator-error.ts'
 import { STORE_LIMITS } from './store-limits.ts'
 
 export interface LoadedModel {
-  readonly manifest: ModelManifest
+  readonly manifest: ServedManifest
   /** sha256 of JCS({ files }) */
   readonly digest: string
   /** absolute: where the files are */
@@ -26,8 +26,15 @@ export function modelFolder(named: string, home: string): string {
 
 export const isShippedFolder = (folder: string): boolean => resolve(folder, '..') === resolve(SHIPPED)
 
+/** The shipped folder of a model that comes with this program, by its id; null: it does not. */
+export async function shippedFolder(id: string): Promise<string | null> {
+  const name = id.split('/')[1] ?? ''
+  const manifest = await readManifest(join(SHIPPED, name)).catch(() => null)
+  return manifest?.id === id ? name : null
+}
+
 /** Manifests of the shipped models whose files come with the program too. */
-export async function shippedModels(): Promise<{ manifest: ModelManifest; digest: string }[]> {
+export async function shippedModels(): Promise<{ manifest: ServedManifest; digest: string }[]> {
   const entries = await readdir(SHIPPED, { withFileTypes: true })
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(SHIPPED, name))
   const models = await Promise.all(
@@ -41,22 +48,28 @@ export async function shippedModels(): Promise<{ manifest: ModelManifest; digest
   return models.flat()
 }
 
-export const modelDigest = (files: ModelManifest['files']): string => sha256Hex(jcs({ files }))
+export const modelDigest = (files: ServedManifest['files']): string => sha256Hex(jcs({ files }))
 
 /**
  * Where downloaded files of a shipped manifest are kept: below the state folder, one folder per digest, so that two versions of a model never
  * share a file.
  */
-export const downloadFolder = (home: string, { id, files }: Pick<ModelManifest, 'id' | 'files'>): string =>
+export const downloadFolder = (home: string, { id, files }: Pick<ServedManifest, 'id' | 'files'>): string =>
   join(resolve(home), 'models', ...id.split('/'), modelDigest(files).slice(0, 16))
 
+export const hasManifest = (folder: string): Promise<boolean> =>
+  stat(join(folder, 'manifest.json')).then(
+    (info) => info.isFile(),
+    () => false,
+  )
+
 /** @throws OperatorError naming the folder or the field */
-export async function readManifest(folder: string): Promise<ModelManifest> {
+export async function readManifest(folder: string): Promise<ServedManifest> {
   const file = join(folder, 'manifest.json')
   const text = await readFile(file, 'utf8').catch(() => null)
   if (text === null) throw new OperatorError(`there is no model in ${folder}: manifest.json is missing`)
   if (text.length > STORE_LIMITS.manifestBytes) throw new OperatorError(`${file} is too large for a model manifest`)
-  const parsed = ModelManifest.safeParse(parseJson(text))
+  const parsed = ServedManifest.safeParse(parseJson(text))
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     const field = issue?.path.join('.') || 'it'
@@ -69,7 +82,7 @@ export async function readManifest(folder: string): Promise<ModelManifest> {
 }
 
 /** Names of the files that are not there. */
-export async function missingFiles(folder: string, { files }: Pick<ModelManifest, 'files'>): Promise<string[]> {
+export async function missingFiles(folder: string, { files }: Pick<ServedManifest, 'files'>): Promise<string[]> {
   const names = Object.keys(files)
   const found = await Promise.all(
     names.map((name) =>
@@ -89,7 +102,7 @@ export async function memoryBytes({ manifest, folder }: LoadedModel): Promise<nu
 }
 
 /** Bytes of a model's files: as its manifest says, else as they lie there; 0 for one that is missing. */
-export async function filesBytes(manifest: Pick<ModelManifest, 'files' | 'sizes'>, folder: string): Promise<number> {
+export async function filesBytes(manifest: Pick<ServedManifest, 'files' | 'sizes'>, folder: string): Promise<number> {
   // The files are those of the manifest, or they are never loaded: what it says of their size holds.
   const sizes = await Promise.all(
     Object.keys(manifest.files).map(

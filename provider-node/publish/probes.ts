@@ -16,7 +16,7 @@ type TensorProbe = Exclude<Probe, { input: string }>
 
 /** Runs every probe; one whose outputs are still to be recorded is answered with what the model gives. @throws OperatorError for the first that is wrong */
 export async function answerProbes(
-  model: LoadedModel,
+  model: LoadedModel & { readonly manifest: ModelManifest },
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Probe[]> {
   const { manifest, folder } = model

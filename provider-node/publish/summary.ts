@@ -34,7 +34,7 @@ export function published(view: ModelView, gateway: string): string[] {
     `state    ${isNew}, by ${view.publishedBy ?? 'this wallet'}`,
     '',
     'Next:',
-    '  - nobody serves it yet: souk-node models add FOLDER on a node, or tell operators of it',
+    `  - nobody serves it yet: souk-node models add ${view.id} on a node of yours, or tell operators of it`,
     `  - callers find it at ${gateway}/v1/models/${view.id}`,
   ]
 }

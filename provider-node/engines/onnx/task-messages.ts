@@ -1,6 +1,6 @@
 // What a task engine and its worker threads say to each other. Both ends are this program, so the types are the check. Tensors travel without being
 // copied by the messages: their bytes stand in buffers of their own, which change hands.
-import type { ModelManifest } from '../../../protocol/model.ts'
+import type { ServedManifest } from '../../../protocol/model.ts'
 import type { InferAnswer, InferRequest, Tensor } from '../../../protocol/oip.ts'
 import type { Choice } from './provider.ts'
 import type { RunnerRefusal, TextsAnswer, TextsJob } from './task-runner.ts'
@@ -10,7 +10,7 @@ export type TaskAnswer = TextsAnswer | InferAnswer
 
 export interface TaskSetup {
   readonly folder: string
-  readonly manifest: ModelManifest
+  readonly manifest: ServedManifest
   /** of one graph run */
   readonly threads: number
   readonly provider: string

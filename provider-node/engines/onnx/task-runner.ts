@@ -1,6 +1,6 @@
 // What a worker thread does with calls that are computed in one go (embeddings, classification, ocr, tensors): a runner per task, loaded from a
 // checked model folder, given calls in batches. The thread around it (task-worker.ts) does queues, messages and cancels; runners only compute.
-import type { ModelManifest } from '../../../protocol/model.ts'
+import type { ServedManifest } from '../../../protocol/model.ts'
 import type { InferAnswer, InferRequest } from '../../../protocol/oip.ts'
 import type { OpenSession } from './session.ts'
 
@@ -33,7 +33,7 @@ export interface TextsAnswer {
 /** @throws Error when a file is missing or is not what the task needs: its message is for the operator */
 export type LoadRunner<Job, Answer> = (
   folder: string,
-  manifest: ModelManifest,
+  manifest: ServedManifest,
   open: OpenSession,
 ) => Promise<TaskRunner<Job, Answer>>
 

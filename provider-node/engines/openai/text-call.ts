@@ -1,7 +1,7 @@
 // One text call before an OpenAI-compatible server: always streamed, so that a caller who leaves ends it there at once. What comes before the
 // first output is a refusal with a code; afterwards the answer breaks off. A stream that ends before its choices do is never complete.
 import type { IncomingMessage } from 'node:http'
-import type { ModelManifest } from '../../../protocol/model.ts'
+import type { ServedManifest } from '../../../protocol/model.ts'
 import { SseDecoder, SseOverflow } from '../../../protocol/sse.ts'
 import type { EngineRefusal, TextEnd, TextJob, TextRun } from '../engine.ts'
 import { StepQueue } from '../step-queue.ts'
@@ -43,7 +43,7 @@ export async function startText(
 }
 
 /** Tokens of a job's input, from its bytes and the template. */
-export function inputEstimate({ prompt, prefix }: TextJob, { templateTokens }: ModelManifest): number {
+export function inputEstimate({ prompt, prefix }: TextJob, { templateTokens }: ServedManifest): number {
   const texts = prompt.kind === 'text' ? [prompt.text] : prompt.messages.map(({ content }) => content)
   const bytes = [...texts, prefix].reduce((sum, text) => sum + Buffer.byteLength(text), 0)
   const template = prompt.kind === 'text' ? 0 : templateTokens.fixed + templateTokens.perMessage * texts.length

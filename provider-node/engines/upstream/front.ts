@@ -1,6 +1,6 @@
 // What every engine before another server has in common: who may be there now, whether that server is there, and an end that ends everything.
 import { setMaxListeners } from 'node:events'
-import type { ModelManifest } from '../../../protocol/model.ts'
+import type { ServedManifest } from '../../../protocol/model.ts'
 import type { EngineOptions } from '../create.ts'
 import { EngineRefusal, type Engine, type JobOwner } from '../engine.ts'
 import type { Honours } from '../honours.ts'
@@ -14,7 +14,7 @@ export type UpstreamOptions = Pick<EngineOptions, 'concurrencyMax' | 'queueMax' 
 /** What a call needs to know of the server. */
 export interface CallNeeds {
   readonly upstream: Upstream
-  readonly manifest: ModelManifest
+  readonly manifest: ServedManifest
   readonly health: Health
   readonly limits: UpstreamLimits
   /** ms since the Unix epoch */

@@ -361,7 +361,7 @@ describe('souk-node models', () => {
       2,
       '--concurrency is not valid: Invalid input: expected number, received NaN',
     ],
-    [[], 2, 'models add needs FOLDER: see souk-node models add --help'],
+    [[], 2, 'models add needs MODEL: see souk-node models add --help'],
   ])('refuses to add %j, and changes nothing', async (args, code, sentence) => {
     const before = await readFile(join(home, 'config.json'), 'utf8')
     expect(await run('models', 'add', ...args)).toMatchObject({ code, err: `souk-node: ${sentence}\n` })

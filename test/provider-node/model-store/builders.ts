@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { ModelManifest } from '../../../protocol/model.ts'
+import { ModelManifest, type ServedManifest } from '../../../protocol/model.ts'
 import { ModelConfig } from '../../../provider-node/config.ts'
 import type { Engine, TextEngine } from '../../../provider-node/engines/engine.ts'
 import type { Log } from '../../../provider-node/log.ts'
@@ -30,7 +30,7 @@ export const aManifest = (files: Readonly<Record<string, Uint8Array>>, over: obj
 /** Writes a folder with its manifest and those files that are said to be there. */
 export async function writeModel(
   folder: string,
-  manifest: ModelManifest,
+  manifest: ServedManifest,
   files: Readonly<Record<string, Uint8Array>> = {},
 ): Promise<void> {
   await mkdir(folder, { recursive: true })

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Tensor as Run, type InferenceSession } from 'onnxruntime-node'
 import { z } from 'zod'
-import type { ModelManifest } from '../../../../protocol/model.ts'
+import type { ServedManifest } from '../../../../protocol/model.ts'
 import { stringsOf, stringsToBytes, type InferAnswer, type InferRequest } from '../../../../protocol/oip.ts'
 import type { LoadTensorRunner, RunnerRefusal } from '../task-runner.ts'
 import { ngramFeatures, Ngrams } from './ngrams.ts'
@@ -86,7 +86,7 @@ function byNgrams(session: InferenceSession, ngrams: Ngrams): TextModel {
   }
 }
 
-function byTokens(session: InferenceSession, tokens: TextTokens, { contextTokens }: ModelManifest): TextModel {
+function byTokens(session: InferenceSession, tokens: TextTokens, { contextTokens }: ServedManifest): TextModel {
   return {
     refusal: (texts) =>
       texts.some((text) => tokens.encode(text).length > contextTokens)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Tensor, type InferenceSession } from 'onnxruntime-node'
 import { FP16, halfValue } from '../../../../protocol/half-float.ts'
-import type { ModelManifest } from '../../../../protocol/model.ts'
+import type { ServedManifest } from '../../../../protocol/model.ts'
 import type { LoadEmbedder, RunnerRefusal, TextsAnswer, TextsJob } from '../task-runner.ts'
 import { normalised, pooled, shortened } from './pooling.ts'
 import { graphFile } from './tensors.ts'
@@ -43,7 +43,7 @@ class Embedder {
   constructor(
     private readonly session: InferenceSession,
     private readonly tokens: TextTokens,
-    private readonly manifest: ModelManifest,
+    private readonly manifest: ServedManifest,
   ) {
     const unknown = session.inputNames.find((name) => !INPUTS.has(name))
     if (unknown !== undefined) throw new Error(`its input ${unknown} is none that texts can fill`)
@@ -125,7 +125,7 @@ class Embedder {
 }
 
 /** The output by its usual name, else the first one. @throws Error when it is not what the manifest's pooling needs */
-function outputOf({ outputMetadata }: InferenceSession, { pooling = 'none', dimensions }: ModelManifest): string {
+function outputOf({ outputMetadata }: InferenceSession, { pooling = 'none', dimensions }: ServedManifest): string {
   const usual = pooling === 'none' ? ['sentence_embedding'] : ['last_hidden_state', 'token_embeddings']
   const output = outputMetadata.find(({ name }) => usual.includes(name)) ?? outputMetadata[0]
   if (!output?.isTensor || !/^float/.test(output.type)) throw new Error('it gives no floats')

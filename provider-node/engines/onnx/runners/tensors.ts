@@ -2,7 +2,7 @@
 // without loss; outputs beyond the manifest's ceiling are refused, before the run where shapes tell, else behind it.
 import { join } from 'node:path'
 import { Tensor as RuntimeTensor, type InferenceSession } from 'onnxruntime-node'
-import type { ModelManifest } from '../../../../protocol/model.ts'
+import type { ServedManifest } from '../../../../protocol/model.ts'
 import { OIP_LIMITS, tensorBytes, type InferAnswer, type InferRequest, type Tensor } from '../../../../protocol/oip.ts'
 import type { LoadTensorRunner, RunnerRefusal } from '../task-runner.ts'
 import { knownOutputBytes, misfit, readSignature, type Signature } from './graph-signature.ts'
@@ -22,7 +22,7 @@ export const loadTensors: LoadTensorRunner = async (folder, manifest, open) => {
 }
 
 /** @throws Error, a sentence for the operator */
-export function graphFile({ files }: Pick<ModelManifest, 'files'>): string {
+export function graphFile({ files }: Pick<ServedManifest, 'files'>): string {
   const graphs = Object.keys(files).filter((name) => name.endsWith('.onnx'))
   if (graphs.includes('model.onnx')) return 'model.onnx'
   const [graph] = graphs
@@ -41,7 +41,7 @@ class Tensors {
     private readonly session: InferenceSession,
     private readonly provider: string,
     private readonly signature: Signature,
-    { tensors }: ModelManifest,
+    { tensors }: ServedManifest,
   ) {
     this.#bytesMax = tensors?.outputBytesMax ?? OIP_LIMITS.bodyBytes
   }

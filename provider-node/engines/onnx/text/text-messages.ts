@@ -1,11 +1,11 @@
 // What the text engine and its worker thread say to each other. Both ends are this program, so the types are the check. Everything that happened
 // in one step of the batch is one message: a message for each token would cost more than the token.
-import type { ModelManifest } from '../../../../protocol/model.ts'
+import type { ServedManifest } from '../../../../protocol/model.ts'
 import type { EngineRefusal, TextJob, TextStep } from '../../engine.ts'
 
 export interface TextWorkerSetup {
   readonly folder: string
-  readonly manifest: ModelManifest
+  readonly manifest: ServedManifest
   /** sequences computed together */
   readonly concurrencyMax: number
   /** threads of one graph run */

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import type { ModelManifest } from '../../../../protocol/model.ts'
+import type { ServedManifest } from '../../../../protocol/model.ts'
 import { NODE_LIMITS } from '../../../limits.ts'
 import type { TextJob } from '../../engine.ts'
 import { createOpenSession, type SessionNeeds } from '../session.ts'
@@ -41,7 +41,7 @@ async function serve(port: MessagePort | null, setup: TextWorkerSetup): Promise<
 }
 
 /** The graph is `model.onnx`, or the only graph there is. @throws Error */
-function graphFile({ files }: ModelManifest): string {
+function graphFile({ files }: ServedManifest): string {
   const graphs = Object.keys(files).filter((name) => name.endsWith('.onnx'))
   const [only] = graphs.includes('model.onnx') ? ['model.onnx'] : graphs
   if (only === undefined || (graphs.length > 1 && only !== 'model.onnx'))

@@ -2,6 +2,7 @@
 import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ModelManifest } from '../../../../../protocol/model.ts'
 import type { TextEngine } from '../../../../../provider-node/engines/engine.ts'
 import { createTextEngine } from '../../../../../provider-node/engines/onnx/text/text-engine.ts'
 import { loadModel } from '../../../../../provider-node/model-store/check.ts'
@@ -35,7 +36,7 @@ describe('tiny-chat', () => {
 
   it('answers every probe of its manifest', async () => {
     const { manifest } = await loadModel(shippedFolder('tiny-chat'))
-    for (const probe of manifest.probes)
+    for (const probe of ModelManifest.parse(manifest).probes)
       if ('input' in probe) expect((await answer(engine, aJob(probe.input))).text).toContain(probe.contains)
   })
 
