@@ -7,8 +7,9 @@ import { createAdminLog } from './admin/log.ts'
 import { createAdminRoutes } from './admin/routes.ts'
 import { createAuthenticate } from './auth/authenticate.ts'
 import { createAuthRoutes } from './auth/routes.ts'
-import { GatewayError, toResponse } from './core/errors.ts'
+import { toResponse } from './core/errors.ts'
 import type { AppEnv } from './core/principal.ts'
+import { unknownAddress } from './core/unknown-address.ts'
 import { discardUnread } from './core/unread-body.ts'
 import { createDashboardPage } from './dashboard-page.ts'
 import { newRequestId } from './core/request-id.ts'
@@ -49,7 +50,10 @@ export function createApp(services: Services) {
   const auth = createAuthRoutes(services)
   const app = new Hono<AppEnv>()
   app.onError((error, c) => withId(toResponse(error, c.var.requestId, c.req.path), c.var.requestId))
-  app.notFound((c) => withId(toResponse(new GatewayError('not_found'), c.var.requestId, c.req.path), c.var.requestId))
+  app.notFound((c) => {
+    const { method, path } = c.req
+    return withId(toResponse(unknownAddress(method, path), c.var.requestId, path), c.var.requestId)
+  })
   app.use(async (c, next) => {
     c.set('requestId', newRequestId(services.random))
     await next()

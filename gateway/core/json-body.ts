@@ -49,7 +49,7 @@ function refusalOf(issue: Issue): GatewayError {
   const isKnown = path.length === 1 && UNSUPPORTED_FIELDS.has(param)
   if (unknownKey !== undefined)
     return isKnown
-      ? new GatewayError('unsupported_parameter', { param })
+      ? new GatewayError('unsupported_parameter', { param, detail: `Leave "${param}" out.` })
       : new GatewayError('invalid_request', { param, detail: `Unknown field "${param}".` })
   if (isKnown)
     return new GatewayError('unsupported_parameter', { param, detail: `Only the default of "${param}" is served.` })

@@ -20,6 +20,7 @@ export function welcome(market: Market): string {
 Souk is ready.
 
   gateway    ${gatewayUrl}    (direct: ${directUrl})
+  dashboard  ${gatewayUrl}/    (sign in as admin, operator or consumer: dev.json has their wallets, to import into yours)
   node       ${nodes.map(({ id, endpoint }) => `${id} at ${endpoint}`).join('\n             ')}
   models     ${models.join(', ')}
   wallet     ${wallets.consumer.address}, balance $${balance}

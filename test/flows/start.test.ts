@@ -51,6 +51,9 @@ describe('npm start', () => {
     expect(first.dev.models).toEqual(expect.arrayContaining(['souk/tiny-chat', 'souk/word-vectors']))
     const before = await balanceOf(first.dev)
 
+    const page = await fetch(/^ +dashboard +(\S+)/m.exec(first.screen)?.[1] ?? 'no dashboard')
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')])
+
     const answer = await printedCurl(first.screen)
     expect(answer.text).toContain('Paris')
     expect(answer.events.at(-1)).toBe('[DONE]')

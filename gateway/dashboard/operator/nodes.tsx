@@ -142,7 +142,8 @@ function NoNode() {
     <Empty title="You have no node yet">
       <Text>
         A node is a program on a machine of yours that serves models and is paid for every call. It opens its own
-        connection to this gateway: no port, no address, no certificate. Three commands, on that machine:
+        connection to this gateway: no port, no address, no certificate. It is called souk-node, and the README of its
+        folder, provider-node, says how to install it. Three commands, on that machine:
       </Text>
       <Commands
         commands={[

@@ -182,6 +182,8 @@ describe('the shape', () => {
   ])('names the field of %s', async (_, over, code, param) => {
     const refusal = await refusalOf(readJson(chat(over), ChatRequest))
     expect([refusal.code, refusal.param]).toEqual([code, param])
+    // Many programs show the sentence alone.
+    expect(refusal.body(null).error.message).toContain(param === 'response_format' ? 'Served are' : param)
   })
   it('says what is served instead of a JSON schema', async () => {
     const refusal = await refusalOf(readJson(chat({ response_format: { type: 'json_schema' } }), ChatRequest))
