@@ -11,11 +11,21 @@ import { configFile, type Environment } from './state-folder.ts'
 // Whoever reads the configuration says where it is.
 export { configFile, homeFolder, makeHome, type Environment } from './state-folder.ts'
 
-/** An address without path or trailing slash, as the gateway registers it. */
+/** An address without trailing slash, as the gateway registers it. */
 const HttpUrl = z
-  .url({ protocol: /^https?$/ })
+  .url({ protocol: /^https?$/, error: 'an address, such as https://machine.example' })
   .max(2_048)
   .transform((url) => url.replace(/\/+$/, ''))
+
+/** Everything a gateway has stands at its root: behind a path, `/v1` say, half of it would be looked for in vain. */
+export const GatewayUrl = HttpUrl.refine(isRoot, {
+  error: 'an address without a path, such as https://gateway.example',
+})
+
+function isRoot(url: string): boolean {
+  const { pathname, search, hash } = new URL(url)
+  return pathname === '/' && search === '' && hash === ''
+}
 
 export const ModelConfig = z.strictObject({
   /** a name shipped with the program, or a path; see models.ts */
@@ -52,7 +62,7 @@ export type ModelConfig = z.infer<typeof ModelConfig>
 export const NodeConfig = z.strictObject({
   version: z.literal(1),
   name: z.string().trim().min(1).max(80),
-  gateway: HttpUrl,
+  gateway: GatewayUrl,
   /** https address where the gateway reaches this node; null: it is reached by its own link, behind any router */
   endpoint: HttpUrl.nullable(),
   host: z.string().min(1).max(255),

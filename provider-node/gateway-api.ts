@@ -13,6 +13,7 @@ import {
   type NodeRequestClaims,
 } from '../protocol/operator.ts'
 import { signClaims } from '../protocol/ticket.ts'
+import { stageOf } from './doctor/unreachable.ts'
 import type { Identity } from './identity.ts'
 import { NODE_LIMITS } from './limits.ts'
 import { OperatorError } from './operator-error.ts'
@@ -91,13 +92,31 @@ const Method = z.enum(['GET', 'POST', 'PUT'])
 
 /** What went wrong between this program and the gateway as one sentence; anything else is a bug and stays as it is. */
 export function gatewaySentence(cause: unknown, gateway: string): unknown {
+  if (cause instanceof SoukError && cause.code === 'unreadable_reply')
+    return new OperatorError(
+      // What stands before a gateway has words of its own for trouble; with anything else it is another server.
+      cause.status >= 500
+        ? `the gateway ${gateway} is in trouble itself (${cause.message}): try again later`
+        : `${gateway} does not answer like a Souk gateway (${cause.message}): is that its address?`,
+    )
   if (cause instanceof SoukError) return new OperatorError(`the gateway refused: ${cause.message} (${cause.code})`)
   if (cause instanceof z.ZodError)
-    return new OperatorError(`the gateway ${gateway} answered something this program does not understand: update it`)
-  return isSilence(cause) ? new OperatorError(`the gateway ${gateway} does not answer`) : cause
+    return new OperatorError(
+      `${gateway} answered something this program does not understand: if that is the gateway's address, update this program`,
+    )
+  return isSilence(cause) ? new OperatorError(`the gateway ${gateway} does not answer${whyOf(cause)}`) : cause
 }
 
-/** Nobody answered: no connection, or none in time. */
+/** Nobody answered: no connection, or none in time. fetch throws a TypeError then, with what the system said as its cause; any other is a bug. */
 export const isSilence = (cause: unknown): boolean =>
-  cause instanceof TypeError ||
+  (cause instanceof TypeError && (cause.cause instanceof Error || FETCH_SAYS.has(cause.message))) ||
   (cause instanceof Error && (cause.name === 'TimeoutError' || cause.name === 'AbortError'))
+
+/** without a cause: before there is a connection, and in the middle of an answer */
+const FETCH_SAYS: ReadonlySet<string> = new Set(['fetch failed', 'terminated'])
+
+/** @example ' (ENOTFOUND)' */
+function whyOf(cause: unknown): string {
+  const { code } = stageOf(cause)
+  return code === 'unknown' ? '' : ` (${code})`
+}

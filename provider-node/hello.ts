@@ -4,9 +4,11 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { createClient, SoukError } from '../protocol/client.ts'
 import { helloClaims, PROOF_TYP, type NodeView } from '../protocol/node.ts'
 import { signClaims } from '../protocol/ticket.ts'
+import { gatewaySentence } from './gateway-api.ts'
 import type { Identity } from './identity.ts'
 import { NODE_LIMITS } from './limits.ts'
 import type { Log } from './log.ts'
+import { OperatorError } from './operator-error.ts'
 
 export interface HelloNeeds {
   readonly gateway: string
@@ -56,7 +58,9 @@ async function greet(needs: HelloNeeds, nodeId: string): Promise<NodeView | null
   } catch (cause) {
     if (needs.signal.aborted) return null
     const code = cause instanceof SoukError ? cause.code : 'unreachable'
-    needs.log('warn', 'hello_failed', { nodeId, code })
+    const sentence = gatewaySentence(cause, needs.gateway)
+    const message = sentence instanceof OperatorError ? sentence.message : 'something went wrong here'
+    needs.log('warn', 'hello_failed', { nodeId, code, message, do: 'souk-node doctor' })
     return null
   }
 }

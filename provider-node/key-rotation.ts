@@ -49,7 +49,7 @@ export async function rotateKeys(needs: RotationNeeds): Promise<Rotated> {
   const old = isLost ? null : await loadIdentity(home)
   const next = await nextIdentity(home)
   const anonymous = createClient({ url: gateway, timeoutMs: NODE_LIMITS.gatewayMs })
-  const { chainId } = await anonymous.send('POST', '/auth/nonce', NonceReply, {})
+  const { chainId, issuedAt } = await anonymous.send('POST', '/auth/nonce', NonceReply, {})
   const client = await anonymous.signIn(wallet)
   const before = await client.node(nodeId)
   const isDone = before.nodeKey === next.nodeKey
@@ -63,17 +63,19 @@ export async function rotateKeys(needs: RotationNeeds): Promise<Rotated> {
         'POST',
         `/api/nodes/${encodeURIComponent(nodeId)}/rotate`,
         NodeView,
-        await exchange(needs, { before, old, next }, chainId),
+        await exchange(needs.wallet, { before, old, next }, { chainId, deadline: deadlineFrom(issuedAt) }),
       )
   return { node, kept: await swap(home, needs.now()) }
 }
 
+/** @param issuedAt the gateway's clock: this machine's may be wrong */
+const deadlineFrom = (issuedAt: string): number => Math.floor(Date.parse(issuedAt) / 1_000) + EXCHANGE_SECONDS
+
 async function exchange(
-  { wallet, now }: RotationNeeds,
+  wallet: Wallet,
   { before, old, next }: { before: NodeView; old: Identity | null; next: Identity },
-  chainId: number,
+  { chainId, deadline }: { chainId: number; deadline: number },
 ): Promise<RotateRequest> {
-  const deadline = Math.floor(now() / 1_000) + EXCHANGE_SECONDS
   const claims = rotationClaims(before.id, before.nodeKey, next.nodeKey, deadline)
   const keys = { nodeKey: next.nodeKey, settlementKey: next.settlementAddress, deadline }
   return {

@@ -7,6 +7,7 @@ import { toUsd } from '../../protocol/units.ts'
 import { homeFolder, loadConfig } from '../config.ts'
 import { savePrices } from '../config-edit.ts'
 import { readClaim } from '../claim.ts'
+import { findConfigured, readConfigured } from '../configured.ts'
 import type { Pace } from '../measure/drive.ts'
 import { measureModel, type Measured } from '../measure/measure-model.ts'
 import { hourlyNanos, OUTPUT_TIMES_INPUT, suggestPrices, type Costs } from '../measure/suggest.ts'
@@ -26,7 +27,7 @@ export const benchCommand: Command = {
       'Measures each model with one call and with ever more at the same time, in this process: stop the node first, or both would compute at once.',
       'With --per-hour, or --power-watts and --price-per-kwh, it suggests prices; --apply writes them into config.json.',
     ],
-    arguments: [{ name: 'MODEL', help: 'only this one: its folder as config.json writes it', isOptional: true }],
+    arguments: [{ name: 'MODEL', help: 'only this one: its id or folder', isOptional: true }],
     options: {
       ...SHARED_OPTIONS,
       seconds: { type: 'string', value: 'N', help: `seconds per model (${SECONDS})` },
@@ -65,8 +66,8 @@ export async function runBench(
       `a node runs on this state folder (process ${running.pid}): stop it first, or measure beside it with --force`,
     )
   const [wanted] = options.positionals
-  const entries = config.models.filter(({ folder }) => wanted === undefined || folder === wanted)
-  if (entries.length === 0) throw new OperatorError(`config.json has no model ${wanted ?? ''}`)
+  const configured = await readConfigured(config, home)
+  const entries = wanted === undefined ? config.models : [findConfigured(configured, wanted).entry]
   const leaving = new AbortController()
   void stop().then(() => leaving.abort(new OperatorError('stopped')))
   const rows: Row[] = []
@@ -84,7 +85,7 @@ export async function runBench(
   for (const line of wrap(end, COLUMNS)) print(line)
   if (options.flag('apply'))
     print(
-      '\nconfig.json has the suggested prices now. They hold for callers when the gateway knows them: souk-node register.',
+      '\nconfig.json has the suggested prices now. They hold for callers when the gateway knows them: a registered node tells it when it runs.',
     )
 }
 

@@ -4,6 +4,7 @@ import { homeFolder, parseConfig, type NodeConfig } from '../config.ts'
 import { hasConfig, saveConfig } from '../config-file.ts'
 import { createIdentity } from '../identity.ts'
 import { OperatorError, usageError } from '../operator-error.ts'
+import { gatewayOption } from './address-option.ts'
 import type { Command } from './commands.ts'
 import { modelEntry, type NewEntry } from './model-entry.ts'
 import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
@@ -65,7 +66,7 @@ export async function runInit(options: ParsedOptions, { print, env }: Terminal):
   const written = {
     version: 1 as const,
     name: options.text('name') ?? hostname().slice(0, 80),
-    gateway: options.text('gateway') ?? (env.SOUK_NODE_GATEWAY || DEFAULTS.gateway),
+    gateway: gatewayOption(options) ?? (env.SOUK_NODE_GATEWAY || DEFAULTS.gateway),
     nodeId: null,
     endpoint,
     host: options.text('host') ?? DEFAULTS.host,

@@ -8,6 +8,7 @@ import { gatewaySentence } from '../gateway-api.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { usageError } from '../operator-error.ts'
 import { homeFolder } from '../state-folder.ts'
+import { gatewayOption } from './address-option.ts'
 import type { ParsedOptions, Terminal } from './options.ts'
 import { readWallet, type Operator } from './wallet.ts'
 
@@ -37,9 +38,7 @@ export async function changeState(options: ParsedOptions, terminal: Terminal): P
 
 /** That of the command line, of this node's configuration, of the environment, or the one a developer has. */
 export async function gatewayOf(options: ParsedOptions, { env }: Terminal): Promise<string> {
-  const said = options.text('gateway')
-  if (said !== undefined && !/^https?:\/\/[^/]/.test(said))
-    throw usageError('option --gateway needs an address: https://…')
+  const said = gatewayOption(options)
   const home = homeFolder(options.text('home'), env)
   const configured = said === undefined && (await hasConfig(home)) ? (await loadConfig(home, env)).gateway : undefined
   return said ?? configured ?? (env.SOUK_NODE_GATEWAY || GATEWAY)

@@ -46,7 +46,7 @@ export const registerCommand: Command = {
   run: runRegister,
 }
 
-/** s between what the node key signs and its end: enough for a request by this program, and for a person who reads before signing */
+/** s between what the node key signs and its end, by the gateway's clock: enough for a request by this program, and for a person who reads before signing */
 const AUTHORIZATION_SECONDS = 3_600
 
 /** What the wallet does not sign yet. */
@@ -63,7 +63,9 @@ export async function runRegister(options: ParsedOptions, terminal: Terminal): P
   const operator = wallet?.address ?? operatorAddress(options.text('operator'))
   const offers = await offersOf(config, { home, env, log: progressLog(tell), isChecked: true })
   const { name, gateway } = config
-  const request = await agreed(identity, { name, endpoint: config.endpoint ?? LINK_ENDPOINT, operator, offers })
+  const deadline = (await gatewaySeconds(gateway)) + AUTHORIZATION_SECONDS
+  const wanted = { name, endpoint: config.endpoint ?? LINK_ENDPOINT, operator, offers, deadline }
+  const request = await agreed(identity, wanted)
   const node = await (
     wallet ? registerBy(wallet, request, gateway) : registerInBrowser(request, { gateway, identity, tell })
   ).catch((cause: unknown) => {
@@ -77,12 +79,18 @@ export async function runRegister(options: ParsedOptions, terminal: Terminal): P
 /** The registration as the node's own key agrees to it. */
 async function agreed(
   { nodeKey, signingKey, settlementAddress: settlementKey }: Identity,
-  wanted: Pick<Unsigned, 'name' | 'endpoint' | 'offers'> & { operator: `0x${string}` },
+  wanted: Pick<Unsigned, 'name' | 'endpoint' | 'offers' | 'deadline'> & { operator: `0x${string}` },
 ): Promise<Unsigned> {
-  const deadline = Math.floor(Date.now() / 1_000) + AUTHORIZATION_SECONDS
-  const request = { ...wanted, nodeKey, settlementKey, deadline }
+  const request = { ...wanted, nodeKey, settlementKey }
   const nodeProof = await signClaims(registrationClaims(request), signingKey, { typ: PROOF_TYP.registration })
   return { ...request, nodeProof }
+}
+
+/** By its own clock: one of this machine that is wrong is told of by the link, which says by how much. A gateway that is silent now is told of by what follows. */
+async function gatewaySeconds(url: string): Promise<number> {
+  const { send } = createClient({ url, timeoutMs: NODE_LIMITS.gatewayMs })
+  const reply = await send('POST', '/auth/nonce', NonceReply, {}).catch(() => null)
+  return Math.floor((reply ? Date.parse(reply.issuedAt) : Date.now()) / 1_000)
 }
 
 async function registerBy(wallet: Operator, request: Unsigned, gateway: string): Promise<NodeView> {

@@ -5,6 +5,7 @@ import { homeFolder, loadConfig } from '../config.ts'
 import { gatewaySentence } from '../gateway-api.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { OperatorError } from '../operator-error.ts'
+import { gatewayOption } from './address-option.ts'
 import type { Command } from './commands.ts'
 import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
 import { readWallet, WALLET_OPTION } from './wallet.ts'
@@ -40,11 +41,8 @@ export async function runRevoke(options: ParsedOptions, terminal: Terminal): Pro
 
 /** A machine that is gone took its state folder along: then both are said. */
 async function meant(options: ParsedOptions, { env }: Terminal): Promise<{ gateway: string; nodeId: string }> {
-  const [gateway, nodeId] = [options.text('gateway'), options.text('node')]
-  if (gateway !== undefined && nodeId !== undefined) {
-    if (!URL.canParse(gateway)) throw new OperatorError('option --gateway needs an address: https://…', 2)
-    return { gateway: gateway.replace(/\/+$/, ''), nodeId }
-  }
+  const [gateway, nodeId] = [gatewayOption(options), options.text('node')]
+  if (gateway !== undefined && nodeId !== undefined) return { gateway, nodeId }
   const config = await loadConfig(homeFolder(options.text('home'), env), env)
   const id = nodeId ?? config.nodeId
   if (id === null) throw new OperatorError('this node is not registered, so there is nothing to take back')

@@ -65,7 +65,7 @@ function tellReady({ url, link, linked }: RunningNode, log: Log | null, print: (
 
 function humanLog(print: (line: string) => void): Log {
   return (level, event, fields = {}) => {
-    const details = Object.entries(fields).map(([name, value]) => `${name}=${value}`)
+    const details = Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`]))
     print([level === 'info' ? '' : `${level}: `, event.replaceAll('_', ' '), ' ', details.join(' ')].join('').trimEnd())
   }
 }

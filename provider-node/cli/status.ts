@@ -8,6 +8,7 @@ import { readFacts, type NodeFacts } from '../status/facts.ts'
 import { lineOf, showNodes } from '../status/many-nodes.ts'
 import { moneyLines, operatorLine, summaryOf, type Credential } from '../status/of-operator.ts'
 import { showNode } from '../status/one-node.ts'
+import { gatewayOption } from './address-option.ts'
 import type { Command } from './commands.ts'
 import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
 import { readWallet, WALLET_OPTION } from './wallet.ts'
@@ -95,7 +96,7 @@ async function ofOperator(options: ParsedOptions, terminal: Terminal): Promise<v
   if (options.all('home').length > 1 || options.text('homes') !== undefined)
     throw usageError('--operator shows all nodes of the account: give it without --homes')
   const home = homeFolder(options.text('home'), env)
-  const gateway = options.text('gateway')?.replace(/\/+$/, '') ?? (await loadConfig(home, env)).gateway
+  const gateway = gatewayOption(options) ?? (await loadConfig(home, env)).gateway
   const summary = await summaryOf(gateway, await credentialOf(options, terminal))
   if (options.flag('json')) return print(JSON.stringify(summary))
   const nodes = summary.data.map(operatorLine)

@@ -1,7 +1,7 @@
 // The program as its operator meets it: a process of its own, its exit codes and sentences, and a gateway that checks what it is sent.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { cp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { verifyTypedData } from 'viem'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -18,13 +18,14 @@ import {
 import { verifyClaims } from '../../protocol/ticket.ts'
 import { initCommand, runInit } from '../../provider-node/cli/init.ts'
 import { parseOptions } from '../../provider-node/cli/options.ts'
-import { loadConfig } from '../../provider-node/config.ts'
+import { homeFolder, loadConfig } from '../../provider-node/config.ts'
 import { loadIdentity } from '../../provider-node/identity.ts'
 import { loadModel } from '../../provider-node/model-store/check.ts'
 import { aGateway, aTemporaryFolder, eventually, shippedFolder, type FakeGateway } from './builders.ts'
 import { CHAIN_ID, openRegistration, operator, operatorKey } from './registration-gateway.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const PROGRAM = ['--import', 'tsx', 'provider-node/cli.ts']
 
 interface Ended {
   readonly code: number | null
@@ -34,7 +35,7 @@ interface Ended {
 
 const children: ChildProcess[] = []
 function launch(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'provider-node/cli.ts', ...args], {
+  const child = spawn(process.execPath, [...PROGRAM, ...args], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: home, SOUK_NODE_HOME: join(home, 'node'), ...env },
   })
@@ -76,6 +77,9 @@ const init = (...args: string[]) =>
 const NAMES =
   'init, register, start, status, models, price, drain, earnings, doctor, selftest, bench, publish, rotate-key, revoke'
 
+const noAddress = (given: string) =>
+  `souk-node: option --gateway needs an address, such as https://gateway.example, without a path: not "${given}"\n`
+
 describe('souk-node', () => {
   it.each([
     [['--help'], 'Commands:'],
@@ -93,6 +97,9 @@ describe('souk-node', () => {
     [['init', '--gateway'], 'souk-node: option --gateway needs a value: see souk-node init --help\n'],
     [['init', 'here'], 'souk-node: init takes no argument "here": see souk-node init --help\n'],
     [['init', '--port', '70000'], 'souk-node: option --port needs a number from 0 to 65535\n'],
+    [['init', '--gateway', 'localhost:8787'], noAddress('localhost:8787')],
+    [['init', '--gateway', 'https://souk.example/v1'], noAddress('https://souk.example/v1')],
+    [['status', '--operator', '--gateway', 'souk.example'], noAddress('souk.example')],
     [['start', '--json=1'], 'souk-node: option --json takes no value: see souk-node start --help\n'],
   ])('%j is refused in one sentence with exit code 2', async (args, sentence) => {
     expect(await run(args)).toEqual({ code: 2, out: '', err: sentence })
@@ -154,6 +161,32 @@ describe('souk-node init', () => {
       ['tiny-chat', undefined],
       ['ocr', 'MIT'],
     ])
+  })
+
+  it.skipIf(process.platform === 'win32')('leaves no half keys where nothing more can be written', async () => {
+    // Files may be made and stay empty, as on a full disk.
+    const full = spawn('sh', ['-c', 'ulimit -f 0; exec "$0" "$@"', process.execPath, ...PROGRAM, 'init'], {
+      cwd: ROOT,
+      env: { PATH: process.env.PATH, SOUK_NODE_HOME: nodeHome(), TSX_DISABLE_CACHE: '1' },
+    })
+    children.push(full)
+    let err = ''
+    full.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+    const code = await new Promise((resolve) => full.on('close', resolve))
+    expect([code, err]).toEqual([1, `souk-node: ${join(nodeHome(), 'keys.json')} cannot be written (EFBIG)\n`])
+    expect(await readdir(nodeHome())).toEqual([])
+    expect((await initProcess()).code).toBe(0)
+  })
+
+  it('takes no file for its own that it cannot read, and leaves it there', async () => {
+    await mkdir(join(nodeHome(), 'config.json'), { recursive: true })
+    expect((await initProcess()).err).toBe(
+      `souk-node: there is a node in ${nodeHome()} already: edit its config.json\n`,
+    )
+  })
+
+  it('stands in its usual folder where the variable for another is empty', () => {
+    expect(homeFolder(undefined, { SOUK_NODE_HOME: '' })).toBe(resolve('souk-node'))
   })
 
   it('never overwrites a node', async () => {
@@ -229,6 +262,17 @@ describe('souk-node register', () => {
     expect((await loadConfig(nodeHome(), {})).nodeId).toBe('node_0123456789abcdef')
   })
 
+  it('signs until an hour from now by the clock of the gateway, whatever that of this machine says', async () => {
+    const seen = openRegistration(gateway, { now: 'pending' })
+    await init('--model', 'word-vectors')
+    const clock = new URL('../support/shifted-clock.mjs', import.meta.url).href
+    const env = { NODE_OPTIONS: `--import ${clock}`, SOUK_CLOCK_OFF_MS: String(-7_200_000) }
+    expect(await run(['register'], { ...env, SOUK_OPERATOR_KEY: operatorKey })).toMatchObject({ code: 0, err: '' })
+    const leftMs = (seen.registration?.deadline ?? 0) * 1_000 - Date.now()
+    expect(leftMs).toBeGreaterThan(3_000_000)
+    expect(leftMs).toBeLessThanOrEqual(3_600_000)
+  })
+
   it('takes the wallet key from a file', async () => {
     openRegistration(gateway, { now: 'active' })
     await init('--endpoint', 'https://node.example')
@@ -255,9 +299,9 @@ describe('souk-node register', () => {
       'the gateway http://127.0.0.1:1 does not answer',
     ],
     [
-      'a gateway that refuses',
+      'a server that is no gateway',
       { SOUK_OPERATOR_KEY: operatorKey, SOUK_NODE_ENDPOINT: 'https://n.example' },
-      'the gateway refused: ',
+      'http://127.0.0.1:',
     ],
   ])('says in one sentence what is wrong: %s', async (_, env, sentence) => {
     await init()

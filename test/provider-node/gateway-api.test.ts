@@ -3,6 +3,7 @@ import { generateKeyPair } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { sha256Hex } from '../../protocol/canonical.ts'
+import { SoukError } from '../../protocol/client.ts'
 import { errorBody } from '../../protocol/errors.ts'
 import { NODE_REQUEST_TYP, NodeRequestClaims } from '../../protocol/operator.ts'
 import { verifyClaims } from '../../protocol/ticket.ts'
@@ -70,17 +71,29 @@ describe('the gateway, asked by a node', () => {
 
   it.each([
     [new TypeError('fetch failed'), 'the gateway https://souk.example does not answer'],
-    [new DOMException('late', 'TimeoutError'), 'the gateway https://souk.example does not answer'],
+    [
+      new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ENOTFOUND' }) }),
+      'the gateway https://souk.example does not answer (ENOTFOUND)',
+    ],
+    [new DOMException('late', 'TimeoutError'), 'the gateway https://souk.example does not answer (ETIMEDOUT)'],
     [
       new z.ZodError([]),
-      'the gateway https://souk.example answered something this program does not understand: update it',
+      "https://souk.example answered something this program does not understand: if that is the gateway's address, update this program",
+    ],
+    [
+      new SoukError(404, 'unreadable_reply', 'POST /auth/nonce answered 404', null),
+      'https://souk.example does not answer like a Souk gateway (POST /auth/nonce answered 404): is that its address?',
+    ],
+    [
+      new SoukError(502, 'unreadable_reply', 'POST /auth/nonce answered 502', null),
+      'the gateway https://souk.example is in trouble itself (POST /auth/nonce answered 502): try again later',
     ],
   ])('says what silence and nonsense are: %s', (cause, message) => {
     expect(gatewaySentence(cause, 'https://souk.example')).toMatchObject({ name: 'OperatorError', message })
   })
 
   it('leaves a bug a bug', () => {
-    const bug = new RangeError('off by one')
-    expect(gatewaySentence(bug, 'https://souk.example')).toBe(bug)
+    for (const bug of [new RangeError('off by one'), new TypeError('x is not a function')])
+      expect(gatewaySentence(bug, 'https://souk.example')).toBe(bug)
   })
 })

@@ -107,7 +107,7 @@ describe('souk-node bench', () => {
     [['--power-watts', '250'], 2, 'belong together'],
     [['--per-hour', '1e3'], 2, 'costs are decimal numbers above 0'],
     [['--per-hour', '0'], 2, 'costs are decimal numbers above 0'],
-    [['some-model'], 1, 'config.json has no model some-model'],
+    [['some-model'], 1, 'there is no model some-model in config.json: there are souk/tiny-chat, souk/word-vectors'],
   ])('refuses %j in one sentence', async (args, exitCode, words) => {
     const before = await readFile(join(patient.home, 'config.json'), 'utf8')
     expect((await bench(...args)).failure).toMatchObject({ exitCode, message: expect.stringContaining(words) })

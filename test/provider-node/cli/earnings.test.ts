@@ -177,7 +177,9 @@ describe('souk-node earnings', () => {
 
   it('says in one sentence that the gateway does not answer, or refuses', async () => {
     await gateway.close()
-    await expect(earnings()).rejects.toThrow(new OperatorError(`the gateway ${gateway.url} does not answer`))
+    await expect(earnings()).rejects.toThrow(
+      new OperatorError(`the gateway ${gateway.url} does not answer (ECONNREFUSED)`),
+    )
     gateway = await aGateway()
     await patient.remove()
     patient = await aPatient(gateway.url)
