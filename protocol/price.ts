@@ -1,5 +1,5 @@
 // Prices and what units cost at them. One sum, rounded up once, so that a receipt, a hold and a charge can be recomputed by anyone.
-import { MILLION, mulUp, nanos, type Bytes, type Nanos, type Tokens } from './units.ts'
+import { fromUsd, MILLION, mulUp, nanos, type Bytes, type Nanos, type Tokens } from './units.ts'
 
 /** Nanos per million units, and per call. */
 export interface Price {
@@ -9,6 +9,16 @@ export interface Price {
   readonly bytesPerMillion: Nanos
   readonly perCall: Nanos
 }
+
+/** Dollars of the highest price that is no slip of the pen. Below the bound of the wire (`OfferPrices` in node.ts), which only keeps sums safe. */
+const PRICE_MAX_USD = { perMillion: '1000', perCall: '10' } as const
+
+/** The highest that may be asked for one part of a price, decimal dollars. @example priceMaxUsd('perCall') // '10' */
+export const priceMaxUsd = (part: keyof Price): string =>
+  part === 'perCall' ? PRICE_MAX_USD.perCall : PRICE_MAX_USD.perMillion
+
+/** Of decimal dollars as they are sent. @example isPriceTooHigh('perCall', '10.000000001') // true */
+export const isPriceTooHigh = (part: keyof Price, usd: string): boolean => fromUsd(usd) > fromUsd(priceMaxUsd(part))
 
 /** What an attempt delivered. */
 export interface Units {

@@ -1,5 +1,6 @@
 // Prices as they are typed: one option per kind, in dollars, checked before anything is asked or changed.
 import { OfferPrices } from '../../protocol/node.ts'
+import { isPriceTooHigh, priceMaxUsd } from '../../protocol/price.ts'
 import { usageError } from '../operator-error.ts'
 import type { OptionSpec, ParsedOptions } from './options.ts'
 
@@ -26,8 +27,10 @@ export function readPrices(options: ParsedOptions): Partial<OfferPrices> {
     const text = options.text(option)
     if (text === undefined) continue
     const usd = text.replace(/^\$/, '').replace(/^\./, '0.')
-    if (!OfferPrices.shape[field].safeParse(usd).success)
-      throw usageError(`option --${option} needs dollars below 100000 with at most nine places, such as 0.05`)
+    if (!OfferPrices.shape[field].safeParse(usd).success || isPriceTooHigh(field, usd))
+      throw usageError(
+        `option --${option} needs dollars, at most ${priceMaxUsd(field)} and with at most nine places, such as 0.05`,
+      )
     given[field] = usd
   }
   return given

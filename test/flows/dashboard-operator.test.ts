@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { offersAfter } from '../../gateway/dashboard/operator/offer-request.ts'
 import { loadWallets } from '../../gateway/local/secrets.ts'
 import { NodeView } from '../../protocol/node.ts'
 import { NodeStatusView } from '../../protocol/operator.ts'
 import { browserPath, complaintsOf, giveWallet, openBrowser, type TestWallet } from '../support/browser.ts'
+import { eventually } from '../support/eventually.ts'
 import { startMarket, type Consumer, type Market } from '../support/market.ts'
 import { soukCommand } from '../support/souk-command.ts'
 
@@ -136,11 +138,29 @@ describe.skipIf(browserPath === null)('an operator in the dashboard', () => {
     const model = /Prices of (\S+)/.exec((await asked.getByRole('heading').textContent()) ?? '')?.[1]
     const field = asked.getByLabel('Input, per million tokens, in dollars', { exact: true })
     await field.fill('cheap')
-    await asked.getByText(/Dollars below 100000/).waitFor()
+    await asked.getByText(/Dollars such as 0\.06/).waitFor()
+    expect(await asked.getByRole('button', { name: 'Ask these prices' }).isDisabled()).toBe(true)
+    await field.fill('1000.01')
+    await asked.getByText('At most $1,000', { exact: true }).waitFor()
     expect(await asked.getByRole('button', { name: 'Ask these prices' }).isDisabled()).toBe(true)
     await field.fill('0.07')
-    await asked.getByRole('button', { name: 'Ask these prices' }).click()
-    await page.getByText(`The gateway knows the change of ${model}.`).waitFor()
+    // The node's own program is faster: nothing is done, and what was typed stays beside what it asks now.
+    const offer = before.find((each) => each.model === model)
+    if (!offer || model === undefined) throw new Error('the dialogue names an offer')
+    const faster = { model, isOffered: true, prices: { ...offer.prices, outputPerMillion: '0.33' } }
+    await page.request.put(`/api/nodes/${nodeId}/offers`, {
+      data: { offers: offersAfter(before, faster) },
+      headers: { origin: market.url },
+    })
+    await asked.getByText(/^It asks now: Output, per million tokens: \$0\.33\./).waitFor()
+    expect([await field.inputValue(), await asked.getByLabel(/^Output/).inputValue()]).not.toContain('0.33')
+    await asked.getByRole('button', { name: 'Go on with what I typed' }).click()
+    // Two changes of one node's offers are two seconds apart; a refusal leaves the form as it is.
+    await eventually(15_000, async () => {
+      await asked.getByRole('button', { name: 'Ask these prices' }).click({ timeout: 2_000 })
+      await page.getByText(`The gateway knows the change of ${model}.`).waitFor({ timeout: 2_000 })
+    })
+    await asked.waitFor({ state: 'hidden' })
     const after = await status()
     expect(after.find((offer) => offer.model === model)?.prices.inputPerMillion).toBe('0.070000000')
     const others = (all: typeof before) =>

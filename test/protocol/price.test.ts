@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OfferPrices } from '../../protocol/node.ts'
-import { costOf, isNoUnits, type Price } from '../../protocol/price.ts'
+import { costOf, isNoUnits, isPriceTooHigh, priceMaxUsd, type Price } from '../../protocol/price.ts'
 import { bytes, fromUsd, nanos, tokens } from '../../protocol/units.ts'
 
 const price = (input: bigint, output: bigint, perCall = 0n): Price => ({
@@ -72,5 +72,19 @@ describe('isNoUnits', () => {
     [{ ...units(0n, 0n), tensorBytes: bytes(1n) }, false],
   ])('of %o is %s', (counted, isNone) => {
     expect(isNoUnits(counted)).toBe(isNone)
+  })
+})
+
+describe('the highest price', () => {
+  it.each([
+    ['inputPerMillion', '1000'],
+    ['outputPerMillion', '1000'],
+    ['cachedInputPerMillion', '1000'],
+    ['bytesPerMillion', '1000'],
+    ['perCall', '10'],
+  ] as const)('of %s is %s dollars', (part, most) => {
+    expect(priceMaxUsd(part)).toBe(most)
+    expect(isPriceTooHigh(part, most)).toBe(false)
+    expect(isPriceTooHigh(part, `${most}.000000001`)).toBe(true)
   })
 })

@@ -48,7 +48,9 @@ export function NodeOffers({ status }: { status: NodeStatusView }) {
           isLast={offered.length === 1}
           isFixed={node.state === 'revoked'}
           tag={node.offersTag}
-          change={(wanted) => change.mutate({ model: offer.model, seen: node.offersTag, ...wanted })}
+          change={(wanted, saved) =>
+            change.mutate({ model: offer.model, seen: node.offersTag, ...wanted }, { onSuccess: saved })
+          }
           isBusy={change.isPending && change.variables.model === offer.model}
         />
       ))}
@@ -65,7 +67,10 @@ interface OfferProps {
   readonly isFixed: boolean
   /** of what the node offers now */
   readonly tag: string | undefined
-  readonly change: (wanted: { prices?: OfferPrices; isOffered: boolean; seen?: string | undefined }) => void
+  readonly change: (
+    wanted: { prices?: OfferPrices; isOffered: boolean; seen?: string | undefined },
+    saved?: () => void,
+  ) => void
   readonly isBusy: boolean
 }
 
@@ -98,7 +103,7 @@ function Offer({ offer, health, range, isLast, isFixed, tag, change, isBusy }: O
                   range={range}
                   tag={tag}
                   isBusy={isBusy}
-                  save={(prices, seen) => change({ prices, isOffered: true, seen })}
+                  save={(prices, seen, saved) => change({ prices, isOffered: true, seen }, saved)}
                 />
               )}
               {!isPaused && !isLast && (

@@ -1,13 +1,13 @@
 // The dialogue in which an operator asks new prices for one offer (price-form.tsx).
 import { Alert, Button, Code, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
 import { useState } from 'react'
-import { OfferPrices, type OfferView } from '../../../protocol/node.ts'
+import type { OfferPrices, OfferView } from '../../../protocol/node.ts'
 import type { PriceRange } from '../../../protocol/operator.ts'
 import { usd } from '../ui/money.tsx'
+import { TypedMeanwhile } from '../ui/typed-meanwhile.tsx'
 import { plainUsd } from './offer-request.ts'
-import { PRICE_KINDS, type PriceKind } from './price-kinds.ts'
-
-type Fields = Record<PriceKind, string>
+import { priceMaxWords, readPriceDraft, type PriceFields } from './price-draft.ts'
+import { PRICE_KINDS } from './price-kinds.ts'
 
 export interface PriceDialogueProps {
   readonly isOpen: boolean
@@ -16,9 +16,15 @@ export interface PriceDialogueProps {
   readonly range: PriceRange | undefined
   /** of what the node offers now */
   readonly tag: string | undefined
-  /** @param seen the tag when the dialogue opened: what the new prices are based on */
-  readonly save: (prices: OfferPrices, seen: string | undefined) => void
+  readonly isBusy: boolean
+  readonly save: SavePrices
 }
+
+/**
+ * @param seen the tag that the new prices are based on
+ * @param saved told when they hold; of a refusal somebody else tells, and what was typed stays
+ */
+export type SavePrices = (prices: OfferPrices, seen: string | undefined, saved: () => void) => void
 
 export function PriceDialogue({ isOpen, ...props }: PriceDialogueProps) {
   return (
@@ -29,18 +35,17 @@ export function PriceDialogue({ isOpen, ...props }: PriceDialogueProps) {
 }
 
 /** Its own component, so that each opening begins with the prices of now. */
-function Form({ close, offer, range, tag, save }: Omit<PriceDialogueProps, 'isOpen'>) {
-  const [fields, setFields] = useState<Fields>(() => fieldsOf(offer))
-  const [seen] = useState(tag)
-  const parsed = OfferPrices.safeParse(fields)
-  const wrong = new Set(parsed.success ? [] : parsed.error.issues.map(({ path }) => path[0]))
+function Form({ close, offer, range, tag, isBusy, save }: Omit<PriceDialogueProps, 'isOpen'>) {
+  const [before] = useState<PriceFields>(() => fieldsOf(offer))
+  const [fields, setFields] = useState(before)
+  const [seen, setSeen] = useState(tag)
+  const { prices, wrong } = readPriceDraft(fields)
+  const isOlder = seen !== tag
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault()
-        if (!parsed.success) return
-        close()
-        save(parsed.data, seen)
+        if (prices !== null && !isOlder && !isBusy) save(prices, seen, close)
       }}
     >
       <Stack>
@@ -48,10 +53,10 @@ function Form({ close, offer, range, tag, save }: Omit<PriceDialogueProps, 'isOp
           <TextInput
             key={kind}
             label={`${name}, in dollars`}
-            description={range?.median ? `The middle of the others: ${usd(range.median[kind])}` : undefined}
+            description={`${priceMaxWords(kind)}.${range?.median ? ` The middle of the others: ${usd(range.median[kind])}` : ''}`}
             value={fields[kind]}
-            onChange={({ currentTarget: { value } }) => setFields((before) => ({ ...before, [kind]: value.trim() }))}
-            error={wrong.has(kind) ? 'Dollars below 100000, with at most nine decimal places' : undefined}
+            onChange={({ currentTarget: { value } }) => setFields((typed) => ({ ...typed, [kind]: value.trim() }))}
+            error={wrong[kind]}
             inputMode="decimal"
           />
         ))}
@@ -62,11 +67,18 @@ function Form({ close, offer, range, tag, save }: Omit<PriceDialogueProps, 'isOp
             set them there as well: <Code>souk-node price {offer.model.split('/')[1]}</Code>
           </Text>
         </Alert>
+        {isOlder && (
+          <TypedMeanwhile
+            title="The offers of this node were changed meanwhile"
+            now={changeWords(before, fieldsOf(offer))}
+            onGoOn={() => setSeen(tag)}
+          />
+        )}
         <Group justify="flex-end">
           <Button variant="default" onClick={close}>
             Cancel
           </Button>
-          <Button type="submit" disabled={!parsed.success}>
+          <Button type="submit" loading={isBusy} disabled={prices === null || isOlder}>
             Ask these prices
           </Button>
         </Group>
@@ -75,7 +87,14 @@ function Form({ close, offer, range, tag, save }: Omit<PriceDialogueProps, 'isOp
   )
 }
 
-const fieldsOf = ({ prices }: OfferView): Fields => ({
+/** @example 'It asks now: For each call: $0.01.' */
+function changeWords(before: PriceFields, now: PriceFields): string {
+  const others = PRICE_KINDS.filter(([kind]) => now[kind] !== before[kind])
+  if (others.length === 0) return 'The prices of this offer are what they were.'
+  return `It asks now: ${others.map(([kind, name]) => `${name}: ${usd(now[kind])}`).join('; ')}.`
+}
+
+const fieldsOf = ({ prices }: OfferView): PriceFields => ({
   inputPerMillion: plainUsd(prices.inputPerMillion),
   cachedInputPerMillion: plainUsd(prices.cachedInputPerMillion),
   outputPerMillion: plainUsd(prices.outputPerMillion),

@@ -1,6 +1,7 @@
 // What an operator may offer, asked in one way by a registration and by a change of the offers alone: each model once, models that exist, their very
 // digests, limits within theirs, prices that are no slip of the pen. Refusals name the field.
 import type { OfferRequest } from '../../../protocol/node.ts'
+import { isPriceTooHigh, priceMaxUsd, type Price } from '../../../protocol/price.ts'
 import { fromUsd, toSqlInteger, type Instant } from '../../../protocol/units.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { REASON } from '../admission/admission.ts'
@@ -9,8 +10,13 @@ import { isServed, stateDetail } from '../models/model-state.ts'
 import type { NodeBook } from '../nodes/node-book.ts'
 import { toModel, type OfferRow } from '../rows.ts'
 
-/** Highest prices that are no slip of the pen, in decimal dollars. */
-const PRICE_MAX = { perMillion: fromUsd('1000'), perCall: fromUsd('10') }
+const PRICE_PARTS = [
+  'inputPerMillion',
+  'outputPerMillion',
+  'cachedInputPerMillion',
+  'bytesPerMillion',
+  'perCall',
+] as const satisfies readonly (keyof Price)[]
 
 /** @throws GatewayError model_not_found, invalid_request */
 export async function requireOffers(book: NodeBook, offers: readonly OfferRequest[]): Promise<void> {
@@ -29,9 +35,10 @@ export async function requireOffers(book: NodeBook, offers: readonly OfferReques
       throw wrong('contextTokens', `The context of "${model.id}" is ${model.manifest.contextTokens}.`)
     if (offer.outputTokensMax > model.manifest.outputTokensMax)
       throw wrong('outputTokensMax', `"${model.id}" gives at most ${model.manifest.outputTokensMax}.`)
-    for (const [field, usd] of Object.entries(offer.prices)) {
-      const max = field === 'perCall' ? PRICE_MAX.perCall : PRICE_MAX.perMillion
-      if (usd !== undefined && fromUsd(usd) > max) throw wrong(`prices.${field}`, 'This price is absurdly high.')
+    for (const part of PRICE_PARTS) {
+      const usd = offer.prices[part]
+      if (usd !== undefined && isPriceTooHigh(part, usd))
+        throw wrong(`prices.${part}`, `This price is absurdly high: at most ${priceMaxUsd(part)} dollars.`)
     }
   }
 }

@@ -230,7 +230,7 @@ describe('souk-node price', () => {
     const before = await readFile(join(home, 'config.json'), 'utf8')
     expect((await run('price', 'tiny-chat', '--input', '1', '--dry-run')).out).toContain('Nothing was changed')
     gateway.refusal = { status: 422, body: { error: refusal('invalid_request', 'This price is absurdly high.') } }
-    const refused = await run('price', 'tiny-chat', '--input', '99999')
+    const refused = await run('price', 'tiny-chat', '--input', '1000')
     expect([refused.code, refused.err]).toEqual([
       1,
       'souk-node: the gateway refused: This price is absurdly high. (invalid_request)\n',
@@ -257,17 +257,22 @@ describe('souk-node price', () => {
     [
       ['price', 'tiny-chat', '--input', '-1'],
       2,
-      'option --input needs dollars below 100000 with at most nine places, such as 0.05',
+      'option --input needs dollars, at most 1000 and with at most nine places, such as 0.05',
     ],
     [
       ['price', 'tiny-chat', '--input', 'x'],
       2,
-      'option --input needs dollars below 100000 with at most nine places, such as 0.05',
+      'option --input needs dollars, at most 1000 and with at most nine places, such as 0.05',
     ],
     [
       ['price', 'tiny-chat', '--input', '0.0000000001'],
       2,
-      'option --input needs dollars below 100000 with at most nine places, such as 0.05',
+      'option --input needs dollars, at most 1000 and with at most nine places, such as 0.05',
+    ],
+    [
+      ['price', 'tiny-chat', '--input', '1000.000000001'],
+      2,
+      'option --input needs dollars, at most 1000 and with at most nine places, such as 0.05',
     ],
     [['price', '--dry-run'], 2, 'option --dry-run needs a price to try, such as --input'],
     [['price', 'tiny-chta'], 1, 'there is no model tiny-chta in config.json: did you mean tiny-chat?'],

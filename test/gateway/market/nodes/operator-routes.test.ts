@@ -181,7 +181,13 @@ describe('a change of offers', () => {
   it.each<[string, unknown, string, string | null]>([
     ['a model that is not there', [{ ...anOfferRequest(), model: 'maker/none' }], 'model_not_found', 'offers.0.model'],
     ['another digest', [{ ...anOfferRequest(), digest: 'ee'.repeat(32) }], 'invalid_request', 'offers.0.digest'],
-    ['an absurd price', [at('1000.1')], 'invalid_request', 'offers.0.prices.inputPerMillion'],
+    ['an absurd price', [at('1000.000000001')], 'invalid_request', 'offers.0.prices.inputPerMillion'],
+    [
+      'an absurd price of a call',
+      [{ ...anOfferRequest(), prices: { inputPerMillion: '1000', outputPerMillion: '1000', perCall: '10.000000001' } }],
+      'invalid_request',
+      'offers.0.prices.perCall',
+    ],
     ['one model twice', [anOfferRequest(), anOfferRequest()], 'invalid_request', 'offers'],
     ['no offer at all', [], 'invalid_request', 'offers'],
     ['a hundred and one', Array.from({ length: 101 }, () => anOfferRequest()), 'invalid_request', 'offers'],
