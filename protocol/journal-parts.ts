@@ -10,7 +10,7 @@ const CallPartJson = z
     inputTokens: TokenCount,
     outputTokens: TokenCount,
     tensorBytes: ByteCount.optional(),
-    /** decimal dollars of the call's charge: its units at the prices of its own ticket, or less where the hold ended */
+    /** decimal dollars of the call's charge: its units at the prices of its own ticket, or less where the hold ended or the whole call is rounded up once */
     charge: UsdNanos,
   })
   .transform(({ charge, ...units }) => ({ ...units, chargeNanos: charge }))

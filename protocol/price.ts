@@ -36,8 +36,19 @@ export const isNoUnits = ({ inputTokens, outputTokens, tensorBytes }: Units): bo
  * Cost in nanos, rounded up once.
  * @example costOf({ inputTokens: 12n, outputTokens: 100n }, { inputPerMillion: 10_000_000n, outputPerMillion: 10_000_000n, perCall: 0n, … }) // 1_120n
  */
-export function costOf(units: Units, price: Price): Nanos {
-  const tokens = units.inputTokens * price.inputPerMillion + units.outputTokens * price.outputPerMillion
-  const millionths = tokens + (units.tensorBytes ?? 0n) * price.bytesPerMillion
-  return nanos(mulUp(millionths, 1n, MILLION) + price.perCall)
+export const costOf = (units: Units, price: Price): Nanos => jointCost([{ units, price }])
+
+/**
+ * The same of parts at prices of their own: one sum, rounded up once. @example two parts of 1.5 nanos each // 3n
+ */
+export function jointCost(parts: readonly { readonly units: Units; readonly price: Price }[]): Nanos {
+  const millionths = parts.reduce((sum, { units, price }) => sum + millionthsOf(units, price), 0n)
+  return nanos(mulUp(millionths, 1n, MILLION))
 }
+
+/** of a nano */
+const millionthsOf = (units: Units, price: Price): bigint =>
+  units.inputTokens * price.inputPerMillion +
+  units.outputTokens * price.outputPerMillion +
+  (units.tensorBytes ?? 0n) * price.bytesPerMillion +
+  price.perCall * MILLION

@@ -152,6 +152,7 @@ export const RULES: readonly string[] = [
   'gateway/inference/resume/seam.ts',
   'gateway/inference/settle/count.ts',
   'gateway/inference/settle/drift.ts',
+  'gateway/inference/settle/joint-count.ts',
   'gateway/inference/text/choices.ts',
   'gateway/inference/text/token-characters.ts',
   'gateway/ledger/events/account-events.ts',

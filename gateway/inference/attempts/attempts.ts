@@ -8,6 +8,7 @@ import type { Caller, Candidate, Order } from '../order/order.ts'
 import type { Answered } from '../receipts/receipt-check.ts'
 import { Delivered } from '../resume/delivered.ts'
 import { deliveredBytes, waysToResume, type How, type Resumed } from '../resume/resume.ts'
+import { jointTokens } from '../settle/joint-count.ts'
 import { Meter } from '../settle/meter.ts'
 import type { CallRun } from '../settle/settle.ts'
 import { runAttempt, type Serve } from './attempt.ts'
@@ -46,7 +47,7 @@ export async function attemptInTurn<Answer extends Answered>(
     const end = await runAttempt(needs, order, meter, serve, call, caller, isShort)
     attempts.push(end.record)
     const run = { end, meter, attempts, firstOutputAt: joint.firstOutputAt ?? end.firstOutputAt }
-    if (end.served) return { ...run, paid: [...joint.parts, meter], failure: null }
+    if (end.served) return { ...run, paid: joint.partsTo(meter), failure: null }
     if (end.failure instanceof CallerGone) return { ...run, paid: joint.partsWith(meter), failure: end.failure }
     joint.noteBreak(meter, how, end.failure, end.firstOutputAt)
     const mayRetry = retries.mayRetry()
@@ -84,18 +85,23 @@ class JointAnswer {
   }
 
   get parts(): Meter[] {
-    return this.#deliverers.map(({ meter }) => meter)
+    return shared(this.#deliverers.map(({ meter }) => meter))
+  }
+
+  /** Of who finished also where nothing was left to say: the input is paid to it. */
+  partsTo(last: Meter): Meter[] {
+    return shared([...this.#deliverers.map(({ meter }) => meter), last])
   }
 
   /** Of a caller who left: all that had arrived. */
   partsWith(meter: Meter): Meter[] {
-    return meter.hasOutput ? [...this.parts, meter] : this.parts
+    return meter.hasOutput ? this.partsTo(meter) : this.parts
   }
 
   meterFor(needs: CallNeeds, candidate: Candidate, attempt: number, how: How | null): Meter {
     const account = needs.accounts(this.order.principal.accountId)
     const bounds = { account, ...this.order.house, progressMs: needs.timeouts.progressMs }
-    const before = this.parts.map((meter) => meter.part())
+    const before = (own: Meter) => this.partsTo(own).flatMap((meter) => (meter === own ? [] : meter.part()))
     const joined = { delivered: this.#delivered, resumed: how && this.#resumed(how), before }
     return new Meter(this.order, candidate, attempt, { ...bounds, ...joined }, needs.clock())
   }
@@ -138,4 +144,12 @@ class JointAnswer {
     const choices = this.#delivered?.choices()
     return choices ? { how, choices, tokens: this.#tokens, bytes: deliveredBytes(choices) } : null
   }
+}
+
+/** The same meters, each with what those behind it leave to it of the count of the whole. */
+function shared(meters: Meter[]): Meter[] {
+  const counts = jointTokens(meters.map(({ told }) => told))
+  for (const [index, meter] of meters.entries())
+    meter.leave(index === meters.length - 1 ? null : (counts[index] ?? null))
+  return meters
 }

@@ -29,7 +29,7 @@ interface Delivered {
 }
 
 /** Few tokens of any vocabulary are longer: so many bytes are at least one token, and a caller is never charged for more than it got. */
-const UNCLAIMED_BYTES_PER_TOKEN = 16
+export const UNCLAIMED_BYTES_PER_TOKEN = 16
 
 /** @example countUnits({ claim: { prompt_tokens: 9, completion_tokens: 1e6 }, outputBytes: 20, bytesPerTokenMin: 1, … }).outputTokens // 20n */
 export function countUnits(observed: Observed): Units {
@@ -64,6 +64,14 @@ function addedOf(observed: Observed, { completion_tokens }: NodeUsageClaim): num
   if (repeatedBytes === 0) return completion_tokens
   const said = Math.min(completion_tokens, saidBound(observed))
   return Math.round((said * outputBytes) / (outputBytes + repeatedBytes))
+}
+
+/** Its count of the whole answer so far, where it said all of that itself; null: of what others said only they have a count. */
+export function wholeCount(observed: Observed): number | null {
+  const { delivered, outputBytes, repeatedBytes = 0 } = observed
+  if (delivered && repeatedBytes < delivered.bytes) return null
+  const alone = { ...observed, outputBytes: outputBytes + repeatedBytes, repeatedBytes: 0, delivered: null }
+  return Number(countUnits(alone).outputTokens)
 }
 
 /** Tokens of its input that are others' output. */

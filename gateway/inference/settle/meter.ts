@@ -11,8 +11,9 @@ import { vestingOf } from '../../market/admission/vesting.ts'
 import type { BodyExtras, Candidate, Order } from '../order/order.ts'
 import type { Delivered } from '../resume/delivered.ts'
 import type { Resumed } from '../resume/resume.ts'
-import { countUnits, isOverOrder, type Observed } from './count.ts'
+import { countUnits, isOverOrder, wholeCount, type Observed } from './count.ts'
 import { driftPpm, tensorDriftPpm } from './drift.ts'
+import type { ToldPart } from './joint-count.ts'
 
 interface MeterNeeds {
   readonly account: AccountPort
@@ -24,8 +25,8 @@ interface MeterNeeds {
   readonly delivered?: Delivered | null
   /** what this node is to go on with; absent: it begins */
   readonly resumed?: Resumed | null
-  /** of that, what is to be paid to others */
-  readonly before?: readonly Part[]
+  /** of that, what is to be paid to others beside this one */
+  readonly before?: (own: Meter) => readonly Part[]
 }
 
 const encoder = new TextEncoder()
@@ -41,6 +42,8 @@ export class Meter {
   #tensorBytes: number | null = null
   #characters = 0
   #hasBrokenOff = false
+  /** tokens of the joined answer that are left to it; null: all it has */
+  #outputTokensLeft: number | null = null
   /** choices whose text so far ends between the two halves of a character */
   readonly #endInHalf = new Set<number>()
   readonly #before: Observed['delivered']
@@ -149,9 +152,30 @@ export class Meter {
     this.#hasBrokenOff = true
   }
 
+  /** What it told of the answer, as joint-count.ts shares that among those who told it. */
+  get told(): ToldPart {
+    const observed = this.#observed()
+    return {
+      tokens: Number(countUnits(observed).outputTokens),
+      wholeTokens: wholeCount(observed),
+      isClaimed: this.#claim !== null,
+      outputBytes: this.#outputBytes,
+      bytesPerTokenMin: observed.bytesPerTokenMin,
+      tokensMax: Number(observed.most.outputTokens),
+    }
+  }
+
+  /** @param outputTokens that those behind it leave to it; null: it is the last one */
+  leave(outputTokens: number | null): void {
+    this.#outputTokensLeft = outputTokens
+  }
+
   units(): Units {
-    const counted = countUnits(this.#observed())
-    const words = this.#hasBrokenOff ? { ...counted, inputTokens: tokens(0) } : counted
+    const { inputTokens, outputTokens } = countUnits(this.#observed())
+    const words = {
+      inputTokens: this.#hasBrokenOff ? tokens(0) : inputTokens,
+      outputTokens: tokens(Math.min(Number(outputTokens), this.#outputTokensLeft ?? Infinity)),
+    }
     if (this.#tensorBytes === null) return words
     const most = Number(this.candidate.most.tensorBytes ?? 0n)
     return { ...words, tensorBytes: bytes(Math.min(this.#tensorBytes, most)) }
@@ -189,6 +213,7 @@ export class Meter {
     this.#reportedNanos = charge
     const { inputTokens, outputTokens } = this.units()
     const { callId } = this.order
+    const before = this.needs.before?.(this) ?? []
     return this.needs.account.progress({
       callId,
       attempt: this.attempt,
@@ -196,7 +221,7 @@ export class Meter {
       inputTokens,
       outputTokens,
       terms: this.#terms(),
-      ...(this.needs.before?.length && { before: this.needs.before }),
+      ...(before.length > 0 && { before }),
     })
   }
 

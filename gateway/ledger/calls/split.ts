@@ -3,7 +3,7 @@
 import type { Result } from '../../../protocol/errors.ts'
 import { sumLegs, type Leg } from '../../../protocol/journal.ts'
 import type { CallPart } from '../../../protocol/journal-parts.ts'
-import { costOf, type Units } from '../../../protocol/price.ts'
+import { costOf, jointCost, type Units } from '../../../protocol/price.ts'
 import {
   BPS_WHOLE,
   HOUSE,
@@ -88,20 +88,20 @@ export function legsOfParts(
   ]
 }
 
-/** What each part is charged: its cost, as far as the hold reaches, counted from the last one. A single one above it is a mistake, and stays one. */
+/**
+ * What each part is charged, counted from the last one: what the call costs with it more than without, as far as the hold reaches. So all of them together
+ * are rounded up once, at the expense of who broke off. A single one above the hold is a mistake, and stays one.
+ * @example two parts of 1.5 nanos // 1 and 2
+ */
 export function chargesOf(parts: readonly Part[], holdNanos: Nanos): Nanos[] {
   const [only] = parts
   if (only && parts.length === 1) return [costOf(only.units, only.terms.price)]
-  let left: bigint = holdNanos
-  return [...parts]
-    .reverse()
-    .map(({ units, terms }) => {
-      const cost = costOf(units, terms.price)
-      const charge = cost < left ? cost : nanos(left)
-      left -= charge
-      return charge
-    })
-    .reverse()
+  const priced = parts.map(({ units, terms }) => ({ units, price: terms.price }))
+  // Of the parts from each one on, as far as the hold reaches; nothing behind the last one.
+  const costs = [...priced.map((_, index) => jointCost(priced.slice(index))), 0n].map((cost) =>
+    cost < holdNanos ? cost : holdNanos,
+  )
+  return priced.map((_, index) => nanos((costs[index] ?? 0n) - (costs[index + 1] ?? 0n)))
 }
 
 /** The same parts as the call's line names them; absent where its own node delivered alone: what another one gave for nothing is among the call's units too. */

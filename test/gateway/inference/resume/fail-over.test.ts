@@ -203,8 +203,42 @@ describe('the delivered units are charged once, to the nano', () => {
     const second: ScriptedNode = () => sse([token('one two ', 2)], 'break')
     const story = await tell({ nodes: [liar, second, whole] })
     expect([story.words(0), story.isWhole]).toEqual(['one two three', true])
-    // Four bytes are four tokens at most.
-    expect(story.souk?.parts?.map(({ outputTokens }) => outputTokens)).toEqual([4, 1, 1])
+    // Its four bytes could be four tokens; the whole is three, says who told all of it, and the others' parts of those are one each.
+    expect(story.souk?.parts?.map(({ outputTokens }) => outputTokens)).toEqual([1, 1, 1])
+    expect(story.usage).toMatchObject({ prompt_tokens: 5, completion_tokens: 3 })
+  })
+
+  it('as one text where nobody counts: 22 bytes are two tokens, wherever they were cut', async () => {
+    const silent = (text: string) => ({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] })
+    const end = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
+    const story = await tell({
+      nodes: [() => sse([silent('seventeen or so, ')], 'break'), says(silent('three'), end)],
+      offers: [{}, { continues: true }],
+    })
+    // By themselves 17 bytes are two tokens, and five are one.
+    expect(story.usage).toMatchObject({ prompt_tokens: 0, completion_tokens: 2, cost: '0.000000025' })
+    expect(story.souk?.parts?.map(({ outputTokens }) => outputTokens)).toEqual([1, 1])
+  })
+
+  it('with the call rounded up once: a part of a nano is not paid twice', async () => {
+    const price = aPrice({ inputPerMillion: nanos(0n), outputPerMillion: nanos(300_000n) })
+    const story = await tell({ nodes: [broken, whole], offers: [{ price }, { price }] })
+    // Three tokens of 0.3 nanos: 0.3 and 0.6 would be one each.
+    expect(story.usage).toMatchObject({ completion_tokens: 3, cost: '0.000000001' })
+  })
+
+  it('of which the guard knows when the gateway vanishes in the second part', async () => {
+    const told: Progress[] = []
+    const liar: ScriptedNode = () => sse([token('one ', 90)], 'break')
+    await tell({
+      nodes: [liar, whole],
+      options: {
+        timeouts: { progressMs: 0 },
+        guard: (account) => ({ progress: (report) => (told.push(report), account.progress(report)) }),
+      },
+    })
+    expect(told[0]).toMatchObject({ attempt: 0, outputTokens: 4n })
+    expect(told.at(-1)).toMatchObject({ outputTokens: 2n, before: [{ units: { outputTokens: 1n } }] })
   })
 })
 

@@ -135,6 +135,26 @@ describe('the legs of parts', () => {
     }),
   })
 
+  it('are rounded up once, at the expense of who broke off', () => {
+    const terms = {
+      price: {
+        ...{ inputPerMillion: nanos(0n), outputPerMillion: nanos(500_000n), cachedInputPerMillion: nanos(0n) },
+        ...{ bytesPerMillion: nanos(0n), perCall: nanos(0n) },
+      },
+      ...{ operator: '1'.repeat(16) as AccountId, author: '4'.repeat(16) as AccountId, priceVersion: 1 },
+      ...{ royaltyBps: 0, feeBps: 0, vesting: null },
+    }
+    const of = (count: number) => ({
+      nodeId: OTHER,
+      terms,
+      units: { inputTokens: tokens(0), outputTokens: tokens(count) },
+    })
+    expect(chargesOf([of(3), of(3)], nanos(100n))).toEqual([1n, 2n])
+    expect(chargesOf([of(1), of(1), of(1)], nanos(100n))).toEqual([1n, 0n, 1n])
+    expect(chargesOf([of(3), of(3)], nanos(2n))).toEqual([0n, 2n])
+    expect(chargesOf([of(3)], nanos(100n))).toEqual([2n])
+  })
+
   it('sum to zero, never pass the hold, are what their parts are charged, and pay the last one first', () => {
     const payer = '5'.repeat(16) as AccountId
     fc.assert(
@@ -150,6 +170,13 @@ describe('the legs of parts', () => {
         expect(sumLegs(legs)).toBe(0n)
         expect(charge <= holdNanos).toBe(true)
         expect(chargeOf(legs, payer)).toEqual({ ok: true, value: charge })
+        const costs = parts.map(({ units, terms }) => costOf(units, terms.price))
+        // Each has its cost where the hold reaches so far, but for a nano that the parts behind it were rounded up by already.
+        for (const [index, each] of charges.entries()) {
+          const behind = charges.slice(index).reduce((sum, one) => sum + one, 0n)
+          expect(each <= (costs[index] ?? 0n)).toBe(true)
+          expect(each >= (costs[index] ?? 0n) - 1n || behind === holdNanos).toBe(true)
+        }
         const last = parts.at(-1)
         expect(charges.at(-1)).toBe(last && costOf(last.units, last.terms.price))
         const isNamed = callParts(parts, { holdNanos, ofNode: NODE }) !== undefined
