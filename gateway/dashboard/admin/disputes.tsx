@@ -1,23 +1,25 @@
 // Calls whose payers say that something was wrong, and the house's decision.
-import { Button, Card, Text } from '@mantine/core'
+import { Button, Card, Stack, Text } from '@mantine/core'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { DisputeView } from '../../../protocol/disputes.ts'
 import { api, read } from '../data/api.ts'
 import { REFRESH_MS } from '../data/query-client.ts'
 import { usePages } from '../data/use-pages.ts'
+import { dialogue } from '../ui/dialogue.tsx'
 import { Money, usd } from '../ui/money.tsx'
 import { PagedRecords } from '../ui/records.tsx'
 import { shortAddress } from '../ui/short.ts'
 import { Empty, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
-import { DecideDispute } from './decide-dispute.tsx'
 import { Filters } from './filters.tsx'
 import { AccountName, NodeName, StateWord } from './names.tsx'
 import { oneOf } from './search.ts'
 
 const route = getRouteApi('/admin/disputes')
 const STATES = ['open', 'refunded', 'rejected', 'withdrawn'] as const
+
+const DecideDispute = dialogue(async () => (await import('./decide-dispute.tsx')).DecideDispute)
 
 export function DisputesPage() {
   const search = route.useSearch()
@@ -60,9 +62,7 @@ export function DisputesPage() {
             { title: 'Payer', cell: ({ accountId }) => <AccountName id={accountId} /> },
             { title: 'What', cell: ({ kind }) => kind.replaceAll('_', ' ') },
             { title: 'In words', cell: ({ words }) => <bdi>{words}</bdi> },
-            { title: 'Call', cell: ({ callId }) => <span title={callId}>{shortAddress(callId)}</span> },
-            { title: 'Model', cell: ({ model }) => model },
-            { title: 'Node', cell: ({ node }) => (node === null ? '–' : <NodeName id={node} />) },
+            { title: 'Call', cell: (dispute) => <CallOf dispute={dispute} /> },
             { title: 'Cost', isNumber: true, cell: ({ cost }) => <Money amount={cost} /> },
             {
               title: 'Decision',
@@ -81,7 +81,18 @@ export function DisputesPage() {
           ]}
         />
       </Card>
-      {deciding !== null && <DecideDispute key={deciding.id} dispute={deciding} onClose={() => setDeciding(null)} />}
+      <DecideDispute isOpen={deciding !== null} dispute={deciding} onClose={() => setDeciding(null)} />
     </Page>
+  )
+}
+
+/** Which call, of which model, by which node: in one column, so that the decision stands beside it. */
+function CallOf({ dispute: { callId, model, node } }: { dispute: DisputeView }) {
+  return (
+    <Stack gap={2}>
+      <span title={callId}>{shortAddress(callId)}</span>
+      <span>{model}</span>
+      {node !== null && <NodeName id={node} />}
+    </Stack>
   )
 }

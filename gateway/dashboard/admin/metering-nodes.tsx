@@ -11,6 +11,10 @@ const NodeMap = lazy(async () => ({ default: (await import('../public/node-map.t
 
 const LOOK_MS = 60_000
 
+/** An empty map says nothing. */
+const isPlaced = (regions: readonly { readonly region: string | null }[]): boolean =>
+  regions.some(({ region }) => region !== null)
+
 export function Nodes() {
   const nodes = useQuery({
     queryKey: ['admin', 'node-map'],
@@ -27,10 +31,12 @@ export function Nodes() {
           regions.length === 0 ? (
             <Text c="dimmed">No node is registered yet.</Text>
           ) : (
-            <SimpleGrid cols={{ base: 1, lg: 2 }}>
-              <Suspense fallback={<Loading />}>
-                <NodeMap nodes={regions} />
-              </Suspense>
+            <SimpleGrid cols={{ base: 1, lg: isPlaced(regions) ? 2 : 1 }}>
+              {isPlaced(regions) && (
+                <Suspense fallback={<Loading />}>
+                  <NodeMap nodes={regions} />
+                </Suspense>
+              )}
               <Records
                 caption="Nodes by continent"
                 rows={regions}

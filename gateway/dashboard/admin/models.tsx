@@ -69,10 +69,19 @@ export function AdminModelsPage() {
             </Empty>
           }
           columns={[
-            { title: 'Model', cell: ({ id }) => <ModelName id={id} /> },
+            {
+              title: 'Model',
+              cell: ({ id, task }) => (
+                <>
+                  <ModelName id={id} />
+                  <Text size="xs" c="dimmed">
+                    {task}
+                  </Text>
+                </>
+              ),
+            },
             { title: 'State', cell: (model) => <StateWord state={model.state} /> },
             { title: 'Reason', cell: ({ reason }) => reason ?? '–' },
-            { title: 'Task', cell: ({ task }) => task },
             { title: 'Author', cell: ({ author }) => <AccountName id={author} /> },
             { title: 'Royalty', isNumber: true, cell: ({ royaltyBps }) => `${royaltyBps / 100} %` },
             { title: 'Live offers', isNumber: true, cell: ({ offers }) => offers },

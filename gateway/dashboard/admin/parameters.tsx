@@ -6,11 +6,13 @@ import type { ParameterView } from '../../../protocol/parameters.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
 import { Confirm } from '../ui/confirm.tsx'
+import { dialogue } from '../ui/dialogue.tsx'
 import { Loaded, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
-import { ChangeParameter } from './change-parameter.tsx'
 import { ParameterHistory } from './parameter-history.tsx'
 import { lockWords, WORDS, withUnit } from './parameter-words.ts'
+
+const ChangeParameter = dialogue(async () => (await import('./change-parameter.tsx')).ChangeParameter)
 
 export function ParametersPage() {
   const parameters = useQuery({
@@ -71,7 +73,7 @@ function Parameter({ parameter }: { parameter: ParameterView }) {
       </Group>
       {pending !== null && <Pending parameter={parameter} pending={pending} />}
       <ParameterHistory name={name} unit={unit} />
-      {isChanging && <ChangeParameter parameter={parameter} onClose={() => setIsChanging(false)} />}
+      <ChangeParameter isOpen={isChanging} parameter={parameter} onClose={() => setIsChanging(false)} />
     </Card>
   )
 }

@@ -56,7 +56,7 @@ export function RefundForm({ accountId }: { accountId: string }) {
           />
         </Group>
         <Stack gap={4}>
-          <Text size="sm" fw={500} id="refund-from">
+          <Text size="sm" fw={600} id="refund-from">
             Who bears it
           </Text>
           <SegmentedControl

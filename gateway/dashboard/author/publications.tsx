@@ -71,7 +71,7 @@ const COLUMNS: readonly Column<ModelView>[] = [
     cell: ({ id }) => {
       const [author = '', name = ''] = id.split('/')
       return (
-        <TextLink to="/publications/$author/$name" params={{ author, name }}>
+        <TextLink inherit to="/publications/$author/$name" params={{ author, name }}>
           {id}
         </TextLink>
       )

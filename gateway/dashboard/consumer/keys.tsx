@@ -17,7 +17,7 @@ const COLUMNS: readonly Column<KeyView>[] = [
   {
     title: 'Name',
     cell: ({ id, name, hint }) => (
-      <Stack gap={2}>
+      <Stack gap={2} align="flex-start">
         <KeyLink keyId={id} name={name} />
         <Code>{hint}</Code>
       </Stack>

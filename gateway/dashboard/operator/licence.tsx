@@ -7,9 +7,10 @@ export function Licence({ expression }: { expression: string }) {
   return (
     <Text span inherit>
       {expression}
-      {known.map((id) => (
+      {known.length > 0 && ' ('}
+      {known.map((id, at) => (
         <span key={id}>
-          {' '}
+          {at > 0 && ', '}
           <Anchor
             inherit
             href={`https://spdx.org/licenses/${encodeURIComponent(id)}.html`}
@@ -20,6 +21,7 @@ export function Licence({ expression }: { expression: string }) {
           </Anchor>
         </span>
       ))}
+      {known.length > 0 && ')'}
     </Text>
   )
 }

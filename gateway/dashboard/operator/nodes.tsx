@@ -71,7 +71,7 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     title: 'Node',
     cell: ({ node }) => (
-      <TextLink to="/nodes/$nodeId" params={{ nodeId: node.id }} style={{ unicodeBidi: 'isolate' }}>
+      <TextLink inherit to="/nodes/$nodeId" params={{ nodeId: node.id }} style={{ unicodeBidi: 'isolate' }}>
         {node.name}
       </TextLink>
     ),

@@ -123,26 +123,30 @@ const OWN: readonly Column<Offered>[] = [
   {
     title: 'Your node',
     cell: ({ node }) => (
-      <TextLink to="/nodes/$nodeId" params={{ nodeId: node.id }} search={{ view: 'offers' }}>
+      <TextLink inherit to="/nodes/$nodeId" params={{ nodeId: node.id }} search={{ view: 'offers' }}>
         {node.name}
       </TextLink>
     ),
   },
   { title: 'Offer', cell: ({ offer }) => offer.state },
-  { title: 'Input, million', isNumber: true, cell: ({ offer }) => <Money amount={offer.prices.inputPerMillion} /> },
-  { title: 'Output, million', isNumber: true, cell: ({ offer }) => <Money amount={offer.prices.outputPerMillion} /> },
-  { title: 'Bytes, million', isNumber: true, cell: ({ offer }) => <Money amount={offer.prices.bytesPerMillion} /> },
-  { title: 'Each call', isNumber: true, cell: ({ offer }) => <Money amount={offer.prices.perCall} /> },
+  { title: 'Per million input', isNumber: true, cell: ({ offer }) => <Money amount={offer.prices.inputPerMillion} /> },
+  {
+    title: 'Per million output',
+    isNumber: true,
+    cell: ({ offer }) => <Money amount={offer.prices.outputPerMillion} />,
+  },
+  { title: 'Per million bytes', isNumber: true, cell: ({ offer }) => <Money amount={offer.prices.bytesPerMillion} /> },
+  { title: 'Per call', isNumber: true, cell: ({ offer }) => <Money amount={offer.prices.perCall} /> },
 ]
 
 export const OTHERS: readonly Column<EndpointView>[] = [
   { title: 'Node', cell: ({ name, node }) => <span title={node}>{name}</span> },
   { title: 'State', cell: ({ state }) => <StateBadge state={state} /> },
   { title: 'Where', cell: ({ region }) => region ?? 'not known' },
-  { title: 'Input, million', isNumber: true, cell: ({ prices }) => <Money amount={prices.inputPerMillion} /> },
-  { title: 'Output, million', isNumber: true, cell: ({ prices }) => <Money amount={prices.outputPerMillion} /> },
-  { title: 'Bytes, million', isNumber: true, cell: ({ prices }) => <Money amount={prices.bytesPerMillion} /> },
-  { title: 'Each call', isNumber: true, cell: ({ prices }) => <Money amount={prices.perCall} /> },
+  { title: 'Per million input', isNumber: true, cell: ({ prices }) => <Money amount={prices.inputPerMillion} /> },
+  { title: 'Per million output', isNumber: true, cell: ({ prices }) => <Money amount={prices.outputPerMillion} /> },
+  { title: 'Per million bytes', isNumber: true, cell: ({ prices }) => <Money amount={prices.bytesPerMillion} /> },
+  { title: 'Per call', isNumber: true, cell: ({ prices }) => <Money amount={prices.perCall} /> },
   { title: 'Succeeds', isNumber: true, cell: ({ success }) => share(success) },
   {
     title: 'First token, half within',

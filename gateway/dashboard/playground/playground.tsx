@@ -66,7 +66,7 @@ function Chosen({ models, apiKey }: { models: readonly ModelView[]; apiKey: stri
         />
         {surfaces.length > 1 && (
           <Stack gap={4}>
-            <Text size="sm" fw={500} id="surface-label">
+            <Text size="sm" fw={600} id="surface-label">
               Kind of call
             </Text>
             <SegmentedControl

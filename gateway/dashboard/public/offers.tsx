@@ -19,22 +19,19 @@ export const WINDOWS: { value: WindowName; label: string }[] = [
 
 type Prices = NonNullable<PriceRange['low']>
 
-/** The prices that a task is paid by. */
-function priceColumns<Row>(task: string, of: (row: Row) => Prices): Column<Row>[] {
-  const column = (title: string, price: (prices: Prices) => string): Column<Row> => ({
-    title,
-    isNumber: true,
-    cell: (row) => usd(price(of(row))),
-  })
-  if (isOfTensors(task))
-    return [column('Per MB of tensors', (p) => p.bytesPerMillion), column('Per call', (p) => p.perCall)]
+/** The prices that a task is paid by, with what each is for. */
+function pricesOf(task: string): readonly (readonly [string, (prices: Prices) => string])[] {
+  const perCall = ['per call', (p: Prices) => p.perCall] as const
+  if (isOfTensors(task)) return [['per MB of tensors', (p) => p.bytesPerMillion], perCall]
   const input = [
-    column('Per million input tokens', (p) => p.inputPerMillion),
-    column('Per million cached', (p) => p.cachedInputPerMillion),
-  ]
-  const output = task === 'chat' ? [column('Per million output tokens', (p) => p.outputPerMillion)] : []
-  return [...input, ...output, column('Per call', (p) => p.perCall)]
+    ['per million input tokens', (p: Prices) => p.inputPerMillion],
+    ['per million cached', (p: Prices) => p.cachedInputPerMillion],
+  ] as const
+  if (task !== 'chat') return [...input, perCall]
+  return [...input, ['per million output tokens', (p) => p.outputPerMillion], perCall]
 }
+
+const titled = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}`
 
 export function PriceRanges({ range, task }: { range: PriceRange; task: string }) {
   const { low, median, high } = range
@@ -52,7 +49,11 @@ export function PriceRanges({ range, task }: { range: PriceRange; task: string }
       keyOf={({ name }) => name}
       columns={[
         { title: 'Of all offers', cell: ({ name }) => name },
-        ...priceColumns<(typeof rows)[0]>(task, ({ prices }) => prices),
+        ...pricesOf(task).map(([unit, price]) => ({
+          title: titled(unit),
+          isNumber: true,
+          cell: ({ prices }: (typeof rows)[0]) => usd(price(prices)),
+        })),
       ]}
     />
   )
@@ -76,7 +77,10 @@ export function Offers({ offers, task, window }: OffersShown) {
   const ms = (value: number | undefined) => (value === undefined ? '–' : quantity(Math.round(value), 'ms'))
   const columns: Column<EndpointView>[] = [
     { title: 'Node', cell: (offer) => <Node offer={offer} /> },
-    ...priceColumns<EndpointView>(task, ({ prices }) => prices),
+    {
+      title: 'Price',
+      cell: (offer) => <Lines of={pricesOf(task).map(([unit, price]) => `${usd(price(offer.prices))} ${unit}`)} />,
+    },
     {
       title: 'Calls served',
       isNumber: true,
@@ -85,9 +89,14 @@ export function Offers({ offers, task, window }: OffersShown) {
         return attempts === 0 ? 'none yet' : `${quantity(served / attempts, '%')} of ${attempts.toLocaleString('en')}`
       },
     },
-    { title: 'First answer, half within', isNumber: true, cell: (offer) => ms(measured(offer)?.firstTokenMs?.p50) },
-    { title: '90 % within', isNumber: true, cell: (offer) => ms(measured(offer)?.firstTokenMs?.p90) },
-    { title: '99 % within', isNumber: true, cell: (offer) => ms(measured(offer)?.firstTokenMs?.p99) },
+    {
+      title: 'First answer within',
+      isNumber: true,
+      cell: (offer) => {
+        const { p50, p90, p99 } = measured(offer)?.firstTokenMs ?? {}
+        return p50 === undefined ? '–' : <Lines of={[`half: ${ms(p50)}`, `90 %: ${ms(p90)}`, `99 %: ${ms(p99)}`]} />
+      },
+    },
     {
       title: isOfTensors(task) ? 'Bytes a second' : 'Tokens a second',
       isNumber: true,
@@ -120,6 +129,17 @@ function Node({ offer }: { offer: EndpointView }) {
       {breaker !== 'closed' && (
         <Mark>{breaker === 'open' ? 'failing, left alone for a while' : 'being tried again'}</Mark>
       )}
+    </Stack>
+  )
+}
+
+/** One below the other, so that the table fits beside the navigation. */
+function Lines({ of }: { of: readonly string[] }) {
+  return (
+    <Stack gap={0}>
+      {of.map((line) => (
+        <span key={line}>{line}</span>
+      ))}
     </Stack>
   )
 }

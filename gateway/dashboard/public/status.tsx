@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense } from 'react'
 import type { StatusReply } from '../../../protocol/metering.ts'
 import { api, read } from '../data/api.ts'
+import { TextLink } from '../ui/links.tsx'
 import { quantity } from '../ui/quantity.ts'
 import { Records } from '../ui/records.tsx'
 import { Empty, Loaded, Page } from '../ui/state.tsx'
@@ -133,12 +134,15 @@ function Nodes({ nodes }: { nodes: StatusReply['nodes'] }) {
         {nodes.length === 0 ? (
           <Empty title="No node is registered">
             <Text size="sm">Whoever owns a machine can register it, and is paid for what it serves.</Text>
+            <TextLink to="/nodes">How to register a node</TextLink>
           </Empty>
         ) : (
           <>
-            <Suspense fallback={<Skeleton className={classes.map} />}>
-              <NodeMap nodes={nodes} />
-            </Suspense>
+            {nodes.some(({ region }) => region !== null) && (
+              <Suspense fallback={<Skeleton className={classes.map} />}>
+                <NodeMap nodes={nodes} />
+              </Suspense>
+            )}
             <Records
               caption="Nodes by continent"
               rows={nodes}

@@ -16,6 +16,9 @@ interface Page<Row> {
   readonly nextCursor: string | null
 }
 
+const NUMBER = { whiteSpace: 'nowrap' } as const
+const TEXT = { overflowWrap: 'anywhere', minWidth: 120 } as const
+
 /** @param caption what the table holds, for who cannot see it */
 export function Records<Row>({
   caption,
@@ -30,8 +33,9 @@ export function Records<Row>({
 }) {
   return (
     <Table.ScrollContainer
-      minWidth={Math.max(320, columns.length * 110)}
-      scrollAreaProps={{ viewportProps: { tabIndex: 0, 'aria-label': caption, role: 'region' } }}
+      minWidth={Math.max(280, columns.length * 110)}
+      // What is wider than its card says so by a bar that stands, not only by one that comes when somebody scrolls.
+      scrollAreaProps={{ type: 'auto', viewportProps: { tabIndex: 0, 'aria-label': caption, role: 'region' } }}
     >
       <Table striped highlightOnHover verticalSpacing="xs">
         <caption style={{ position: 'absolute', clipPath: 'inset(50%)', height: 1, overflow: 'hidden' }}>
@@ -53,7 +57,7 @@ export function Records<Row>({
                 <Table.Td
                   key={title}
                   ta={isNumber === true ? 'right' : 'left'}
-                  style={isNumber === true ? { whiteSpace: 'nowrap' } : { overflowWrap: 'anywhere', minWidth: 120 }}
+                  style={{ verticalAlign: 'baseline', ...(isNumber === true ? NUMBER : TEXT) }}
                 >
                   {cell(row)}
                 </Table.Td>

@@ -31,7 +31,14 @@ const timeOf = (at: number, step: Step): string => (step === 'hour' ? HOUR : DAY
 const beforeKey = (key: string): string => `${key}\0before`
 const DASHES = '5 4'
 /** room for an axis's numbers; amounts go down to the nano */
-const axisPx = (unit: Unit | undefined): number => (unit === '$' ? 96 : 68)
+const axisPx = (unit: Unit): number => (unit === '$' ? 96 : 68)
+
+/** What is counted has no tick between two whole numbers. */
+const axisOf = (unit: Unit = '') => ({
+  width: axisPx(unit),
+  allowDecimals: ['$', '%', 'ms', 's'].includes(unit),
+  tickFormatter: (value: number) => tick(value, unit),
+})
 
 export function TimeChartDrawing({ title, rows, lines, step, heightPx, hasBefore, onZoom }: Drawn) {
   const theme = useMantineTheme()
@@ -72,8 +79,8 @@ export function TimeChartDrawing({ title, rows, lines, step, heightPx, hasBefore
         lineProps={({ name, color }) => ({ dot: loneDot(data, String(name), getThemeColor(color, theme)) })}
         activeDotProps={{ r: 4 }}
         withRightYAxis={right !== undefined}
-        yAxisProps={{ width: axisPx(left), tickFormatter: (value: number) => tick(value, left ?? '') }}
-        rightYAxisProps={{ width: axisPx(right), tickFormatter: (value: number) => tick(value, right ?? '') }}
+        yAxisProps={axisOf(left)}
+        rightYAxisProps={axisOf(right)}
         xAxisProps={{ tickFormatter: (at: number) => timeOf(at, step), minTickGap: 32 }}
         referenceAreas={drag === null ? [] : [{ x1: drag.from, x2: drag.to, color: 'blue.6' }]}
         tooltipProps={{

@@ -55,7 +55,7 @@ describe('the route in words', () => {
     expect(choiceWords(choice())).toEqual([
       '3 nodes offered a/b.',
       'Left out: costs more than twice the cheapest (1).',
-      'one was drawn, with a chance of 80 %: cheaper, faster and more reliable nodes are drawn more often. Its price for this call was estimated at $0.000001000.',
+      'one was drawn, with a chance of 80 %: cheaper, faster and more reliable nodes are drawn more often. Its price for this call was estimated at $0.000001.',
     ])
   })
   it.each([

@@ -12,6 +12,7 @@ import { costOf } from '../../../../protocol/price.ts'
 import { isForTicket, verifyReceipt, type Receipt } from '../../../../protocol/receipt.ts'
 import { readTicket, verifyOldTicket, type Ticket } from '../../../../protocol/ticket.ts'
 import { bytes, fromUsd, nanos, tokens, toUsd } from '../../../../protocol/units.ts'
+import { usd } from '../../ui/usd.ts'
 import { ABOUT, open, right, wrong, type Check } from './check.ts'
 
 export interface Evidence {
@@ -136,10 +137,11 @@ function checkPrice(call: Generation, { prices }: Ticket): Check {
     perCall: nanos(BigInt(prices.perCall)),
   })
   const charge = fromUsd(cost)
-  if (charge === due) return right(about, `$${cost} is what these units cost at the prices of the order.`)
+  if (charge === due) return right(about, `${usd(cost)} is what these units cost at the prices of the order.`)
+  const full = usd(toUsd(due))
   if (charge < due)
-    return right(about, `$${cost} is less than the $${toUsd(due)} that these units cost at the prices of the order.`)
-  return wrong(about, `$${cost} was charged; at the prices of the order these units cost $${toUsd(due)}.`)
+    return right(about, `${usd(cost)} is less than the ${full} that these units cost at the prices of the order.`)
+  return wrong(about, `${usd(cost)} was charged; at the prices of the order these units cost ${full}.`)
 }
 
 function checkSplit({ legs, usage }: Generation): Check {

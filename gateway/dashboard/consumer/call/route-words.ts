@@ -1,6 +1,7 @@
 // Why a call went where it went, in words (pure): how the first node was found, what each other one lost by, and what became of every attempt.
 import type { Choice, Candidate } from '../../../../protocol/choice.ts'
 import type { AttemptView } from '../../../../protocol/generation.ts'
+import { usd } from '../../ui/usd.ts'
 
 /** By what an offer was left out, or put behind. Codes: gateway/market/choose. */
 const LOST: Readonly<Record<string, string>> = {
@@ -54,7 +55,7 @@ export function choiceWords(choice: Choice): string[] {
 
 function foundWords({ by, sort, chosen, candidates, others }: Choice, first: Candidate | undefined): string {
   const running = candidates.filter(({ from }) => from !== null).length
-  const price = first ? ` Its price for this call was estimated at $${first.price}.` : ''
+  const price = first ? ` Its price for this call was estimated at ${usd(first.price)}.` : ''
   const isOnly = running === 1 && (others.lost['draw'] ?? 0) === 0
   if (by === 'sort' && sort !== null) return `You asked for ${SORTS[sort]}: ${chosen}.${price}`
   if (by === 'order') return `${chosen} stands first in your own order.${price}`
