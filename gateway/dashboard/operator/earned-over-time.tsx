@@ -34,7 +34,7 @@ export function EarnedOverTime({ names }: { names: ReadonlyMap<string, string> }
     {
       title: 'Node',
       cell: ({ id }) => (
-        <TextLink to="/nodes/$nodeId" params={{ nodeId: id }} search={{ view: 'earnings' }}>
+        <TextLink inherit to="/nodes/$nodeId" params={{ nodeId: id }} search={{ view: 'earnings' }}>
           {names.get(id) ?? id}
         </TextLink>
       ),

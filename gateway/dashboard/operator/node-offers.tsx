@@ -129,8 +129,9 @@ function Offer({ offer, health, range, isLast, isFixed, tag, change, isBusy }: O
           </Text>
         )}
         <Text size="sm" c="dimmed">
-          {offer.assurance === 'declared' ? 'Declared: another server computes.' : 'Pinned to its files.'} Context{' '}
-          {count(offer.contextTokens)} tokens, answers up to {count(offer.outputTokensMax)} tokens,{' '}
+          {offer.assurance === 'declared' ? 'Declared: another server computes.' : 'Pinned to its files.'}
+          {offer.contextTokens > 1 && ` Context ${count(offer.contextTokens)} tokens.`}
+          {offer.outputTokensMax > 0 && ` Answers up to ${count(offer.outputTokensMax)} tokens.`} At most{' '}
           {count(offer.concurrencyMax)} calls at the same time
           {offer.inFlightCap !== undefined && offer.inFlightCap < offer.concurrencyMax
             ? ` (it is sent ${count(offer.inFlightCap)}, as many as it was found to take)`

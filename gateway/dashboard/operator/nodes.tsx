@@ -116,7 +116,7 @@ function FirstReason({ row: { node } }: { row: Row }) {
   const [first = node.reason, ...more] = status?.reasons ?? []
   if (first === null) return <Text size="sm">Nothing is in the way.</Text>
   return (
-    <Text size="sm" miw={240} lineClamp={4}>
+    <Text size="sm" miw={240} lineClamp={6}>
       {first}
       {more.length > 0 && (
         <>

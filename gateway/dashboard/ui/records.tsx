@@ -33,7 +33,7 @@ export function Records<Row>({
 }) {
   return (
     <Table.ScrollContainer
-      minWidth={Math.max(280, columns.length * 110)}
+      minWidth={Math.max(280, columns.length * 106)}
       // What is wider than its card says so by a bar that stands, not only by one that comes when somebody scrolls.
       scrollAreaProps={{ type: 'auto', viewportProps: { tabIndex: 0, 'aria-label': caption, role: 'region' } }}
     >
