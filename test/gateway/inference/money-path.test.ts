@@ -247,19 +247,24 @@ describe('a caller of a stream', () => {
   })
 
   it('whose node is silent gets the head and a comment at once, and comments until it speaks', async () => {
+    let speak: () => void = () => undefined
+    const heard = new Promise<void>((resolve) => {
+      speak = resolve
+    })
     const late: ScriptedNode = async (request) => {
-      await pause(900)
+      await heard
       return honest(request)
     }
-    const house = await aHouse({ nodes: [late], timeouts: { keepAliveMs: 300 } })
-    const begun = Date.now()
+    const house = await aHouse({ nodes: [late], timeouts: { keepAliveMs: 800 } })
     const { response, settled } = await house.call('/v1/chat/completions', chat({ stream: true }))
+    const headAt = Date.now()
     const reader = response.body!.getReader()
     const first = await reader.read()
-    expect(Date.now() - begun).toBeLessThan(550)
+    expect(Date.now() - headAt).toBeLessThan(700)
     expect(new TextDecoder().decode(first.value)).toMatch(/^: /)
     expect(response.headers.get('x-souk-node')).toBeNull()
-    let rest = ''
+    let rest = new TextDecoder().decode((await reader.read()).value)
+    speak()
     for (let part = await reader.read(); !part.done; part = await reader.read())
       rest += new TextDecoder().decode(part.value)
     await settled()
