@@ -3,7 +3,7 @@ import type { ChatChunk, ChatCompletion, TokenLogprob } from '../../../protocol/
 import type { ModelId } from '../../../protocol/units.ts'
 import type { Order } from '../order/order.ts'
 import type { TextPiece } from '../text/choices.ts'
-import { identity, lastWord, type TextWords } from '../text/text-words.ts'
+import { costAndProof, identity, type TextWords } from '../text/text-words.ts'
 
 export function chatWords(order: Order): TextWords<ChatChunk, ChatCompletion> {
   const chunk = (modelId: ModelId, choices: ChatChunk['choices']): ChatChunk => ({
@@ -31,7 +31,7 @@ export function chatWords(order: Order): TextWords<ChatChunk, ChatCompletion> {
         finish_reason: finishReason,
         logprobs: logprobs && chances(logprobs),
       })),
-      ...lastWord(order, call),
+      ...costAndProof(order, call),
     }),
   }
 }

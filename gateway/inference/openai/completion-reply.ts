@@ -3,7 +3,7 @@ import type { Completion, TokenLogprob } from '../../../protocol/openai.ts'
 import type { ModelId } from '../../../protocol/units.ts'
 import type { Order } from '../order/order.ts'
 import type { TextAsked } from '../text/choices.ts'
-import { identity, lastWord, type TextWords } from '../text/text-words.ts'
+import { costAndProof, identity, type TextWords } from '../text/text-words.ts'
 import { offsetsOf, tokenName } from '../text/token-characters.ts'
 
 type Logprobs = Completion['choices'][number]['logprobs']
@@ -34,7 +34,7 @@ export function completionWords(order: Order, asked: TextAsked): TextWords<Compl
           finish_reason: finishReason,
         })),
       ),
-      ...lastWord(order, call),
+      ...costAndProof(order, call),
     }),
   }
 }

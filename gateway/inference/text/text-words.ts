@@ -37,11 +37,11 @@ export function lastChunks(
     ...ends.map((end) => words.finish(end, modelId)),
     ...(includeUsage ? [words.empty(modelId)] : []),
   ]
-  return [...chunks.slice(0, -1), { ...chunks.at(-1), ...lastWord(order, call) }]
+  return [...chunks.slice(0, -1), { ...chunks.at(-1), ...costAndProof(order, call) }]
 }
 
 /** What every answer says besides its text. */
-export const lastWord = (order: Order, call: CapturedCall<unknown>) => ({
+export const costAndProof = (order: Order, call: CapturedCall<unknown>) => ({
   usage: pricedUsage(call),
   provider: call.offer.nodeId,
   souk: trailer(order, call),
