@@ -84,10 +84,12 @@ class Repeated implements ChoiceSeam {
 
   /** Without the log probabilities that were delivered, with those that wait. */
   #unsaid(piece: TextPiece): TextPiece {
-    if (!piece.logprobs || (this.logprobsLeft === 0 && this.#waiting.length === 0)) return piece
-    const said = piece.logprobs.slice(0, this.logprobsLeft)
+    // What has none of its own takes along what waits: an answer may end so, and a node may send some of its text without them.
+    if (this.#waiting.length === 0 && (!piece.logprobs || this.logprobsLeft === 0)) return piece
+    const own = piece.logprobs ?? []
+    const said = own.slice(0, this.logprobsLeft)
     this.logprobsLeft -= said.length
-    const logprobs = [...this.#waiting, ...piece.logprobs.slice(said.length)]
+    const logprobs = [...this.#waiting, ...own.slice(said.length)]
     const offset = piece.offset + charactersOf(said) - charactersOf(this.#waiting)
     this.#waiting = []
     return { ...piece, logprobs, offset }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { TextPiece } from '../../../../gateway/inference/text/choices.ts'
 import { Delivered, DELIVERED_MAX } from '../../../../gateway/inference/resume/delivered.ts'
 import type { How, Resumed } from '../../../../gateway/inference/resume/resume.ts'
-import { isPeriodic, Seam } from '../../../../gateway/inference/resume/seam.ts'
+import { isPeriodic, Seam, WAITING_MAX } from '../../../../gateway/inference/resume/seam.ts'
 import type { TokenLogprob } from '../../../../protocol/openai.ts'
 
 const aPiece = (text: string, choice = 0, logprobs: TokenLogprob[] | null = null, offset = 0): TextPiece => ({
@@ -77,6 +77,43 @@ describe('a node that begins anew', () => {
     expect(piece).toMatchObject({ text: 'd', offset: 2 })
     expect(piece?.logprobs?.map(({ token }) => token)).toEqual(['c', 'd'])
     expect(seam.pass(aPiece('e', 0, [chance('e')], 4)).piece).toMatchObject({ offset: 4, logprobs: [chance('e')] })
+  })
+
+  it('keeps those that wait over text that has none, and for the end of an answer that says nothing new', () => {
+    const seam = () => {
+      const made = new Seam(resumed('restart', 'ab'))
+      made.pass(aPiece('a', 0, [chance('a'), chance('')]))
+      return made
+    }
+    const between = seam()
+    expect(between.pass(aPiece('b', 0, null, 1)).piece).toBeNull()
+    expect(between.pass(aPiece('c', 0, [chance('c')], 2)).piece).toMatchObject({
+      offset: 1,
+      logprobs: [chance('a'), chance(''), chance('c')],
+    })
+    const ended = seam()
+    ended.pass(aPiece('b', 0, [chance('b')], 1))
+    const [last] = ended.ends([{ finishReason: 'stop', rest: aPiece('', 0, null, 2) }])
+    expect(last?.rest).toMatchObject({ text: '', offset: 0, logprobs: [chance('a'), chance(''), chance('b')] })
+  })
+
+  it.each<[string, number[]]>([
+    ['at once', [WAITING_MAX]],
+    ['one by one', Array<number>(WAITING_MAX).fill(1)],
+    ['the last one alone', [WAITING_MAX - 1, 1]],
+  ])('may let so many of them wait, %s, and not one more', (_, portions) => {
+    const wait = (seam: Seam, count: number) => seam.pass(aPiece('', 0, Array<TokenLogprob>(count).fill(chance(''))))
+    const seam = new Seam(resumed('restart', 'a'))
+    for (const count of portions) expect(wait(seam, count)).toEqual({ swallowed: '', piece: null })
+    expect(seam.pass(aPiece('ab', 0, [chance('ab')])).piece?.logprobs).toHaveLength(WAITING_MAX + 1)
+    const full = new Seam(resumed('restart', 'a'))
+    for (const count of portions) wait(full, count)
+    const TOO_MANY = expect.objectContaining({ code: 'provider_failed', fault: 'node' })
+    expect(() => wait(full, 1)).toThrow(TOO_MANY)
+    // Those that were told with the delivered text wait for nothing.
+    const told = new Seam(resumed('restart', { text: 'a', logprobs: 7 }))
+    expect(wait(told, WAITING_MAX + 7).piece).toBeNull()
+    expect(() => wait(told, 1)).toThrow(TOO_MANY)
   })
 
   it('never adds or loses a word, wherever both answers are cut', () => {
