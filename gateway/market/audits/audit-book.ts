@@ -111,7 +111,8 @@ export function createAuditBook(database: D1Database) {
       const suspicion = row.finding ? afterFinding(before, row.finding) : carried(before)
       const kind = pairId === null ? 'canary' : 'cross'
       const told = { outcome, detail, costNanos: toSqlInteger(row.costNanos), ...billed(row.billed) }
-      const concluded = { ...told, suspicion: Math.round(suspicion * NATS) }
+      // Down: what stands just below the sum that suspends must not be read as that sum, which stands for who was let in again.
+      const concluded = { ...told, suspicion: Math.floor(suspicion * NATS) }
       const insert = db
         .insert(audits)
         .values({ ...{ id, pairId, nodeId, modelId, kind, at }, ...concluded })
