@@ -1,6 +1,6 @@
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { env } from 'cloudflare:workers'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createAccounts } from '../../../../gateway/ledger/accounts.ts'
 import { newAccountId, type AccountId, type CallId } from '../../../../protocol/units.ts'
 import { chat, finish, honest, nodeIdOf, sse, token, type HouseOptions, type ScriptedNode } from '../call-house.ts'
@@ -301,5 +301,55 @@ describe('a quorum for who streams', () => {
     const house = await aJuryHouse({ nodes: [honest, honest] })
     const { response } = await house.call('/v1/chat/completions', chat({ ...stream, provider: { quorum: { n: 2 } } }))
     await (await readTexts(response, 1)).cancel()
+  })
+})
+
+describe('a quorum whose account’s guard is away when it ends', () => {
+  beforeEach(() => void vi.spyOn(console, 'error').mockImplementation(() => undefined))
+  afterEach(() => void vi.restoreAllMocks())
+
+  /** Away for as long as somebody waits for the answer, and back behind it. */
+  const aLateHouse = async (nodes: ScriptedNode[]) => {
+    const asked = { captures: 0 }
+    const guard: HouseOptions['guard'] = (account) => ({
+      capture: (end) => (++asked.captures <= 4 ? Promise.reject(new Error('planned: away')) : account.capture(end)),
+    })
+    return { asked, house: await aJuryHouse({ nodes, guard, timeouts: { settleLaterMs: 50 } }) }
+  }
+
+  it.each([true, false])('costs nothing when nobody got its answer, though the caller streams: %s', async (stream) => {
+    const { house, asked } = await aLateHouse([honest, honest])
+    const { response, settled } = await house.call(
+      '/v1/chat/completions',
+      chat({ stream, provider: { quorum: { n: 2 } } }),
+    )
+    const text = await response.text()
+    await settled()
+    expect(text).toContain('"code":"unavailable"')
+    expect(text).not.toContain('one two')
+    // It was not asked again behind the answer: the hold runs out, and nothing was reported of it.
+    expect(asked.captures).toBe(4)
+    await house.expireAll()
+    expect(await spent(house)).toBe(0n)
+  })
+
+  it('is paid for when its answer can be had again', async () => {
+    const { house } = await aLateHouse([honest, honest])
+    const asked = chat({ stream: true, provider: { quorum: { n: 2 } } })
+    const init = { headers: { 'idempotency-key': 'once' } }
+    const first = await house.call('/v1/chat/completions', asked, init)
+    await first.response.text()
+    await first.settled()
+    expect(await spent(house)).toBe(2n * COST)
+    const again = await house.call('/v1/chat/completions', asked, init)
+    expect(await again.response.text()).toContain('"content":"one two"')
+    expect(house.sent).toHaveLength(2)
+  })
+
+  it('has its money back at once when it was not reached', async () => {
+    const { house, asked } = await aLateHouse([honest, liar])
+    await ask(house, { n: 2 })
+    expect(asked.captures).toBe(5)
+    expect(await spent(house)).toBe(0n)
   })
 })

@@ -182,6 +182,29 @@ describe('a reinstatement', () => {
     expect(await sanctions.reinstate(node.id, MENDED)).toBe(false)
   })
 
+  it.each([
+    // 6 of 17 nats, of which the first 2 cost nothing: where audits look closely, and callers still come.
+    ['none, as audits left it', 0, 733_333],
+    ['a millionth', 1, 1],
+    ['less than it would begin with', 733_332, 733_332],
+    ['more', 999_999, 999_999],
+    ['nothing known', null, null],
+  ])('with %s in its answers lets it begin where audits will: %s becomes %s', async (_, before, after) => {
+    const trustOf = (id: string) =>
+      env.DB.prepare('SELECT trust_ppm FROM offers WHERE node_id = ?').bind(id).first<number | null>('trust_ppm')
+    const other = await house.aNode({ endpoint: 'https://other.example.com' }, STRANGER)
+    await env.DB.prepare('UPDATE offers SET trust_ppm = ?').bind(before).run()
+    await sanctions.suspend(node.id, FOUND)
+    expect(await trustOf(node.id)).toBe(before)
+    await sanctions.reinstate(node.id, MENDED)
+    expect(await trustOf(node.id)).toBe(after)
+    expect(await trustOf(other.id)).toBe(before)
+    // Again is no second chance.
+    await env.DB.prepare('UPDATE offers SET trust_ppm = 0').run()
+    expect(await sanctions.reinstate(node.id, MENDED)).toBe(false)
+    expect(await trustOf(node.id)).toBe(0)
+  })
+
   it('of a node that lost its proof meanwhile sends it through its proofs', async () => {
     await sanctions.suspend(node.id, FOUND)
     await register(node, OPERATOR, { endpoint: 'https://moved.example.com' })
