@@ -122,6 +122,8 @@ export interface AttemptReport {
   readonly driftPpm: number | null
   /** it was refused as busy, and asked to be left alone so long; null: it did not say */
   readonly retryAfterMs: number | null
+  /** it refused the ticket; absent: it did not, or nobody knows */
+  readonly hasRefusedTicket?: boolean
   /** null: not to be remembered */
   readonly shape: CallShape | null
 }

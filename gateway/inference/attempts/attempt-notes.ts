@@ -78,6 +78,7 @@ export class AttemptNotes {
       outputTokens: Number(this.meter.units().outputTokens),
       driftPpm: this.meter.driftPpm(),
       retryAfterMs: failure?.retryAfterMs ?? null,
+      ...(failure?.options.said === 'bad_ticket' && { hasRefusedTicket: true }),
       shape: order.shape && { ...order.shape, bodyBytes: this.#bodyBytes },
     }
     this.background(this.needs.market.attemptEnded(report))

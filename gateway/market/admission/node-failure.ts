@@ -18,9 +18,14 @@ export async function requireOk(response: Response, signal: AbortSignal): Promis
   if (response.status >= 300 && response.status < 400)
     throw new NodeFailure('It answered with a redirect, which is never followed.')
   const body = NodeErrorBody.safeParse(await boundedJson(response, REFUSAL_BYTES_MAX, signal).catch(() => null))
-  const code = body.success ? ` (${body.data.error.code})` : ''
+  const said = body.data?.error.code
+  if (said === 'bad_ticket') throw new NodeFailure(TICKET_REFUSED)
+  const code = said === undefined ? '' : ` (${said})`
   throw new NodeFailure(`It answered with status ${response.status}${code}.`)
 }
+
+const TICKET_REFUSED =
+  'It refused the gateway’s ticket (bad_ticket): its clock is wrong, or it takes its orders from another gateway (souk-node doctor says which).'
 
 /** Every way a conversation with a node ends badly, as a sentence. */
 export function wordsFor(error: unknown): string {

@@ -65,12 +65,17 @@ export async function ask(needs: AskNeeds, offer: Offer, model: Model, question:
   const id = newCallId(startedAt, random)
   const guard = needs.nodeGuards(nodeId)
   let firstAt: Instant | null = null
-  const report = (outcome: AttemptReport['outcome'], fault: AttemptReport['fault'], outputTokens: number) =>
+  const report = (
+    outcome: AttemptReport['outcome'],
+    fault: AttemptReport['fault'],
+    outputTokens: number,
+    hasRefusedTicket = false,
+  ) =>
     guard.attemptEnded({
       ...{ nodeId, modelId: model.id, callId: id, attempt: 0, outcome, fault, outputTokens },
       firstTokenMs: firstAt === null ? null : firstAt - startedAt,
       durationMs: clock() - startedAt,
-      ...{ driftPpm: null, retryAfterMs: null, shape: null },
+      ...{ driftPpm: null, retryAfterMs: null, hasRefusedTicket, shape: null },
     })
   // First the ticket: what goes wrong with it is nobody's fault but ours.
   const { jws, ticket } = await ticketFor(needs, offer, model, id, question)
@@ -91,8 +96,8 @@ export async function ask(needs: AskNeeds, offer: Offer, model: Model, question:
     const request = { nodeId, endpoint, wireVersion, path: question.path, body: question.body, ticket: jws, signal }
     const response = await orAborted(needs.link.send(request), signal)
     if (response.status !== 200) {
-      const { code, why } = await refusalOf(response, signal)
-      await report(code, code === 'provider_failed' ? 'node' : 'none', 0)
+      const { said, code, why } = await refusalOf(response, signal)
+      await report(code, code === 'provider_failed' ? 'node' : 'none', 0, said === 'bad_ticket')
       return { id, at: startedAt, answer: null, why }
     }
     const read = await question.read(response, { signal, noteFirst, isEnough })
@@ -137,7 +142,7 @@ async function refusalOf(response: Response, signal: AbortSignal) {
       : said !== undefined && FAULTLESS.has(said)
         ? ('no_provider' as const)
         : ('provider_failed' as const)
-  return { code, why: `It answered with status ${response.status}${said ? ` (${said})` : ''}.` }
+  return { said, code, why: `It answered with status ${response.status}${said ? ` (${said})` : ''}.` }
 }
 const REFUSAL_BYTES_MAX = 8_192
 /** Of a request that we made up, a node may well say so. */

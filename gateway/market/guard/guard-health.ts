@@ -34,6 +34,8 @@ export interface ProbeReport {
   /** away: its link is not there, or it is going; nothing is known of it */
   readonly outcome: 'served' | 'failed' | 'busy' | 'away'
   readonly firstTokenMs: number | null
+  /** absent: it did not */
+  readonly hasRefusedTicket?: boolean
 }
 
 /** A copy, and what it was made of. */
@@ -69,7 +71,8 @@ export class GuardHealth {
     const isLong = (report.shape?.bodyBytes ?? 0) > LONG_BODY_BYTES
     const firstTokenMs = isLong ? null : report.firstTokenMs
     const cap = afterCapSample(state.cap, { verdict, firstTokenMs, inFlight }, now)
-    this.#learn(modelId, sample, { ...state, breaker, cap }, state.breaker, now)
+    const ticketsRefused = afterTicket(state.ticketsRefused, verdict, report)
+    this.#learn(modelId, sample, { ...state, breaker, cap, ticketsRefused }, state.breaker, now)
     if (verdict === 'served') this.#store.countServed()
     return this.#due(state.breaker, breaker, now)
   }
@@ -81,13 +84,15 @@ export class GuardHealth {
   }
 
   /** A probe is no attempt: it serves nobody, so it ends no probation. @returns when the registry is to hear of it */
-  probed({ modelId, outcome, firstTokenMs }: ProbeReport, now: Instant): Instant | null {
+  probed(report: ProbeReport, now: Instant): Instant | null {
+    const { modelId, outcome, firstTokenMs } = report
     const state = this.#store.offer(modelId, now)
     this.#store.endProbe(modelId, instant(now + probeApartMs(state.breaker, now)))
     if (outcome === 'away') return null
     const breaker = outcome === 'busy' ? state.breaker : afterProbe(state.breaker, outcome === 'served', now)
     const sample = { verdict: outcome, firstTokenMs, unitsPerSecond: null, driftPpm: null }
-    this.#learn(modelId, sample, { ...state, breaker }, state.breaker, now)
+    const ticketsRefused = afterTicket(state.ticketsRefused, outcome, report)
+    this.#learn(modelId, sample, { ...state, breaker, ticketsRefused }, state.breaker, now)
     return this.#due(state.breaker, breaker, now)
   }
 
@@ -145,4 +150,14 @@ export class GuardHealth {
       windows: writeWindows(windows, now),
     }
   }
+}
+
+/** What was held against nobody counts here neither: were our own key wrong, all nodes would refuse. */
+function afterTicket(
+  refused: number,
+  verdict: string | null,
+  { hasRefusedTicket = false }: Pick<ProbeReport, 'hasRefusedTicket'>,
+): number {
+  if (verdict === 'served') return 0
+  return verdict === 'failed' && hasRefusedTicket ? refused + 1 : refused
 }

@@ -34,7 +34,13 @@ export interface OfferState {
   readonly breaker: Breaker
   readonly health: Health
   readonly cap: InFlightCap
+  /** failures since it last answered that were tickets it refused */
+  readonly ticketsRefused: number
 }
+
+/** What an older version wrote has no count of tickets. */
+type Kept = Omit<OfferState, 'ticketsRefused'> & Partial<OfferState>
+const NEW = { breaker: CLOSED, cap: UNCAPPED, ticketsRefused: 0 }
 
 export interface OfferChange {
   readonly modelId: ModelId
@@ -73,7 +79,8 @@ export class GuardStore {
 
   /** What is known of the offers' health stays. */
   closeBreakers(): void {
-    const close = `UPDATE offers SET state = json_set(state, '$.breaker', json(?)), changes = changes + 1 WHERE state IS NOT NULL`
+    const close = `UPDATE offers SET state = json_set(state, '$.breaker', json(?), '$.ticketsRefused', 0), changes = changes + 1
+      WHERE state IS NOT NULL`
     this.#sql.exec(close, JSON.stringify(CLOSED))
   }
 
@@ -125,14 +132,22 @@ export class GuardStore {
     const row = this.#sql
       .exec<{ state: string | null }>('SELECT state FROM offers WHERE model_id = ?', modelId)
       .toArray()[0]
-    if (!row?.state) return { breaker: CLOSED, health: unknownHealth(now), cap: UNCAPPED }
-    const { breaker, health, cap } = JSON.parse(row.state) as OfferState // written by `write` below, by nobody else
+    if (!row?.state) return { ...NEW, health: unknownHealth(now) }
+    const { breaker, health, cap, ticketsRefused } = JSON.parse(row.state) as Kept // written by `write` below, by nobody else
     // What an older version wrote lacks what was learnt since.
     return {
       breaker: { ...CLOSED, ...breaker },
       health: { ...unknownHealth(now), ...health },
       cap: { ...UNCAPPED, ...cap },
+      ticketsRefused: ticketsRefused ?? NEW.ticketsRefused,
     }
+  }
+
+  /** Model -> its {@link OfferState.ticketsRefused}, where there are any. */
+  ticketsRefused(): Record<string, number> {
+    const refused = `SELECT model_id, json_extract(state, '$.ticketsRefused') AS count FROM offers WHERE count > 0`
+    const rows = this.#sql.exec<{ model_id: string; count: number }>(refused).toArray()
+    return Object.fromEntries(rows.map(({ model_id, count }) => [model_id, count]))
   }
 
   write(modelId: ModelId, state: OfferState): void {

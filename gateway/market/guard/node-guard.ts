@@ -35,6 +35,8 @@ export interface NodeGuardPort extends LinkGuard {
   probed(report: ProbeReport): Promise<void>
   /** Attempts it ever served, or since its last suspension: a probation's worth of them makes it active. */
   servedAttempts(): Promise<number>
+  /** Model -> calls and probes since it last answered that failed because the node refused their tickets; without those that refused none. */
+  ticketsRefused(): Promise<Record<string, number>>
   /** A node has just passed its probes: its breakers are closed. What it has served, and how well, stays: registering again washes nothing away. */
   admitted(nodeId: NodeId): Promise<void>
   /** A node is let in again after a suspension: as admitted, and its attempts are counted from none. */
@@ -142,6 +144,10 @@ export class NodeGuard extends DurableObject<Bindings> implements Omit<NodeGuard
 
   async servedAttempts(): Promise<number> {
     return this.#store.served()
+  }
+
+  async ticketsRefused(): Promise<Record<string, number>> {
+    return this.#store.ticketsRefused()
   }
 
   async admitted(nodeId: NodeId): Promise<void> {

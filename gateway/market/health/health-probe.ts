@@ -63,7 +63,7 @@ async function answerOf(needs: HealthProbeNeeds, offer: Offer, model: Model): Pr
     await sendProbe({ ...needs, link: seen.link, probeMs }, offer, model, probeCall(offer, model, probe), deadline)
     return { modelId, outcome: 'served', firstTokenMs: seen.firstByteMs() }
   } catch (error) {
-    return { modelId, outcome: seen.outcomeOf(error), firstTokenMs: null }
+    return { modelId, outcome: seen.outcomeOf(error), firstTokenMs: null, ...seen.ticket() }
   }
 }
 
@@ -98,6 +98,7 @@ function watched(link: NodeLink, clock: Clock) {
   return {
     link: { send },
     firstByteMs: () => firstByteMs,
+    ticket: () => (code === 'bad_ticket' ? { hasRefusedTicket: true } : {}),
     outcomeOf(error: unknown): ProbeReport['outcome'] {
       const isAway = error instanceof LinkGone && !error.isLinked
       // Before it was asked, no node can have failed.

@@ -22,6 +22,8 @@ export interface OfferStanding {
   readonly model: Standing & { readonly id: string; readonly task: Task }
   /** as the node said it; null: it said nothing */
   readonly collectsData: boolean | null
+  /** calls and probes since it last answered that failed because the node refused their tickets */
+  readonly ticketsRefused: number
   /** live offers of all other nodes, as calls find them */
   readonly rivals: readonly Offer[]
 }

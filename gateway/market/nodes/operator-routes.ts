@@ -26,7 +26,8 @@ import { toSanctionView } from './sanction-view.ts'
 import { selftest, type SelftestNeeds } from './selftest.ts'
 import { statusOf, type StatusNeeds } from './status-view.ts'
 
-export interface OperatorRoutesNeeds extends SelftestNeeds, Omit<StatusNeeds, 'frozen' | 'suspension' | 'served'> {
+export interface OperatorRoutesNeeds
+  extends SelftestNeeds, Omit<StatusNeeds, 'frozen' | 'suspension' | 'served' | 'ticketsRefused'> {
   readonly db: D1Database
   readonly nodeGuards: NodeGuards
   readonly accounts: (accountId: AccountId) => KeyInspector & { frozen(): Promise<{ readonly reason: string } | null> }
@@ -46,6 +47,7 @@ export function createOperatorRoutes(needs: OperatorRoutesNeeds) {
       return row && toSanctionView(row)
     },
     served: (id) => nodeGuards(id).servedAttempts(),
+    ticketsRefused: (id) => nodeGuards(id).ticketsRefused(),
   }
 
   const look = async (id: NodeId): Promise<OfferedNode> => {

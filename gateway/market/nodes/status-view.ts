@@ -48,6 +48,8 @@ export interface StatusNeeds {
   readonly suspension: (nodeId: NodeId) => Promise<SanctionView | null>
   /** attempts a node has served, as its guard counts them */
   readonly served: (nodeId: NodeId) => Promise<number>
+  /** model -> tickets that it refused since it last answered, as its guard counts them */
+  readonly ticketsRefused: (nodeId: NodeId) => Promise<Readonly<Record<string, number>>>
   /** what the house has set; absent: nothing */
   readonly parameters?: Pick<Parameters, 'now'>
   readonly clock: Clock
@@ -64,8 +66,10 @@ export async function statusOf(
   const { node, offers } = record
   const now = needs.clock()
   const id = asNodeId(node.id)
+  // A guard that does not answer keeps nobody from reading the rest.
+  const refused = offers.some(hasFailed) ? await needs.ticketsRefused(id).catch(() => ({})) : {}
   const [market, { lastCallAt, hour, day, month }, frozen, probation, suspension, receipts] = await Promise.all([
-    Promise.all(offers.map((offered) => standingOf(needs, node, offered, background))),
+    Promise.all(offers.map((offered) => standingOf(needs, node, offered, refused, background))),
     needs.traffic(id, now),
     needs.frozen(asAccountId(node.operatorAccountId)),
     node.state === 'probation' ? probationOf(needs, id, now) : null,
@@ -90,6 +94,10 @@ export async function statusOf(
   }
 }
 
+/** Of an offer that always answers its guard has nothing to add. */
+const hasFailed = ({ offer }: Offered): boolean => offer.breaker !== 'closed' || (offer.successPpm ?? MILLION) < MILLION
+const MILLION = 1_000_000
+
 async function probationOf({ served, parameters }: StatusNeeds, id: NodeId, now: Instant): Promise<ProbationView> {
   const { probationCalls, probationVestingBps } = (await parameters?.now(unawaited)) ?? PARAMETER_DEFAULTS
   const { shareBps, at } = vestsFrom(now, probationVestingBps)
@@ -106,6 +114,7 @@ async function standingOf(
   { market, clock }: StatusNeeds,
   node: OfferedNode['node'],
   { offer, model }: Offered,
+  refused: Readonly<Record<string, number>>,
   background: (work: Promise<unknown>) => void,
 ) {
   // Of what is offered no more nothing but its model's state is told.
@@ -118,6 +127,7 @@ async function standingOf(
     reason: offer.reason,
     model: { ...model, task: Task.parse(model.task), state: ModelState.parse(model.state) },
     collectsData: offer.collectsData === null ? null : offer.collectsData === 1,
+    ticketsRefused: refused[model.id] ?? 0,
     rivals: live.filter(({ nodeId }) => nodeId !== node.id),
   }
   const others = live.filter(({ operatorAccountId }) => operatorAccountId !== node.operatorAccountId)

@@ -28,15 +28,20 @@ export function whyLess(standing: OfferStanding, now: Instant): string[] {
   return why.flatMap((sentence) => (sentence === null ? [] : [`${standing.model.id}: ${sentence}`]))
 }
 
-function whyFailing({ offer }: OfferStanding, now: Instant): string | null {
+function whyFailing({ offer, ticketsRefused }: OfferStanding, now: Instant): string | null {
   const { breaker, breakerUntil, success } = offer
-  const look = 'To do: look into its log, and try it (souk-node selftest).'
+  // A node logs no order that it refused: nothing would be found there.
+  const isRefusing = ticketsRefused > 0
+  const look = isRefusing ? refusing(ticketsRefused) : 'To do: look into its log, and try it (souk-node selftest).'
   if (breaker === 'open' && (breakerUntil ?? 0) > now)
     return `too many of its last calls failed, so it is left alone until ${new Date(breakerUntil ?? now).toISOString()}. ${look}`
   if (breaker !== 'closed') return `its last calls failed, so it gets one call at a time until one succeeds. ${look}`
   if (success === null || success >= FINE.success) return null
-  return `${percent(1 - success)} of its last calls failed, and callers are sent where fewer do. To do: look into its log.`
+  return `${percent(1 - success)} of its last calls failed, and callers are sent where fewer do. ${isRefusing ? look : 'To do: look into its log.'}`
 }
+
+const refusing = (tickets: number): string =>
+  `It refused the gateway’s ticket ${tickets === 1 ? 'once' : `${tickets} times`} since it last answered. To do: set its clock right, and see that it takes its orders from this gateway (souk-node doctor).`
 
 function whyBusy({ offer }: OfferStanding): string | null {
   const { busyShare, inFlight, inFlightCap, concurrencyMax } = offer

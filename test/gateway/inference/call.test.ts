@@ -138,6 +138,17 @@ describe('another node is asked while nothing has reached the caller', () => {
     expect(house.reports[0]).toMatchObject({ outcome: 'provider_failed', fault: 'node' })
   })
 
+  it.each([
+    ['refuses the ticket, which its operator is to read', 'bad_ticket', 401, true],
+    ['has not loaded the model', 'model_not_loaded', 404, undefined],
+  ])('also when the first one %s', async (_, code, status, hasRefusedTicket) => {
+    const refuse: ScriptedNode = () => Response.json({ error: { code } }, { status })
+    const house = await aHouse({ nodes: [refuse, honest], random: firstFirst })
+    expect((await house.call('/v1/chat/completions', chat())).response.status).toBe(200)
+    expect(house.reports[0]).toMatchObject({ outcome: 'provider_failed', fault: 'node' })
+    expect(house.reports.map((report) => report.hasRefusedTicket)).toEqual([hasRefusedTicket, undefined])
+  })
+
   it('but not when the request itself is at fault', async () => {
     const refuse: ScriptedNode = () => Response.json({ error: { code: 'context_length_exceeded' } }, { status: 400 })
     const house = await aHouse({ nodes: [refuse, refuse] })

@@ -39,6 +39,7 @@ const wrap = (statement: D1PreparedStatement): D1PreparedStatement =>
     },
   })
 const guard: NodeGuardPort = {
+  ticketsRefused: () => Promise.resolve({}),
   attemptStarted: (id) => Promise.resolve(void heard.push(id)),
   attemptEnded: (report) => Promise.resolve(void heard.push(report)),
   beginProbe: () => Promise.resolve(true),

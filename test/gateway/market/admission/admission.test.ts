@@ -192,6 +192,11 @@ describe('a node under review', () => {
       () => ({ answer: () => Response.json({ error: { code: 'busy' } }, { status: 429 }) }),
       'status 429 (busy)',
     ],
+    [
+      'refuses the ticket',
+      () => ({ answer: () => Response.json({ error: { code: 'bad_ticket' } }, { status: 401 }) }),
+      'its clock is wrong, or it takes its orders from another gateway (souk-node doctor',
+    ],
   ])('that %s in its probe stays pending, and its operator sees why', async (_, bad, words) => {
     const view = await registered(await bad())
     expect(view).toMatchObject({ state: 'pending', reason: REASON.noOffer })

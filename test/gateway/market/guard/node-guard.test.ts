@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PROBATION_ATTEMPTS } from '../../../../gateway/market/guard/guard-health.ts'
 import { createNodeGuards } from '../../../../gateway/market/guard/node-guard.ts'
 import { readWindows } from '../../../../gateway/market/health/windows.ts'
-import { instant, type CallId, type NodeId } from '../../../../protocol/units.ts'
+import { instant, type CallId, type ModelId, type NodeId } from '../../../../protocol/units.ts'
 import { aReport, CHAT_MODEL } from '../builders.ts'
 
 const guards = createNodeGuards(env.NODE)
@@ -266,6 +266,35 @@ describe('how an offer did over time', () => {
     await flush()
     expect(await row()).toMatchObject({ in_flight_cap: 7, in_flight: 9 })
   })
+
+  it.each([
+    ['just below the length', 2_047, 6],
+    ['of the length', 2_048, 6],
+    ['of no known length', null, 6],
+    ['longer than that', 2_049, null],
+  ])('takes fewer of them when inputs %s have queued: %s bytes', async (_, bodyBytes, cap) => {
+    const shape = bodyBytes === null ? null : { path: '/v1/chat/completions', bodyBytes, parts: 1, sampling: {} }
+    const calls = Array.from({ length: 10 }, callId)
+    for (const call of calls) await start(call)
+    const [quick = callId(), ...slow] = calls
+    await end(quick, { firstTokenMs: 100 })
+    for (const call of slow.slice(0, 3)) await end(call, { firstTokenMs: 1_600, shape })
+    await flush()
+    expect(await row()).toMatchObject({ in_flight: 6, in_flight_cap: cap })
+    // How long it took is known of it all the same.
+    expect(Number((await row())['first_token_ms'])).toBeGreaterThan(1_000)
+  })
+
+  it('learns no usual time from long inputs', async () => {
+    const shape = { path: '/v1/chat/completions', bodyBytes: 2_049, parts: 1, sampling: {} }
+    const calls = Array.from({ length: 10 }, callId)
+    for (const call of calls) await start(call)
+    const [long = callId(), ...slow] = calls
+    await end(long, { firstTokenMs: 1, shape })
+    for (const call of slow.slice(0, 3)) await end(call, { firstTokenMs: 1_600 })
+    await flush()
+    expect(await row()).toMatchObject({ in_flight_cap: null })
+  })
 })
 
 describe('a probe of the gateway', () => {
@@ -315,5 +344,53 @@ describe('a probe of the gateway', () => {
     await end(callId(), failure)
     await flush()
     expect(await row()).toMatchObject({ breaker: 'closed', success_ppm: 0 })
+  })
+})
+
+describe('tickets that a node refused', () => {
+  const refusing = { ...failure, hasRefusedTicket: true } as const
+  const refused = () => guards(nodeId).ticketsRefused()
+  const probed = (outcome: 'served' | 'failed' | 'busy' | 'away', hasRefusedTicket = false) =>
+    guards(nodeId).probed({ modelId: CHAT_MODEL, outcome, firstTokenMs: null, hasRefusedTicket })
+
+  it('are counted since its last answer, of calls and of probes, each once', async () => {
+    expect(await refused()).toEqual({})
+    const call = callId()
+    await end(call, refusing)
+    await end(call, refusing)
+    expect(await refused()).toEqual({ [CHAT_MODEL]: 1 })
+    await probed('failed', true)
+    // What failed in another way is no answer either.
+    await end(callId(), failure)
+    await probed('failed')
+    await probed('away', true)
+    await end(callId(), { ...refusing, modelId: 'maker/other' as ModelId })
+    expect(await refused()).toEqual({ [CHAT_MODEL]: 2, 'maker/other': 1 })
+    await end(callId())
+    expect(await refused()).toEqual({ 'maker/other': 1 })
+  })
+
+  it.each([
+    ['a probe that is served', () => probed('served')],
+    ['its admission', () => guards(nodeId).admitted(nodeId)],
+  ])('are forgotten by %s', async (_, then) => {
+    await end(callId(), refusing)
+    await then()
+    expect(await refused()).toEqual({})
+  })
+
+  it('are not counted where nobody is blamed for them: were the gateway’s own key wrong, all would refuse', async () => {
+    await end(callId(), { ...refusing, fault: 'none' })
+    expect(await refused()).toEqual({})
+  })
+
+  it('are none where an older version kept health without them', async () => {
+    await end(callId(), refusing)
+    await runInDurableObject(env.NODE.get(env.NODE.idFromName(nodeId)), (_, { storage }) => {
+      storage.sql.exec(`UPDATE offers SET state = json_remove(state, '$.ticketsRefused')`)
+    })
+    expect(await refused()).toEqual({})
+    await end(callId(), refusing)
+    expect(await refused()).toEqual({ [CHAT_MODEL]: 1 })
   })
 })

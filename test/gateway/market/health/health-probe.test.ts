@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { createHealthCron } from '../../../../gateway/market/health/health-cron.ts'
 import { createHealthProbes } from '../../../../gateway/market/health/health-probe.ts'
 import { LinkGone } from '../../../../gateway/link/node-link.ts'
+import { NodeStatusView } from '../../../../protocol/operator.ts'
 import type { NodeId } from '../../../../protocol/units.ts'
 import { aManifest, anOfferRequest, aTensorManifest, aVectorManifest, CHAT_MODEL, OPERATOR } from '../builders.ts'
 import type { FakeNode, Misbehaviour } from '../fake-node.ts'
@@ -114,6 +115,24 @@ describe('what a probe finds', () => {
     ['a link that is not there', { answer: () => Promise.reject(new LinkGone(false)) }, 'away'],
     ['a link that says nothing', { answer: () => Promise.reject(new LinkGone(true)) }, 'failed'],
   ])('%s: %#', async (_, bad, outcome) => expect(await find(bad)).toBe(outcome))
+
+  it('says of a refused ticket that it was one, so that its operator reads it', async () => {
+    const failing = { answer: refusal('bad_ticket', 401) }
+    node.bad = failing
+    for (let tries = 0; tries < 3; tries++) {
+      house.later(5_000)
+      await probes().run(node.id, CHAT_MODEL)
+    }
+    expect(await offer()).toMatchObject({ breaker: 'open' })
+    const { reasons } = NodeStatusView.parse((await house.byNode(node, 'GET', 'status')).body)
+    expect(reasons[0]).toContain('refused the gateway’s ticket 3 times since it last answered')
+    node.bad = {}
+    house.later(60_000)
+    await probes().run(node.id, CHAT_MODEL)
+    await flush(node.id)
+    const after = NodeStatusView.parse((await house.byNode(node, 'GET', 'status')).body)
+    expect(after.reasons.join()).not.toContain('ticket')
+  })
 
   it('opens a breaker that fails three in a row, and closes it with the first right answer', async () => {
     const failing = { answer: () => new Response('', { status: 500 }) }

@@ -22,6 +22,7 @@ const aStanding = (over: Partial<OfferStanding> = {}, offer: Parameters<typeof a
   reason: null,
   model: { id: 'maker/chat', task: 'chat', state: 'active', reason: null, replacedBy: null },
   collectsData: null,
+  ticketsRefused: 0,
   rivals: [aRival()],
   ...over,
 })
@@ -143,6 +144,21 @@ describe('why a node gets no traffic, or less than it could', () => {
       facts({ offers: [aStanding({}, { success: 0.949 })] }),
       ['about 5 % of its last calls failed', 'look into its log'],
     ],
+    [
+      'left alone by its breaker, because it refuses every ticket',
+      facts({ offers: [aStanding({ ticketsRefused: 3 }, { breaker: 'open', breakerUntil: instant(NOW + 1_000) })] }),
+      ['refused the gateway’s ticket 3 times since it last answered', 'set its clock right', 'souk-node doctor'],
+    ],
+    [
+      'on trial after a refused ticket',
+      facts({ offers: [aStanding({ ticketsRefused: 1 }, { breaker: 'open', breakerUntil: NOW })] }),
+      ['one call at a time', 'ticket once since', 'souk-node doctor'],
+    ],
+    [
+      'refusing tickets at times',
+      facts({ offers: [aStanding({ ticketsRefused: 2 }, { success: 0.949 })] }),
+      ['about 5 % of its last calls failed', 'ticket 2 times', 'souk-node doctor'],
+    ],
     ['full', facts({ offers: [aStanding({}, { inFlight: 4 })] }), ['4 of 4', 'offer more at the same time']],
     [
       'too dear',
@@ -201,6 +217,10 @@ describe('why a node gets no traffic, or less than it could', () => {
     ['twice as late as the others', facts({ offers: [aStanding({}, { firstTokenMs: 200 })] })],
     ['half as fast', facts({ offers: [aStanding({}, { unitsPerSecond: 25 })] })],
     ['nobody to be late or slow beside', facts({ offers: [aStanding({ rivals: [] }, { firstTokenMs: 9_000 })] })],
+    [
+      'a ticket that was refused once, among many answers',
+      facts({ offers: [aStanding({ ticketsRefused: 1 }, { success: 0.96 })] }),
+    ],
     ['95 % of the trust of audits', facts({ offers: [aStanding({}, { trust: 0.95 })] })],
     ['a place free', facts({ offers: [aStanding({}, { inFlight: 3 })] })],
     ['at twice the cheapest', facts({ offers: [aStanding({}, { usd: '20' })] })],
