@@ -1,5 +1,6 @@
-// No question of the dashboard goes through a large table from end to end. The routes come from the router, so that a new one is looked at on the day it is
-// mounted; each is asked in every way that changes its SQL, what it sends to the databases is caught, and SQLite says how it would answer that.
+// No question of the dashboard goes through a large table from end to end, and no change does. The routes come from the router, so that a new one is looked at
+// on the day it is mounted; each is asked in every way that changes its SQL, changes are made with whole bodies until they are done, what is sent to the
+// databases on the way is caught, and SQLite says how it would answer that.
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { systemRandom } from '../../gateway/core/clock.ts'
@@ -8,6 +9,8 @@ import { instant, newCallId } from '../../protocol/units.ts'
 import { aManifest } from '../support/workers/builders.ts'
 import { distinct, recording, scansOf, type Asked } from '../support/workers/query-plans.ts'
 import { aMatrix, gatedRoutes, spelt, type Params, type Route } from './auth/matrix-house.ts'
+import { plainChanges, someNodes, type Change } from './auth/plain-changes.ts'
+import { seenChanges } from './auth/seen-changes.ts'
 
 /** Some hundred questions: how long they take is no matter here. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -65,6 +68,7 @@ const FEW = /USING (COVERING )?INDEX offers_broken /
 const THINGS: Readonly<Record<string, Params>> = {
   'GET /api/admin/payouts/:batch': { batch: 'po_1' },
   'GET /api/admin/disputes/:id': { id: 'dispute_ours' },
+  'GET /api/node-keys/:key': { key: 'A'.repeat(43) },
   'GET /api/models/:author/:name': { author: 'test', name: 'chat' },
   'GET /api/models/:author/:name/prices': { author: 'test', name: 'chat' },
   'GET /api/models/:id{[^/]+%2[Ff][^/]+}/prices': { id: 'test/chat' },
@@ -72,17 +76,23 @@ const THINGS: Readonly<Record<string, Params>> = {
 /** They ask one thing, by its id, and there is none. */
 const NOTHING_THERE = ['GET /api/statements/:number', 'GET /api/node-keys/:key', 'GET /api/calls/:id']
 const isNowhere = (route: Route) => NOTHING_THERE.includes(spelt(route)) || /offers.*prices/.test(route.path)
-/** Last, since they take the session away. */
+/** Changes that are never done here, each with its reason. They are asked as far as they go. */
+const NEVER_DONE: Readonly<Record<string, string>> = {}
+
+/** Last, since they take the session away; whole, they are asked with another one. */
 const ENDS = /sign-out|revoke-all|DELETE .*(sessions|wallets|members)/
 
 let registry: readonly Asked[]
 let books: readonly Asked[]
 const unanswered: string[] = []
+/** Changes that were refused, as `403 forbidden POST /api/keys`. */
+const undone: string[] = []
 
 beforeAll(async () => {
   vi.spyOn(console, 'error').mockImplementation(() => undefined)
   const [of, first, second] = [recording(env.DB), recording(env.BOOK_0), recording(env.BOOK_1)]
-  const house = await aMatrix({ ...env, DB: of.database, BOOK_0: first.database, BOOK_1: second.database })
+  const { link, nodes } = someNodes()
+  const house = await aMatrix({ ...env, DB: of.database, BOOK_0: first.database, BOOK_1: second.database }, link)
   const insert = (sql: string, ...values: unknown[]) => env.DB.prepare(sql).bind(...values)
   await env.DB.batch([
     insert(
@@ -108,9 +118,29 @@ beforeAll(async () => {
     }
   for (const path of ['/v1/models', '/v1/models/test/chat', '/v1/models/test/chat/endpoints'])
     await house.send(house.otherKey.inference.key, { method: 'GET', path })
-  const changes = routes.filter(({ method }) => method !== 'GET')
+  const changing = routes.filter(({ method }) => method !== 'GET')
+  const [seen, plain] = [seenChanges(house), plainChanges(house, nodes)]
+  /** Until each of them is done, or as far as they go. */
+  const change = async (route: string, made: Change[]) => {
+    for (const { who, path, body } of made) {
+      const { status, code } = await seen.ask(who, route.split(' ')[0] ?? '', path, body ?? undefined)
+      if (status >= 300) undone.push(`${status} ${code ?? ''} ${route}`)
+    }
+    return made.length
+  }
+  for (const route of changing.map(spelt)) {
+    const thing = await seen.things[route]?.()
+    const written = thing && { who: thing.who, body: null, ...thing.write(await thing.look(), 0) }
+    const made = [
+      ...(written ? [written] : []),
+      ...((await plain.changes[route]?.()) ?? []),
+      ...((await plain.more[route]?.()) ?? []),
+    ]
+    if ((await change(route, made)) === 0) undone.push(`0 changes ${route}`)
+  }
+  // Once more with a body that says nothing, as far as that goes.
   for (const last of [false, true])
-    for (const route of changes.filter((one) => ENDS.test(spelt(one)) === last)) await ask(route)
+    for (const route of changing.filter((one) => ENDS.test(spelt(one)) === last)) await ask(route)
   registry = distinct(of.asked)
   books = distinct([...first.asked, ...second.asked])
 })
@@ -131,6 +161,13 @@ describe('the dashboard', () => {
     expect(unanswered).toEqual([])
     expect(registry.length).toBeGreaterThan(100)
     expect(books.length).toBeGreaterThan(30)
+  })
+
+  it('is changed in every way that it has, with whole bodies, until that is done', () => {
+    const never = undone.map((one) => one.replace(/^\d+ \w* /, ''))
+    expect(undone.filter((_, n) => !Object.hasOwn(NEVER_DONE, never[n] ?? ''))).toEqual([])
+    // One that is done after all is taken out.
+    expect(new Set(never)).toEqual(new Set(Object.keys(NEVER_DONE)))
   })
 
   it('goes through no large table of the registry from end to end', async () => {

@@ -3,6 +3,7 @@ import { createExecutionContext, env, waitOnExecutionContext } from 'cloudflare:
 import { mintApiKey } from '../../../gateway/auth/api-key.ts'
 import { createApp } from '../../../gateway/app.ts'
 import { systemClock, systemRandom } from '../../../gateway/core/clock.ts'
+import type { NodeLink } from '../../../gateway/link/node-link.ts'
 import { createServices, type Services } from '../../../gateway/services.ts'
 import { base64url, bytesToHex, sha256Hex } from '../../../protocol/canonical.ts'
 import type { MemberRole, Scope } from '../../../protocol/auth.ts'
@@ -29,7 +30,8 @@ export type Token = string | null
 
 const anAddress = () => getAddress(`0x${bytesToHex(systemRandom(20))}`)
 
-async function aSession(accountId: AccountId, address: string): Promise<string> {
+/** A wallet that signed in just now. @returns its token */
+export async function aSession(accountId: AccountId, address: string): Promise<string> {
   const [token, now] = [base64url(systemRandom(32)), Date.now()]
   const insert = 'INSERT INTO sessions (token_hash, account_id, address, created_at, expires_at) VALUES (?, ?, ?, ?, ?)'
   await env.DB.prepare(insert)
@@ -38,7 +40,7 @@ async function aSession(accountId: AccountId, address: string): Promise<string> 
   return token
 }
 
-async function aWalletOf(accountId: AccountId, role: MemberRole, address = anAddress()) {
+export async function aWalletOf(accountId: AccountId, role: MemberRole, address = anAddress()) {
   await env.DB.batch([
     env.DB.prepare('INSERT OR IGNORE INTO accounts (id, created_at, book) VALUES (?, ?, 0)').bind(accountId, 0),
     env.DB.prepare('INSERT INTO wallets (address, account_id, role, added_at) VALUES (?, ?, ?, 0)').bind(
@@ -63,16 +65,17 @@ async function aKey(services: Services, accountId: AccountId, scope: Scope) {
   return { id: keyId, key }
 }
 
-async function anAccount(services: Services): Promise<AccountId> {
+const NO_NODE: NodeLink = { send: () => Promise.reject(new TypeError('no node is there')) }
+
+export async function anAccount(services: Services): Promise<AccountId> {
   const id = newAccountId(systemRandom)
   await services.accounts(id).open(id)
   return id
 }
 
-/** @param bindings what the app is made of; everything that is put there before goes around it */
-export async function aMatrix(bindings: typeof env = env) {
+/** @param bindings what the app is made of; everything that is put there before goes around it. @param link absent: no node is there */
+export async function aMatrix(bindings: typeof env = env, link: NodeLink = NO_NODE) {
   const real = await createServices(bindings)
-  const link = { send: () => Promise.reject(new TypeError('no node is there')) }
   const services: Services = { ...real, link }
   const app: App = createApp(services)
 
