@@ -66,7 +66,7 @@ export async function runModelsAdd(options: ParsedOptions, terminal: Terminal): 
   const own = await openNode(options, terminal)
   const { home, config, api } = own
   const models = await readConfigured(config, home)
-  const wanted = await wantedEntry(options.positionals[0] ?? '', options.all('accept-licence'), own, tell)
+  const wanted = await wantedEntry(options.positionals[0] ?? '', options, own, tell)
   const { manifest } = wanted
   const known = models.find((model) => model.manifest?.id === manifest.id)
   if (known && Object.keys(prices).length > 0)
@@ -100,13 +100,15 @@ export async function runModelsAdd(options: ParsedOptions, terminal: Terminal): 
 /** A folder that is there is meant before a model of that name at the gateway. */
 async function wantedEntry(
   named: string,
-  accepted: readonly string[],
+  options: ParsedOptions,
   { home, config: { gateway } }: OwnNode,
   tell: (line: string) => void,
 ): Promise<NewEntry> {
+  const accepted = options.all('accept-licence')
   const isHere = !isModelId(named) || (await hasManifest(resolve(named))) || (await shippedFolder(named)) !== null
   if (isHere) return modelEntry(named, accepted)
-  const folder = await takePublished(named, { home, gateway, tell })
+  const isComputedHere = (options.text('engine') ?? 'onnx') === 'onnx'
+  const folder = await takePublished(named, { home, gateway, isComputedHere, tell })
   const wanted = await modelEntry(join(home, folder), accepted)
   // Relative to the state folder, which may be moved.
   return { ...wanted, entry: { ...wanted.entry, folder } }

@@ -20,12 +20,12 @@ import { loadIdentity, type Identity } from '../identity.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { offersOf } from '../offers.ts'
 import { toldAnyGateway } from '../told-offers.ts'
-import { usageError } from '../operator-error.ts'
+import { OperatorError, usageError } from '../operator-error.ts'
 import type { Command } from './commands.ts'
 import { JSON_OPTION, SHARED_OPTIONS, type ParsedOptions, type Terminal } from './options.ts'
 import { progressLog } from './progress.ts'
 import { operatorAddress, registerInBrowser } from './register-browser.ts'
-import { readWallet, WALLET_OPTION, type Operator } from './wallet.ts'
+import { hasWallet, readWallet, WALLET_OPTION, type Operator } from './wallet.ts'
 
 export const registerCommand: Command = {
   spec: {
@@ -59,6 +59,10 @@ export async function runRegister(options: ParsedOptions, terminal: Terminal): P
   const identity = await loadIdentity(home)
   const isBrowser = options.flag('browser')
   if (!isBrowser && options.text('operator') !== undefined) throw usageError('option --operator goes with --browser')
+  if (!isBrowser && !hasWallet(options, terminal))
+    throw new OperatorError(
+      'set SOUK_OPERATOR_KEY or give --wallet-key-file, or have a browser wallet sign: --browser --operator 0x…',
+    )
   const wallet = isBrowser ? null : await readWallet(options, terminal)
   const operator = wallet?.address ?? operatorAddress(options.text('operator'))
   const offers = await offersOf(config, { home, env, log: progressLog(tell), isChecked: true })

@@ -7,12 +7,14 @@ import type { ModelView } from '../../protocol/publish.ts'
 import { gatewaySentence } from '../gateway-api.ts'
 import { NODE_LIMITS } from '../limits.ts'
 import { OperatorError, sentenceFor } from '../operator-error.ts'
-import { modelDigest } from './manifest.ts'
+import { missingFiles, modelDigest } from './manifest.ts'
 
 export interface PublishedNeeds {
   /** the state folder */
   readonly home: string
   readonly gateway: string
+  /** false: another server has its files */
+  readonly isComputedHere: boolean
   tell(line: string): void
 }
 
@@ -22,7 +24,10 @@ export interface PublishedNeeds {
  * @returns its folder, relative to the state folder
  * @throws OperatorError when the gateway does not know it, or lets nobody be served with it
  */
-export async function takePublished(id: string, { home, gateway, tell }: PublishedNeeds): Promise<string> {
+export async function takePublished(
+  id: string,
+  { home, gateway, isComputedHere, tell }: PublishedNeeds,
+): Promise<string> {
   const view = await createClient({ url: gateway, timeoutMs: NODE_LIMITS.gatewayMs })
     .model(id)
     .catch((cause: unknown) => {
@@ -37,6 +42,9 @@ export async function takePublished(id: string, { home, gateway, tell }: Publish
   if (state === 'deprecated') tell(`${id} is deprecated${replacedBy === null ? '' : `: ${replacedBy} takes its place`}`)
   const folder = join('models', ...id.split('/'))
   await save(join(home, folder), `${JSON.stringify(manifest, null, 2)}\n`)
+  const missing = manifest.sources || !isComputedHere ? [] : await missingFiles(join(home, folder), manifest)
+  if (missing.length > 0)
+    tell(`${id} names nowhere to fetch its files from: put ${missing.join(', ')} into ${join(home, folder)}`)
   return folder
 }
 

@@ -282,7 +282,7 @@ describe('souk-node register', () => {
   })
 
   it.each([
-    ['no wallet', {}, 'set SOUK_OPERATOR_KEY or give --wallet-key-file'],
+    ['no wallet', {}, 'set SOUK_OPERATOR_KEY or give --wallet-key-file, or have a browser wallet sign: --browser'],
     [
       'a wrong wallet key',
       { SOUK_OPERATOR_KEY: `0x${'z'.repeat(64)}` },

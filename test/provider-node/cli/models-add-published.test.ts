@@ -59,7 +59,9 @@ describe('souk-node models add, by the name a model has at the gateway', () => {
     const { digest, manifest } = await published()
     expect(await run('models', 'add', ID)).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/^souk-node: model file words\/[\w.]+ is missing\n$/),
+      err: expect.stringMatching(
+        /^maker\/words names nowhere to fetch its files from: put .*model\.onnx.* into .*models.maker.words\nsouk-node: model file words\/[\w.]+ is missing\n$/,
+      ),
     })
     for (const name of Object.keys(manifest.files))
       await cp(join(shippedFolder('word-vectors'), name), join(folderOf(), name))
