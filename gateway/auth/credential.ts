@@ -1,6 +1,6 @@
 // What a request brings to say who it is: a rule over its headers and path. An Authorization header always wins over a cookie.
-// Cookies count nowhere on the inference surfaces, and a state-changing request with one must come from our own origin. A node's own key counts
-// where BY_NODE says, and is nothing anywhere else.
+// A cookie counts where the dashboard asks and nowhere else, and a state-changing request with one must come from our own origin. A node's own key
+// counts where BY_NODE says, and is nothing anywhere else.
 import { NODE_REQUEST_SCHEME } from '../../protocol/operator.ts'
 import { NODE_REQUEST } from '../core/limits.ts'
 import { KEY_PREFIX } from './api-key.ts'
@@ -31,6 +31,8 @@ export interface CredentialSource {
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 const INFERENCE = /^\/v[12]\//
+/** Where a cookie counts. A page and its files are the same for everybody: looking up who asks for each of them would only make who is signed in wait. */
+const BY_COOKIE = /^\/(api|auth)\//
 /** Signing in is how one gets past a stale credential, so it looks at none. */
 const SIGNING_IN = new Set(['/auth/nonce', '/auth/verify', '/auth/join'])
 
@@ -48,7 +50,7 @@ export function credentialOf(request: CredentialSource, site: Site): Credential 
   const isInference = INFERENCE.test(request.path)
   if (request.authorization !== undefined)
     return fromNode(request, request.authorization) ?? fromHeader(request.authorization, isInference)
-  if (isInference || !TOKEN.test(request.sessionCookie ?? '')) return { kind: 'none' }
+  if (!BY_COOKIE.test(request.path) || !TOKEN.test(request.sessionCookie ?? '')) return { kind: 'none' }
   if (!SAFE_METHODS.has(request.method) && request.origin !== site.origin) return { kind: 'foreign_origin' }
   return { kind: 'cookie', token: request.sessionCookie ?? '' }
 }

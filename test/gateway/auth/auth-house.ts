@@ -83,7 +83,7 @@ export function aHouse(overrides: Partial<Config> = {}, base = ORIGIN): House {
     guards,
     send,
     statements: counted.statements,
-    whoami: ({ path = '/probe', method = 'GET', ...options }) => send(method, path, options),
+    whoami: ({ path = '/api/probe', method = 'GET', ...options }) => send(method, path, options),
     async nonce() {
       const response = await send('POST', '/auth/nonce', { body: {} })
       return { nonce: NonceReply.parse(await response.json()), cookie: cookieOf(response) }

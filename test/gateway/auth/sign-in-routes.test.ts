@@ -222,6 +222,15 @@ describe('cookies', () => {
       expect(await (await house.whoami({ cookie, path, method: 'POST', origin: ORIGIN })).json()).toBeNull()
   })
 
+  it('count for no page and none of its files, which wait for no look at the registry', async () => {
+    const house = aHouse()
+    const cookie = await aSessionCookie(house)
+    const before = house.statements()
+    for (const path of ['/', '/admin', '/assets/index-1.js', '/icon.svg', '/healthz', '/apiary', '/auth'])
+      expect(await (await house.whoami({ cookie, path })).json(), path).toBeNull()
+    expect(house.statements()).toBe(before)
+  })
+
   it('that are stale sign nobody in, and are no error', async () => {
     const response = await aHouse().whoami({ cookie: `__Host-souk=${'x'.repeat(43)}` })
     expect([response.status, await response.json()]).toEqual([200, null])
