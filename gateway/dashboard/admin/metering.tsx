@@ -3,13 +3,14 @@
 import { Group, Pill, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
+import { useDeferredValue } from 'react'
 import type { MeteringReply } from '../../../protocol/metering.ts'
 import { api, read } from '../data/api.ts'
 import { REFRESH_MS } from '../data/query-client.ts'
 import { quantity } from '../ui/quantity.ts'
 import { rangeOf } from '../ui/range.ts'
 import { RangePicker } from '../ui/range-picker.tsx'
-import { Loaded, Page } from '../ui/state.tsx'
+import { Loaded, Loading, Page } from '../ui/state.tsx'
 import { Money } from '../ui/money.tsx'
 import { Figures } from '../ui/figures.tsx'
 import { Glance } from './glance.tsx'
@@ -35,8 +36,14 @@ export function MeteringPage() {
     placeholderData: keepPreviousData,
     refetchInterval: REFRESH_MS,
   })
+  // What stands below is begun when what is read first was drawn.
+  const hasRest = useDeferredValue(true, false)
   return (
-    <Page title="Metering" actions={<RangePicker search={range} onChange={(next) => show({ ...next, ...narrowed })} />}>
+    <Page
+      title="Metering"
+      intro="Whether something is wrong and what waits for somebody; then what the market did, beside the period before."
+      actions={<RangePicker search={range} onChange={(next) => show({ ...next, ...narrowed })} />}
+    >
       <Glance lagMs={metering.data?.projectionLagMs ?? null} />
       <Group justify="space-between">
         <Group gap="xs" aria-live="polite">
@@ -82,15 +89,21 @@ export function MeteringPage() {
           </Stack>
         )}
       </Loaded>
-      <Title order={2} size="h4">
-        Largest in this range
-      </Title>
-      <SimpleGrid cols={{ base: 1, lg: 2 }}>
-        {(['account', 'model', 'node'] as const).map((by) => (
-          <Top key={by} by={by} range={rangeOf(range, Date.now())} search={search} />
-        ))}
-      </SimpleGrid>
-      <Nodes />
+      {hasRest ? (
+        <>
+          <Title order={2} size="h4">
+            Largest in this range
+          </Title>
+          <SimpleGrid cols={{ base: 1, lg: 2 }}>
+            {(['account', 'model', 'node'] as const).map((by) => (
+              <Top key={by} by={by} range={rangeOf(range, Date.now())} search={search} />
+            ))}
+          </SimpleGrid>
+          <Nodes />
+        </>
+      ) : (
+        <Loading />
+      )}
     </Page>
   )
 }
