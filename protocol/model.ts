@@ -1,6 +1,6 @@
 // Models as their authors publish them: what one does, of which files it is, what a machine needs to serve it, and how a node proves that it can.
 import { z } from 'zod'
-import { OipTensorJson, TensorSpec } from './oip.ts'
+import { OipTensorJson, TensorSpec } from './oip-fields.ts'
 
 /**
  * What a model does, and so which surface serves it: `chat` (text generation) and `embeddings` the OpenAI one; `classification` (text in, labels

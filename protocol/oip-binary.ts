@@ -2,7 +2,8 @@
 // which each output was asked for (Triton's binary tensor data: oip-framing.ts). Unknown fields are refused by name, as everywhere.
 import { z } from 'zod'
 import type { Result } from './errors.ts'
-import { OIP_LIMITS, Parameters, TensorName, type InferAnswer, type InferRequest } from './oip.ts'
+import { OIP_LIMITS, type InferAnswer, type InferRequest } from './oip.ts'
+import { Parameters, TensorName } from './oip-fields.ts'
 import {
   BinarySize,
   describedFields,

@@ -3,16 +3,8 @@
 import { z } from 'zod'
 import { jcs, utf8ToBytes } from './canonical.ts'
 import type { Result } from './errors.ts'
-import {
-  Datatype,
-  isWhole,
-  OIP_LIMITS,
-  Parameters,
-  Shape,
-  type InferAnswer,
-  type InferRequest,
-  type Tensor,
-} from './oip.ts'
+import { isWhole, OIP_LIMITS, type InferAnswer, type InferRequest, type Tensor } from './oip.ts'
+import { Datatype, Parameters, Shape } from './oip-fields.ts'
 
 const Described = z.strictObject({
   name: z.string().min(1).max(OIP_LIMITS.nameCharacters),

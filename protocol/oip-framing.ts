@@ -5,7 +5,8 @@
 import { z } from 'zod'
 import { utf8ToBytes } from './canonical.ts'
 import type { Result } from './errors.ts'
-import { Datatype, DATATYPE_BYTES, elementsOf, isWhole, OIP_LIMITS, Shape, TensorName, type Tensor } from './oip.ts'
+import { DATATYPE_BYTES, elementsOf, isWhole, OIP_LIMITS, type Tensor } from './oip.ts'
+import { Datatype, Shape, TensorName } from './oip-fields.ts'
 import { parseOipJson, tensorFromJson, tensorJsonParts } from './oip-json.ts'
 
 /** Bytes of the JSON header of a request or an answer; absent: all of it is JSON. */

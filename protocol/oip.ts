@@ -1,7 +1,6 @@
 // Tensors as the Open Inference Protocol v2 has them (KServe inference_rest.md; the binary extension is Triton's). Everywhere inside the house a
-// tensor is its type, its shape and its bytes; JSON exists only at the edges (oip-json.ts), so 64-bit integers and halves stay exact.
-import { z } from 'zod'
-
+// tensor is its type, its shape and its bytes; JSON exists only at the edges (oip-json.ts), so 64-bit integers and halves stay exact. No schema stands here
+// (oip-fields.ts has them): a page that only types tensors in carries none.
 /** Bytes of one element; null: BYTES, whose elements have lengths of their own. BF16 is Triton's addition. */
 export const DATATYPE_BYTES = {
   BOOL: 1,
@@ -20,13 +19,14 @@ export const DATATYPE_BYTES = {
   BYTES: null,
 } as const satisfies Readonly<Record<string, number | null>>
 export type Datatype = keyof typeof DATATYPE_BYTES
-export const Datatype = z.enum(Object.keys(DATATYPE_BYTES) as [Datatype, ...Datatype[]]) // the keys of a literal
 
 /** Ceilings of one request or answer. */
 export const OIP_LIMITS = {
   tensors: 64,
   /** dimensions of a shape; onnxruntime knows no more */
   rank: 16,
+  /** elements in one dimension */
+  dimension: 2 ** 31 - 1,
   /** bytes of a whole body, in either form */
   bodyBytes: 16 * 1024 * 1024,
   /** bytes of the JSON that stands before binary data */
@@ -34,36 +34,20 @@ export const OIP_LIMITS = {
   nameCharacters: 256,
 } as const
 
-/** Half a character is none: neither UTF-8 nor canonical JSON can say it. */
-const isUnicode = (text: string): boolean => !/\p{Surrogate}/u.test(text)
-const NOT_UNICODE = 'It is no string of Unicode characters.'
-export const TensorName = z.string().min(1).max(OIP_LIMITS.nameCharacters).refine(isUnicode, NOT_UNICODE)
-const Dimension = z
-  .number()
-  .int()
-  .min(0)
-  .max(2 ** 31 - 1)
-export const Shape = z.array(Dimension).max(OIP_LIMITS.rank)
-
 /** What a graph takes or gives: -1 is a dimension that varies. */
-export const TensorSpec = z.strictObject({
-  name: TensorName,
-  datatype: Datatype,
-  shape: z
-    .array(
-      z
-        .number()
-        .int()
-        .min(-1)
-        .max(2 ** 31 - 1),
-    )
-    .max(OIP_LIMITS.rank),
-})
-export type TensorSpec = z.infer<typeof TensorSpec>
+export interface TensorSpec {
+  name: string
+  datatype: Datatype
+  shape: number[]
+}
 
 /** A tensor in JSON: `data` nested or flat, parsed by oip-json.ts. */
-export const OipTensorJson = z.strictObject({ name: TensorName, datatype: Datatype, shape: Shape, data: z.unknown() })
-export type OipTensorJson = z.infer<typeof OipTensorJson>
+export interface OipTensorJson {
+  name: string
+  datatype: Datatype
+  shape: number[]
+  data: unknown
+}
 
 /**
  * A tensor. `data`: row-major, little-endian, without padding; BOOL one byte, 0 or 1; BYTES each element as its length in four bytes, little-endian,
@@ -77,11 +61,7 @@ export interface Tensor {
 }
 
 /** String, number or boolean values a caller may give along. */
-export const Parameters = z.record(
-  z.string().max(64).refine(isUnicode, NOT_UNICODE),
-  z.union([z.string().max(4_096).refine(isUnicode, NOT_UNICODE), z.number(), z.boolean()]),
-)
-export type Parameters = z.infer<typeof Parameters>
+export type Parameters = Record<string, string | number | boolean>
 
 export interface InferRequest {
   readonly modelName: string
@@ -95,6 +75,11 @@ export interface InferAnswer {
   readonly modelName: string
   readonly outputs: readonly Tensor[]
 }
+
+/** @param shape whatever numbers were written down */
+export const isShape = (shape: readonly number[]): boolean =>
+  shape.length <= OIP_LIMITS.rank &&
+  shape.every((size) => Number.isInteger(size) && size >= 0 && size <= OIP_LIMITS.dimension)
 
 /** Elements of a shape; of no dimensions, one. */
 export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseOipJson, tensorFromJson, tensorJsonParts, tensorToJson } from '../../protocol/oip-json.ts'
-import { Datatype, elementsOf, isWhole, stringsToBytes, type Tensor } from '../../protocol/oip.ts'
+import { elementsOf, isWhole, stringsToBytes, type Tensor } from '../../protocol/oip.ts'
+import { Datatype } from '../../protocol/oip-fields.ts'
 import { aTensor } from './tensors.ts'
 
 const fromText = (datatype: Datatype, shape: number[], text: string) => {

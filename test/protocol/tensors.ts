@@ -1,6 +1,7 @@
 // Arbitrary tensors for property tests: every type, any shape, also without elements. NaNs come in the one form that JSON can say.
 import fc from 'fast-check'
-import { Datatype, DATATYPE_BYTES, elementsOf, stringsToBytes, type Tensor } from '../../protocol/oip.ts'
+import { DATATYPE_BYTES, elementsOf, stringsToBytes, type Tensor } from '../../protocol/oip.ts'
+import { Datatype } from '../../protocol/oip-fields.ts'
 
 const aShape = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 })
 

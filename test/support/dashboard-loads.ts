@@ -6,8 +6,14 @@ import { z } from 'zod'
 import { ROOT } from '../../gateway/local/root.ts'
 
 const FOLDER = join(ROOT, 'dist/dashboard')
-/** Pages of which an address opens one part: each of their parts counts with the page. A file is named after its source, or, when others need it too, after itself. */
-const IN_PARTS = /(^|[/_])billing[.-]/
+/**
+ * Pages of which an address opens one part, and which of what they may fetch are such parts: each counts with the page. A file is named after its source, or,
+ * when others need it too, after itself.
+ */
+const IN_PARTS = [
+  [/(^|[/_])billing[.-]/, /./],
+  [/(^|[/_])playground[.-]/, /(^|[/_])tensors-form[.-]/],
+] as const
 
 const Chunk = z.object({
   file: z.string(),
@@ -28,8 +34,9 @@ export function dashboardFirstLoads(): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>()
   for (const page of entry?.dynamicImports ?? []) {
     sizes.set(page, bytesOf(manifest, ['index.html', page]))
-    for (const part of IN_PARTS.test(page) ? (manifest[page]?.dynamicImports ?? []) : [])
-      sizes.set(part, bytesOf(manifest, ['index.html', page, part]))
+    const parts = IN_PARTS.find(([ofPage]) => ofPage.test(page))?.[1]
+    for (const part of manifest[page]?.dynamicImports ?? [])
+      if (parts?.test(part)) sizes.set(part, bytesOf(manifest, ['index.html', page, part]))
   }
   return sizes
 }

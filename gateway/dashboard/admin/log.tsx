@@ -1,7 +1,6 @@
 // What admins did: a chain that the gateway signs, newest first, checked in this browser with the gateway's published keys.
 import { Alert, Button, Card, Code, Group, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { verifyAdminLog, ADMIN_LOG_START } from '../../../protocol/admin-log.ts'
 import type { AdminLogEntry } from '../../../protocol/parameters.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
@@ -88,7 +87,11 @@ function Verdict({ entries, isWhole }: { entries: readonly AdminLogEntry[]; isWh
   const verdict = useQuery({
     queryKey: ['admin', 'log-verdict', head?.hash, entries.length, isWhole],
     queryFn: async () => {
-      const { keys } = await read(api['.well-known']['jwks.json'].$get())
+      // What checks is large, and the list is read before the verdict is there.
+      const [{ verifyAdminLog, ADMIN_LOG_START }, { keys }] = await Promise.all([
+        import('../../../protocol/admin-log.ts'),
+        read(api['.well-known']['jwks.json'].$get()),
+      ])
       return verifyAdminLog([...entries].reverse(), isWhole ? ADMIN_LOG_START : null, keys)
     },
     staleTime: Infinity,

@@ -1,6 +1,6 @@
 // Tensors as they are typed: for each input of a model a shape and its data as JSON. What is sent is put together from the typed text itself, so that
 // no digit of a long integer is lost on the way. Pure.
-import { tensorBytes, Shape, type TensorSpec, type Tensor } from '../../../protocol/oip.ts'
+import { isShape, tensorBytes, type TensorSpec, type Tensor } from '../../../protocol/oip.ts'
 import { parseOipJson, tensorFromJson } from '../../../protocol/oip-json.ts'
 import { NO_TENSORS } from './asked.ts'
 
@@ -51,8 +51,8 @@ const EXAMPLE_ELEMENTS_MAX = 64
 function shapeOf(text: string): number[] | null {
   const parts = text.split(',').map((part) => part.trim())
   if (!parts.every((part) => /^\d{1,10}$/.test(part))) return null
-  const shape = Shape.safeParse(parts.map(Number))
-  return shape.success ? shape.data : null
+  const shape = parts.map(Number)
+  return isShape(shape) ? shape : null
 }
 
 /** Lengths from the outside in, by the first element of each. */

@@ -2,21 +2,24 @@
 import { Alert, Fieldset, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
-import { z } from 'zod'
-import { TensorSpec } from '../../../protocol/oip.ts'
+import type { TensorSpec } from '../../../protocol/oip.ts'
 import { ApiError } from '../data/api.ts'
 import { Loaded } from '../ui/state.tsx'
 import { exampleOf, tensorRequest, type TensorField, type TensorRequest } from './tensor-fields.ts'
 
 /** Of model_metadata_response: what this form needs. */
-const Metadata = z.object({ inputs: z.array(TensorSpec), outputs: z.array(TensorSpec) })
+interface Metadata {
+  readonly inputs: readonly TensorSpec[]
+  readonly outputs: readonly TensorSpec[]
+}
 
-async function metadataOf(model: string): Promise<z.infer<typeof Metadata>> {
+async function metadataOf(model: string): Promise<Metadata> {
   const reply = await fetch(`/v2/models/${model}`, { credentials: 'omit' })
-  const metadata = Metadata.safeParse(await reply.json().catch(() => null))
-  if (!reply.ok || !metadata.success)
+  // The gateway's own answer, which it types itself (oip-metadata.ts), as everywhere in these pages; an error has neither.
+  const metadata = (await reply.json().catch(() => null)) as Partial<Metadata> | null
+  if (!reply.ok || !metadata?.inputs || !metadata.outputs)
     throw new ApiError(reply.status, 'unreadable', 'The gateway does not say what this model takes.', null)
-  return metadata.data
+  return { inputs: metadata.inputs, outputs: metadata.outputs }
 }
 
 /** @param onMade hears what the fields make whenever they change */

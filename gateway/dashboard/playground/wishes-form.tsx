@@ -1,87 +1,32 @@
-// Who may serve the call: a small part of what the `provider` field of a request can say.
-import { Checkbox, Collapse, MultiSelect, Select, SimpleGrid, Stack, TextInput, UnstyledButton } from '@mantine/core'
-import { useDisclosure } from '@mantine/hooks'
-import type { Continent } from '../../../protocol/routing.ts'
-import type { Wishes } from './asked.ts'
-import type { Surface } from './surface.ts'
+// Who may serve the call: a small part of what the `provider` field of a request can say. Shut until somebody wants it.
+import { Collapse, Stack, UnstyledButton } from '@mantine/core'
+import { lazy, Suspense, useState } from 'react'
+import { Loading } from '../ui/state.tsx'
+import type { WishesProps } from './wishes-fields.tsx'
 
-const CONTINENTS: Readonly<Record<Continent, string>> = {
-  AF: 'Africa',
-  AN: 'Antarctica',
-  AS: 'Asia',
-  EU: 'Europe',
-  NA: 'North America',
-  OC: 'Oceania',
-  SA: 'South America',
-}
+const WishesFields = lazy(async () => ({ default: (await import('./wishes-fields.tsx')).WishesFields }))
 
-const CONTINENT_CHOICES = Object.entries(CONTINENTS).map(([value, label]) => ({ value: value as Continent, label })) // the table's own keys
-
-export function WishesForm({
-  surface,
-  wishes,
-  onChange,
-}: {
-  surface: Surface
-  wishes: Wishes
-  onChange: (wishes: Wishes) => void
-}) {
-  const [isOpen, { toggle }] = useDisclosure(false)
-  const text = (name: 'only' | 'ignore' | 'maxInputPrice' | 'maxOutputPrice' | 'maxBytesPrice') => ({
-    value: wishes[name],
-    onChange: (event: { currentTarget: { value: string } }) =>
-      onChange({ ...wishes, [name]: event.currentTarget.value }),
-  })
-  const flag = (name: 'isPinnedOnly' | 'isPrivateOnly' | 'isOneTry') => ({
-    checked: wishes[name],
-    onChange: (event: { currentTarget: { checked: boolean } }) =>
-      onChange({ ...wishes, [name]: event.currentTarget.checked }),
-  })
+export function WishesForm(props: WishesProps) {
+  /** null: never opened yet */
+  const [isOpen, setIsOpen] = useState<boolean | null>(null)
   return (
     <Stack gap="xs">
-      <UnstyledButton type="button" onClick={toggle} aria-expanded={isOpen} c="var(--mantine-color-anchor)" fz="sm">
-        {isOpen ? 'Let the market choose the node' : 'Choose which nodes may serve it'}
+      <UnstyledButton
+        type="button"
+        onClick={() => setIsOpen(isOpen !== true)}
+        aria-expanded={isOpen === true}
+        c="var(--mantine-color-anchor)"
+        fz="sm"
+      >
+        {isOpen === true ? 'Let the market choose the node' : 'Choose which nodes may serve it'}
       </UnstyledButton>
-      <Collapse expanded={isOpen}>
-        <Stack gap="sm">
-          <SimpleGrid cols={{ base: 1, xs: 2 }}>
-            <Select
-              label="Ask first"
-              data={SORTS}
-              allowDeselect={false}
-              value={wishes.sort}
-              onChange={(sort) => onChange({ ...wishes, sort: (sort ?? '') as Wishes['sort'] })} // one of SORTS
-            />
-            <MultiSelect
-              label="Only nodes in"
-              placeholder={wishes.regions.length === 0 ? 'anywhere' : ''}
-              data={CONTINENT_CHOICES}
-              value={[...wishes.regions]}
-              onChange={(regions) => onChange({ ...wishes, regions })}
-            />
-            <TextInput label="Only these nodes or operators" description="Their ids, with commas." {...text('only')} />
-            <TextInput label="Not these" description="Their ids, with commas." {...text('ignore')} />
-            {surface === 'tensors' ? (
-              <TextInput label="Highest price, $ per million bytes" {...text('maxBytesPrice')} />
-            ) : (
-              <>
-                <TextInput label="Highest price of input, $ per million tokens" {...text('maxInputPrice')} />
-                <TextInput label="Highest price of output, $ per million tokens" {...text('maxOutputPrice')} />
-              </>
-            )}
-          </SimpleGrid>
-          <Checkbox label="Only nodes that load the model’s own files" {...flag('isPinnedOnly')} />
-          <Checkbox label="Only nodes that keep nothing of questions and answers" {...flag('isPrivateOnly')} />
-          <Checkbox label="Ask one node only: if it fails, the call fails" {...flag('isOneTry')} />
-        </Stack>
+      <Collapse expanded={isOpen === true}>
+        {isOpen !== null && (
+          <Suspense fallback={<Loading />}>
+            <WishesFields {...props} />
+          </Suspense>
+        )}
       </Collapse>
     </Stack>
   )
 }
-
-const SORTS = [
-  { value: '', label: 'as the market draws' },
-  { value: 'price', label: 'the cheapest' },
-  { value: 'throughput', label: 'the fastest' },
-  { value: 'latency', label: 'the one that begins first' },
-]
