@@ -155,7 +155,17 @@ function Promises({ offer: { assurance, collectsData } }: { offer: EndpointView 
 
 function Mark({ children }: { children: string }) {
   return (
-    <Badge color="gray" variant="outline" tt="none" size="sm" fw={500} style={{ color: 'inherit' }}>
+    <Badge
+      color="gray"
+      variant="outline"
+      tt="none"
+      size="sm"
+      fw={500}
+      h="auto"
+      style={{ color: 'inherit' }}
+      // A promise is read whole: in a narrow column it goes on below.
+      styles={{ label: { whiteSpace: 'normal' } }}
+    >
       {children}
     </Badge>
   )
