@@ -49,7 +49,7 @@ it('takes no money for vectors of unequal length', async () => {
 describe('the headers', () => {
   it('say what the gateway took until the first attempt, and not what the node took', async () => {
     const slow: ScriptedNode = async (request: NodeRequest) => {
-      await pause(300)
+      await pause(1_500)
       return honest(request)
     }
     const house = await aHouse({ nodes: [slow] })
@@ -57,7 +57,7 @@ describe('the headers', () => {
       const { response } = await house.call('/v1/chat/completions', chat({ stream }))
       await response.text()
       const took = Number(/^gateway;dur=(\d+)$/.exec(response.headers.get('server-timing') ?? '')?.[1])
-      expect(took).toBeLessThan(250)
+      expect(took).toBeLessThan(1_200)
     }
   })
 
