@@ -28,7 +28,7 @@ export const parameterEntries = sqliteTable(
   (t) => [uniqueIndex('parameter_entries_name').on(t.name, t.n)],
 )
 
-/** What admins did, as a chain that the gateway signed: each row holds the hash of the one before. Never changed. */
+/** What admins did, as a chain that the gateway signed: each row holds the hash of the one before. An act has a row before it is done, and one for what came of it. Never changed. */
 export const adminLog = sqliteTable('admin_log', {
   /** 1, 2, 3 … without gaps */
   seq: integer('seq').primaryKey(),
@@ -38,13 +38,13 @@ export const adminLog = sqliteTable('admin_log', {
   by: text('by').notNull(),
   /** AccountId */
   accountId: text('account_id').notNull(),
-  /** method and route pattern */
+  /** method and route pattern; `outcome` */
   action: text('action').notNull(),
-  /** JSON: the route's parameters */
+  /** JSON: the route's parameters; of an outcome the act's row, and the code of a refusal */
   target: text('target').notNull(),
   /** as it was sent, secrets left out */
   body: text('body').notNull(),
-  /** HTTP status of the answer */
+  /** HTTP status of the answer; 0: not known yet */
   status: integer('status').notNull(),
   requestId: text('request_id').notNull(),
   /** sha256 hex of the entry before; 64 zeros for the first */

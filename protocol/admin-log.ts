@@ -1,5 +1,6 @@
 // The chain of what admins did, and how anybody checks it: each entry holds the hash of the one before, and the gateway signs each. A changed, removed or
-// inserted entry shows; that the newest ones are missing shows only to who kept a later `seq` and `hash`.
+// inserted entry shows; that the newest ones are missing shows only to who kept a later `seq` and `hash`. An act is entered before it is done, and what came
+// of it in an entry of its own (admin-acts.ts).
 import { z } from 'zod'
 import { jcs, sha256Hex } from './canonical.ts'
 import { importPublicKey } from './keys.ts'

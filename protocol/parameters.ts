@@ -68,20 +68,22 @@ export const ParameterEntry = z.object({
 })
 export const ParameterHistory = page(ParameterEntry)
 
-/** One action of an admin, in `GET /api/admin/log`: a chain. `hash` = sha256 of `prevHash` followed by JCS of the entry without both and `signature`; `signature` is the gateway's JWS over it. */
+/**
+ * One entry of `GET /api/admin/log`, a chain: an act of an admin, entered before it is done, or what came of one (protocol/admin-acts.ts puts both together). `hash` = sha256 of `prevHash` followed by JCS of the entry without both and `signature`; `signature` is the gateway's JWS over it.
+ */
 export const AdminLogEntry = z.object({
   seq: z.number().int(),
   at: Timestamp,
   /** address of the admin */
   by: z.string(),
   accountId: z.string(),
-  /** method and route pattern, such as `POST /api/admin/grants` */
+  /** method and route pattern, such as `POST /api/admin/grants`; `outcome`: what came of an earlier entry */
   action: z.string(),
-  /** what it was done to: the route's parameters */
+  /** what it was done to: the route's parameters; of an outcome `entry`, the number of the act's, and `code`, of a refusal */
   target: z.record(z.string(), z.string()),
-  /** the body as it was sent, secrets left out */
+  /** the body as it was sent, secrets left out; none of an outcome */
   body: z.string(),
-  /** HTTP status of what came of it */
+  /** HTTP status of what came of it; 0: not known when it was entered */
   status: z.number().int(),
   requestId: z.string(),
   prevHash: z.string(),

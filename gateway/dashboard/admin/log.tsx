@@ -1,6 +1,7 @@
 // What admins did: a chain that the gateway signs, newest first, checked in this browser with the gateway's published keys.
 import { Alert, Button, Card, Code, Group, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import { adminActs } from '../../../protocol/admin-acts.ts'
 import type { AdminLogEntry } from '../../../protocol/parameters.ts'
 import { api, read } from '../data/api.ts'
 import { useAction } from '../data/use-action.ts'
@@ -10,6 +11,7 @@ import { PagedRecords } from '../ui/records.tsx'
 import { shortAddress } from '../ui/short.ts'
 import { Empty, Page } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
+import { outcomeWords } from './outcome-words.ts'
 
 const WRONG = {
   gap: 'entries are missing before it',
@@ -24,6 +26,7 @@ export function LogPage() {
     ask: (cursor) => read(api.api.admin.log.$get({ query: { ...(cursor !== undefined && { cursor }) } })),
   })
   const entries = log.data?.pages.flatMap(({ data }) => data) ?? []
+  const acts = new Map(adminActs(entries).map((act) => [act.entry.seq, act]))
   const readAll = useAction({
     run: async () => {
       let hasMore = log.hasNextPage
@@ -33,7 +36,7 @@ export function LogPage() {
   return (
     <Page
       title="Log"
-      intro="Every act of an admin, with its body and what came of it. Nothing is ever removed."
+      intro="Every act of an admin: entered before it is done, with its body, and again when it is known what came of it. Nothing is ever removed."
       actions={
         <Group gap="xs">
           {log.hasNextPage && (
@@ -59,6 +62,7 @@ export function LogPage() {
           query={log}
           caption="What admins did"
           keyOf={({ seq }) => String(seq)}
+          isShown={({ seq }) => acts.has(seq)}
           empty={
             <Empty title="Nothing was done yet">
               <Text c="dimmed">
@@ -73,7 +77,13 @@ export function LogPage() {
             { title: 'What', cell: ({ action }) => action },
             { title: 'To', cell: ({ target }) => Object.values(target).join('/') || '–' },
             { title: 'Sent', cell: ({ body }) => (body === '' ? '–' : <Code>{body}</Code>) },
-            { title: 'Answer', cell: ({ status }) => `${status}${status < 400 ? '' : ' (refused)'}` },
+            {
+              title: 'What came of it',
+              cell: ({ seq }) => {
+                const act = acts.get(seq)
+                return act ? outcomeWords(act) : '–'
+              },
+            },
           ]}
         />
       </Card>

@@ -74,10 +74,13 @@ export function Records<Row>({
 export function PagedRecords<Row>({
   query,
   empty,
+  isShown = () => true,
   ...table
 }: {
   query: UseInfiniteQueryResult<InfiniteData<Page<Row>>>
   empty: ReactNode
+  /** absent: every row is */
+  isShown?: (row: Row) => boolean
   caption: string
   columns: readonly Column<Row>[]
   keyOf: (row: Row) => string
@@ -88,7 +91,7 @@ export function PagedRecords<Row>({
   if (rows.length === 0) return <>{empty}</>
   return (
     <>
-      <Records {...table} rows={rows} />
+      <Records {...table} rows={rows.filter(isShown)} />
       {query.hasNextPage && (
         <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
           Show more

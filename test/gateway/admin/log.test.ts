@@ -4,6 +4,7 @@ import { targetOf } from '../../../gateway/admin/log.ts'
 import { LOGGED_CHARS, withoutSecrets } from '../../../gateway/admin/logged-body.ts'
 import { createApp } from '../../../gateway/app.ts'
 import { createServices } from '../../../gateway/services.ts'
+import { adminActs, OUTCOME } from '../../../protocol/admin-acts.ts'
 import { ADMIN_LOG_START, adminLogHash, verifyAdminLog } from '../../../protocol/admin-log.ts'
 import { base64url, sha256Hex } from '../../../protocol/canonical.ts'
 import { AdminLogCheck, AdminLogPage, type AdminLogEntry } from '../../../protocol/parameters.ts'
@@ -20,32 +21,34 @@ const ADDRESS = '0x00000000000000000000000000000000000000AA'
 const change = (version: number, value = 100) => ({ value, reason: 'why', version })
 type Office = Awaited<ReturnType<typeof anOffice>>
 const read = async ({ ask }: Office) => AdminLogPage.parse((await ask(admin, 'GET', '/admin/log')).body).data
+const acts = async (office: Office) => adminActs(await read(office))
 const check = async ({ ask }: Office) => AdminLogCheck.parse((await ask(admin, 'GET', '/admin/log/check')).body)
 const set = (office: Office, value: number, version: number) =>
   office.ask(signedIn(ADMIN, ['admin'], office.clock()), 'PUT', '/admin/parameters/auditBps', change(version, value))
 
 describe('what an admin does', () => {
-  it('is written down, with what it was done to and what came of it, also what was refused', async () => {
+  it('is entered before it is done, with what it is done to, and again with what came of it, also what was refused', async () => {
     const office = await anOffice()
     await set(office, 100, 0)
     await set(office, 100, 7)
     await office.ask(admin, 'PUT', '/admin/parameters/nothing', change(0))
     await office.ask(signedIn(ADMIN, ['admin'], instant(0)), 'DELETE', '/admin/parameters/feeBps/pending')
-    const entries = await read(office)
+    const done = await acts(office)
     const action = 'PUT /api/admin/parameters/:name'
-    expect(entries.map(({ seq, status, action, target }) => [seq, status, action, target])).toEqual([
-      [4, 401, 'DELETE /api/admin/parameters/:name/pending', { name: 'feeBps' }],
-      [3, 404, action, { name: 'nothing' }],
-      [2, 409, action, { name: 'auditBps' }],
-      [1, 200, action, { name: 'auditBps' }],
+    expect(done.map(({ entry: { seq, action, target }, status, code }) => [seq, status, code, action, target])).toEqual(
+      [
+        [7, 401, 'fresh_sign_in_required', 'DELETE /api/admin/parameters/:name/pending', { name: 'feeBps' }],
+        [5, 404, 'not_found', action, { name: 'nothing' }],
+        [3, 409, 'changed_meanwhile', action, { name: 'auditBps' }],
+        [1, 200, null, action, { name: 'auditBps' }],
+      ],
+    )
+    const who = { by: WALLET, accountId: ADMIN, requestId: 'req_test' }
+    expect((await read(office)).slice(-2)).toMatchObject([
+      { ...who, seq: 2, action: OUTCOME, target: { entry: '1' }, body: '', status: 200 },
+      { ...who, seq: 1, body: JSON.stringify(change(0)), status: 0 },
     ])
-    expect(entries[3]).toMatchObject({
-      by: WALLET,
-      accountId: ADMIN,
-      body: JSON.stringify(change(0)),
-      requestId: 'req_test',
-    })
-    expect(await check(office)).toMatchObject({ ok: true, entries: 4, head: { seq: 4 }, wrong: null })
+    expect(await check(office)).toMatchObject({ ok: true, entries: 8, head: { seq: 8 }, wrong: null })
   })
 
   it('is written down only when something was tried: reading is not, nor what others do', async () => {
@@ -61,30 +64,57 @@ describe('what an admin does', () => {
     const office = await anOffice()
     const answers = await Promise.all(Array.from({ length: 12 }, (_, n) => set(office, n, 0)))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
-    expect((await read(office)).map(({ seq }) => seq)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
-    expect(await check(office)).toMatchObject({ ok: true, entries: 12 })
+    expect((await read(office)).map(({ seq }) => seq)).toEqual(Array.from({ length: 24 }, (_, n) => 24 - n))
+    expect((await acts(office)).map(({ status }) => status).sort()).toEqual([200, ...Array<number>(11).fill(409)])
+    expect(await check(office)).toMatchObject({ ok: true, entries: 24 })
   })
 
-  it('is answered as not available when it cannot be written down', async () => {
-    const db = new Proxy(env.DB, {
-      get: (target, name: keyof D1Database) => {
-        const own = (target[name] as (...args: never[]) => unknown).bind(target)
-        if (name !== 'prepare') return own
-        return (sql: string) => {
-          if (sql.includes('insert into "admin_log"')) throw new Error('planned')
-          return target.prepare(sql)
-        }
-      },
-    })
-    const office = await anOffice(aClock(), db)
-    expect((await set(office, 100, 0)).code).toBe('unavailable')
+  it('is not done when it cannot be entered first', async () => {
+    const office = await anOffice(aClock(), failingFrom(1))
+    const { code, text } = await set(office, 100, 0)
+    expect([code, text.includes('Nothing was done')]).toEqual(['unavailable', true])
+    expect(await changes()).toBe(0)
+    expect(await read(office)).toEqual([])
+  })
+
+  it('has its entry though nobody comes back to say what came of it, and is answered as not available', async () => {
+    const office = await anOffice(aClock(), failingFrom(2))
+    const { code, text } = await set(office, 100, 0)
+    expect([code, text.includes('It may have been done')]).toEqual(['unavailable', true])
+    expect(await changes()).toBe(1)
+    expect(await acts(office)).toMatchObject([{ entry: { seq: 1, target: { name: 'auditBps' } }, status: null }])
+    // The next one goes on behind it.
+    await set(await anOffice(), 200, 1)
+    expect((await acts(office)).map(({ entry: { seq }, status }) => [seq, status])).toEqual([
+      [2, 200],
+      [1, null],
+    ])
+    expect(await check(office)).toMatchObject({ ok: true, entries: 3 })
   })
 })
+
+/** A registry that takes no entry from this one on. */
+function failingFrom(entry: number): D1Database {
+  let entries = 0
+  return new Proxy(env.DB, {
+    get: (target, name: keyof D1Database) => {
+      const own = (target[name] as (...args: never[]) => unknown).bind(target)
+      if (name !== 'prepare') return own
+      return (sql: string) => {
+        if (sql.includes('insert into "admin_log"') && ++entries >= entry) throw new Error('planned')
+        return target.prepare(sql)
+      }
+    },
+  })
+}
+
+const changes = async () =>
+  (await env.DB.prepare('SELECT count(*) AS n FROM parameter_entries').first<{ n: number }>())?.n
 
 describe('the chain', () => {
   const written = async () => {
     const office = await anOffice()
-    for (let n = 0; n < 4; n++) await set(office, 100 + n, n)
+    for (let n = 0; n < 2; n++) await set(office, 100 + n, n)
     return office
   }
   const plant = (sql: string) => env.DB.prepare(sql).run()
@@ -169,7 +199,9 @@ describe('the real app', () => {
       }
       await app.request(url, init, env, context)
     }
-    const { results } = await env.DB.prepare('SELECT action FROM admin_log ORDER BY seq').all<{ action: string }>()
+    const { results } = await env.DB.prepare('SELECT action FROM admin_log WHERE status = 0 ORDER BY seq').all<{
+      action: string
+    }>()
     expect(results.map(({ action }) => action)).toEqual(wanted)
   })
 })
