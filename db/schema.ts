@@ -243,6 +243,10 @@ export const offers = sqliteTable(
     windows: text('windows'),
     /** what audits think of it, in millionths; null: nothing yet, which counts as whole */
     trustPpm: integer('trust_ppm'),
+    /** the same as it stood when the day of its last audit began, which is what anybody is told that day */
+    toldTrustPpm: integer('told_trust_ppm'),
+    /** that day, in days since the Unix epoch, UTC; null before the first audit */
+    toldDay: integer('told_day'),
     /** of the prices above, from 1 */
     priceVersion: integer('price_version').notNull().default(1),
     /** ms of the last change */

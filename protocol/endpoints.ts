@@ -50,7 +50,7 @@ export const EndpointView = z.object({
   /** decayed shares, 0…1; null while unknown */
   success: z.number().nullable(),
   busyShare: z.number().nullable(),
-  /** what audits think of it, 0…1 */
+  /** what audits thought of it when the day began (UTC), 0…1 */
   trust: z.number(),
   windows: HealthWindows.nullable(),
 })

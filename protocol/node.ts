@@ -130,7 +130,7 @@ export const OfferView = z.object({
   continues: z.boolean().optional(),
   /** keeps prompts or answers; null: not said, which counts as yes for a declared offer and as no for a pinned one */
   collectsData: z.boolean().nullable().optional(),
-  /** what audits think of it, 0…1; null: nothing yet, which counts as 1 */
+  /** what audits thought of it when the day began (UTC), 0…1; null: nothing yet, which counts as 1 */
   trust: z.number().nullable().optional(),
   /** decayed share of attempts refused because all places were taken, 0…1; null while unknown */
   busyShare: z.number().nullable().optional(),

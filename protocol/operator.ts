@@ -61,7 +61,7 @@ export const OfferHealthView = z.object({
   inFlightCap: z.number().int().optional(),
   /** 0…1, decayed: refused because all its places were taken */
   busyShare: z.number().nullable().optional(),
-  /** 0…1: what audits think of it; 1 while they think nothing */
+  /** 0…1: what audits thought of it when the day began (UTC); 1 while they thought nothing */
   trust: z.number().optional(),
   windows: HealthWindows.nullable().optional(),
 })
@@ -168,7 +168,7 @@ export type SelftestReply = z.infer<typeof SelftestReply>
  * to nobody.
  */
 export const NodeAuditsView = z.object({
-  /** what audits think of its offers now, 0…1: the choice multiplies its weight by it */
+  /** what audits thought of its offers when the day began (UTC), 0…1: the choice multiplies its weight by what they think now */
   offers: z.array(z.object({ model: z.string(), trust: z.number() })),
   days: z.array(
     z.object({

@@ -56,6 +56,8 @@ export interface Offer {
   readonly region: Continent | null
   /** what audits think of it, 0…1; 1 while they think nothing */
   readonly trust: number
+  /** of it what is told: as the day began */
+  readonly toldTrust: number
   readonly breaker: 'closed' | 'open' | 'half_open'
   readonly breakerUntil: Instant | null
   /** decayed share of attempts that succeeded, 0…1 */

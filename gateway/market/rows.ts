@@ -20,6 +20,7 @@ import {
   type NodeId,
 } from '../../protocol/units.ts'
 import { assert } from '../core/errors.ts'
+import { toldTrustPpm } from './audits/told-trust.ts'
 import { ATTEMPT_MS } from './health/health.ts'
 import type { Model, Offer } from './market-port.ts'
 
@@ -78,6 +79,7 @@ export function toOffer(offer: OfferRow, node: NodeRow, now: Instant): Offer {
     collectsData: offer.collectsData === null ? offer.assurance !== 'pinned' : offer.collectsData === 1,
     region: Continent.safeParse(node.region).data ?? null,
     trust: (offer.trustPpm ?? MILLION_PPM) / MILLION_PPM,
+    toldTrust: (toldTrustPpm(offer, now) ?? MILLION_PPM) / MILLION_PPM,
     breaker: offer.breaker === 'open' || offer.breaker === 'half_open' ? offer.breaker : 'closed',
     breakerUntil: offer.breakerUntil === null ? null : instant(offer.breakerUntil),
     success: offer.successPpm === null ? null : offer.successPpm / 1_000_000,

@@ -188,6 +188,7 @@ export const RULES: readonly string[] = [
   'gateway/market/audits/compare.ts',
   'gateway/market/audits/schedule.ts',
   'gateway/market/audits/suspicion.ts',
+  'gateway/market/audits/told-trust.ts',
   'gateway/market/audits/verdict.ts',
   'gateway/market/audits/vocabulary.ts',
   'gateway/market/health/breaker.ts',

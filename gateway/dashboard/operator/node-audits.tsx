@@ -18,10 +18,11 @@ export function NodeAudits({ nodeId }: { nodeId: string }) {
         <Stack>
           <Card withBorder>
             <Title order={2} size="h4" mb="xs">
-              Trust now
+              Trust
             </Title>
             <Text size="sm" c="dimmed" mb="xs">
-              The draw multiplies a model’s share of the calls by it.
+              The draw multiplies a model’s share of the calls by it. What an audit changed is told from the next day
+              (UTC) on.
             </Text>
             {offers.length === 0 ? (
               <Text>It offers nothing.</Text>

@@ -55,7 +55,7 @@ export function endpointView(offer: Offer, now: Instant): EndpointView {
     collectsData: offer.collectsData,
     success: offer.success,
     busyShare: offer.busyShare,
-    trust: offer.trust,
+    trust: offer.toldTrust,
     windows: readWindows(offer.windows, now),
   }
 }

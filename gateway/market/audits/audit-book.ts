@@ -17,6 +17,7 @@ import type { Model, Offer } from '../market-port.ts'
 import { toModel, toOffer } from '../rows.ts'
 import type { Standing } from './schedule.ts'
 import { afterFinding, carried, trustOf, type Finding } from './suspicion.ts'
+import { trustDay } from './told-trust.ts'
 
 export type AuditOutcome = 'right' | 'wrong' | 'unanswered' | 'undecided'
 
@@ -103,9 +104,10 @@ export function createAuditBook(database: D1Database) {
     /**
      * Without a finding, as soon as an answer is there: its node sees it among its earnings as it sees any call, long before somebody else's answer says what it was worth.
      * With what came of it, in the end.
+     * @param now the trust of before is told until this day ends
      * @returns the offer's suspicion after it, nats
      */
-    async record(row: AuditRow): Promise<number> {
+    async record(row: AuditRow, now: Instant): Promise<number> {
       const { id, pairId, nodeId, modelId, outcome, detail, at } = row
       const before = await suspicionOf(nodeId, modelId)
       const suspicion = row.finding ? afterFinding(before, row.finding) : carried(before)
@@ -118,9 +120,14 @@ export function createAuditBook(database: D1Database) {
         .values({ ...{ id, pairId, nodeId, modelId, kind, at }, ...concluded })
         // What was concluded once stands.
         .onConflictDoUpdate({ target: audits.id, set: concluded, setWhere: eq(audits.outcome, 'undecided') })
+      const day = trustDay(now)
       const trust = db
         .update(offers)
-        .set({ trustPpm: Math.round(trustOf(suspicion) * MILLION) })
+        .set({
+          trustPpm: Math.round(trustOf(suspicion) * MILLION),
+          toldTrustPpm: sql`CASE WHEN ${offers.toldDay} = ${day} THEN ${offers.toldTrustPpm} ELSE ${offers.trustPpm} END`,
+          toldDay: day,
+        })
         .where(and(eq(offers.nodeId, nodeId), eq(offers.modelId, modelId)))
       await db.batch([insert, trust])
       return suspicion

@@ -6,6 +6,7 @@ import { nodes, offers } from '../../../db/schema.ts'
 import { nanos, type AccountId, type Instant, type Nanos, type NodeId } from '../../../protocol/units.ts'
 import { asAccountId } from '../rows.ts'
 import type { AuditOutcome } from './audit-book.ts'
+import { toldTrustPpm } from './told-trust.ts'
 
 const MILLION = 1_000_000
 export const DAY_MS = 86_400_000
@@ -127,16 +128,20 @@ export function createAuditViewBook(database: D1Database) {
     },
 
     /** The node's own ids, for who asks about it. */
-    async trust(nodeId: NodeId): Promise<{ operator: AccountId; offers: { modelId: string; trust: number }[] } | null> {
+    async trust(
+      nodeId: NodeId,
+      now: Instant,
+    ): Promise<{ operator: AccountId; offers: { modelId: string; trust: number }[] } | null> {
+      const kept = { trustPpm: offers.trustPpm, toldTrustPpm: offers.toldTrustPpm, toldDay: offers.toldDay }
       const rows = await db
-        .select({ operator: nodes.operatorAccountId, modelId: offers.modelId, trustPpm: offers.trustPpm })
+        .select({ operator: nodes.operatorAccountId, modelId: offers.modelId, ...kept })
         .from(nodes)
         .leftJoin(offers, eq(offers.nodeId, nodes.id))
         .where(eq(nodes.id, nodeId))
       const [first] = rows
       if (!first) return null
-      const known = rows.flatMap(({ modelId, trustPpm }) =>
-        modelId === null ? [] : [{ modelId, trust: (trustPpm ?? MILLION) / MILLION }],
+      const known = rows.flatMap(({ modelId, ...trust }) =>
+        modelId === null ? [] : [{ modelId, trust: (toldTrustPpm(trust, now) ?? MILLION) / MILLION }],
       )
       return { operator: asAccountId(first.operator), offers: known }
     },

@@ -1,5 +1,5 @@
 // `/api/nodes/{id}/audits`: what audits found of a node, for its operator, its own key or an admin. By day and never by call, of days that are over: whoever could tell which of its
-// calls were audits would serve those well. Trust is what the choice reads now. No answer and no question is in it.
+// calls were audits would serve those well. Trust too is that of the days that are over. No answer and no question is in it.
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { NodeAuditsView } from '../../../protocol/operator.ts'
@@ -26,7 +26,7 @@ export function createAuditRoutes({ db, accounts, clock }: AuditRoutesNeeds) {
   return new Hono<AppEnv>().get('/nodes/:id/audits', async (c) => {
     const nodeId = c.req.param('id')
     const keeper = await requireNodeKeeper(c, accounts, nodeId)
-    const known = isNodeId(nodeId) ? await book.trust(nodeId) : null
+    const known = isNodeId(nodeId) ? await book.trust(nodeId, clock()) : null
     // Another's node is not there.
     if (!isNodeId(nodeId) || !known || !(keeper.isAdmin || known.operator === keeper.accountId))
       throw new GatewayError('not_found')

@@ -66,7 +66,8 @@ export async function examine(needs: ExamineNeeds, examination: Examination): Pr
     await needs.turnOf(target)
     if (known) await needs.canaries.use(known.id, target.offer.nodeId, needs.clock())
     const asked = await ask(needs, target.offer, model, questionFor(audit, model, target.offer))
-    if (asked.answer !== null) await needs.book.record(rowOf(needs, { target, asked }, model, pairId, UNDECIDED))
+    if (asked.answer !== null)
+      await needs.book.record(rowOf(needs, { target, asked }, model, pairId, UNDECIDED), needs.clock())
     return { target, asked }
   }
   const partner = known ? [] : others.slice(0, 1)
@@ -127,7 +128,7 @@ async function conclude(
   for (const [at, { target, asked }] of heard.entries()) {
     const found = findingOf(target, asked, judged[at] ?? null)
     const row = rowOf(needs, { target, asked }, model, pairId, found)
-    const after = await needs.book.record(row)
+    const after = await needs.book.record(row, needs.clock())
     costNanos += row.costNanos
     const isOut =
       found.finding?.outcome === 'wrong' && mustSuspend(after) && (await suspend(needs, target, found.finding, after))

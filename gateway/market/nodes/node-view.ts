@@ -4,6 +4,7 @@ import { LINK_ENDPOINT } from '../../../protocol/link.ts'
 import { Assurance, NodeState, type NodeView, type OfferView } from '../../../protocol/node.ts'
 import { Continent } from '../../../protocol/routing.ts'
 import type { Instant } from '../../../protocol/units.ts'
+import { toldTrustPpm } from '../audits/told-trust.ts'
 import type { NodeSummary } from './node-book.ts'
 import { toPricesView } from '../offers/price-range.ts'
 import { inFlightCapOf, parametersOf, priceOf, type NodeRow, type OfferRow } from '../rows.ts'
@@ -69,7 +70,7 @@ function toOfferView(offer: OfferRow, digest: string, now: Instant): OfferView {
     parameters: namesOf(offer),
     continues: offer.continues === 1,
     collectsData: offer.collectsData === null ? null : offer.collectsData === 1,
-    trust: shareOf(offer.trustPpm),
+    trust: shareOf(toldTrustPpm(offer, now)),
     busyShare: shareOf(offer.busyPpm),
     inFlightCap: inFlightCapOf(offer),
     driftPpm: offer.driftPpm,

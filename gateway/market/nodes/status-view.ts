@@ -15,6 +15,7 @@ import type { Clock } from '../../core/clock.ts'
 import { PARAMETER_DEFAULTS } from '../../core/limits.ts'
 import { unawaited, type Parameters } from '../../core/parameters.ts'
 import { vestsFrom } from '../admission/vesting.ts'
+import { asTold } from '../audits/told-trust.ts'
 import { readWindows } from '../health/windows.ts'
 import type { Market } from '../market-port.ts'
 import { noticesOf, reasonsOf, type OfferStanding } from './node-status.ts'
@@ -122,13 +123,13 @@ async function standingOf(
   const snapshot = isPaused ? null : await market.snapshot(asModelId(offer.modelId), background)
   const live = snapshot?.offers ?? []
   const standing: OfferStanding = {
-    offer: toOffer(offer, node, clock()),
+    offer: asTold(toOffer(offer, node, clock())),
     state: isPaused ? 'paused' : offer.state === 'live' ? 'live' : 'pending',
     reason: offer.reason,
     model: { ...model, task: Task.parse(model.task), state: ModelState.parse(model.state) },
     collectsData: offer.collectsData === null ? null : offer.collectsData === 1,
     ticketsRefused: refused[model.id] ?? 0,
-    rivals: live.filter(({ nodeId }) => nodeId !== node.id),
+    rivals: live.filter(({ nodeId }) => nodeId !== node.id).map(asTold),
   }
   const others = live.filter(({ operatorAccountId }) => operatorAccountId !== node.operatorAccountId)
   const prices = priceRange(

@@ -77,6 +77,8 @@ export function saveOffer(
     inFlightCap: _c,
     windows: _w,
     trustPpm: _t,
+    toldTrustPpm: _o,
+    toldDay: _y,
     ...own
   } = offer
   const priceVersion = latestPriceVersion(offer)

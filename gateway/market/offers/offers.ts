@@ -85,6 +85,8 @@ export function toOfferRow(nodeId: string, offer: OfferRequest, isLive: boolean,
     inFlightCap: null,
     windows: null,
     trustPpm: null,
+    toldTrustPpm: null,
+    toldDay: null,
     // What the book finds when it writes.
     priceVersion: 1,
     updatedAt: now,

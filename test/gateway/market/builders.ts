@@ -37,6 +37,7 @@ export function anOffer({ usd = '10', ...over }: Partial<Offer> & { usd?: string
     collectsData: false,
     region: null,
     trust: 1,
+    toldTrust: 1,
     breaker: 'closed',
     breakerUntil: null,
     success: 1,

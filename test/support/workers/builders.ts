@@ -70,6 +70,7 @@ export function anOffer(over: Partial<Offer> = {}): Offer {
     collectsData: false,
     region: null,
     trust: 1,
+    toldTrust: 1,
     breaker: 'closed',
     breakerUntil: null,
     success: null,

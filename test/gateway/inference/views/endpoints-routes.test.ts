@@ -19,6 +19,8 @@ const offers: Offer[] = [
     region: 'EU',
     success: 0.98,
     busyShare: 0.1,
+    trust: 0.3,
+    toldTrust: 0.9,
     parameters: new Set(['seed', 'temperature']),
     windows: writeWindows(windowsOf(slots, slots, NOW), NOW),
   }),
@@ -56,7 +58,8 @@ describe('the endpoints of a model', () => {
       parameters: ['seed', 'temperature'],
       success: 0.98,
       busyShare: 0.1,
-      trust: 1,
+      // As the day began; the choice reads another one.
+      trust: 0.9,
       windows: { m5: { attempts: 1, served: 1, firstTokenMs: { p50: 117 }, unitsPerSecond: { p99: 41.5 } } },
     })
   })

@@ -98,6 +98,18 @@ describe('the status of a node', () => {
     })
   })
 
+  it('tells of its trust how it stood when the day began, and of its share of the calls what follows from that', async () => {
+    await set(`nodes SET state = 'active'`)
+    const day = Math.floor(house.now() / 86_400_000)
+    await set('offers SET trust_ppm = 300000, told_trust_ppm = 900000, told_day = ?', day)
+    const { node: view, health, reasons } = await look()
+    expect([view.offers[0]?.trust, health[0]?.trust]).toEqual([0.9, 0.9])
+    expect(reasons.join()).toContain('to about 90 %')
+    // Judged yesterday: that is told now.
+    await set('offers SET told_day = ?', day - 1)
+    expect((await look()).health[0]?.trust).toBe(0.3)
+  })
+
   it('says what others ask, and not what its own operator’s nodes do', async () => {
     const mine = node
     await house.aNode({ offers: [at('0.03')] })

@@ -1,0 +1,2 @@
+ALTER TABLE `offers` ADD `told_trust_ppm` integer;--> statement-breakpoint
+ALTER TABLE `offers` ADD `told_day` integer;
