@@ -71,12 +71,14 @@ describe('old audits', () => {
 
 describe('the suspicion of an offer', () => {
   const wrong = (weight: number): Finding => ({ outcome: 'wrong', what: 'tensors', assurance: 'pinned', weight })
-  const record = (finding: Finding | null) =>
-    book.record({
-      ...{ id: `call_${String(++serial).padStart(6, '0')}` as CallId, pairId: null, nodeId: NODE, modelId: CHAT_MODEL },
-      ...{ outcome: finding?.outcome ?? 'undecided', detail: null, costNanos: nanos(0n), billed: null, finding },
-      at: instant(NOW + serial),
-    } satisfies AuditRow)
+  const record = (finding: Finding | null) => {
+    const at = instant(NOW + ++serial)
+    const row: AuditRow = {
+      ...{ id: `call_${String(serial).padStart(6, '0')}` as CallId, pairId: null, nodeId: NODE, modelId: CHAT_MODEL },
+      ...{ outcome: finding?.outcome ?? 'undecided', detail: null, costNanos: nanos(0n), billed: null, finding, at },
+    }
+    return book.record(row, at)
+  }
   const trust = () =>
     env.DB.prepare('SELECT trust_ppm FROM offers WHERE node_id = ?').bind(NODE).first<number | null>('trust_ppm')
   /** After a finding of a weight that leads to exactly this sum. */
