@@ -101,6 +101,8 @@ describe.skipIf(browserPath === null)('who pays', () => {
     await page.getByRole('button', { name: 'I have kept it' }).click()
     await page.getByRole('link', { name: NAME }).waitFor(PATIENCE)
     await seen('$0.50 a month')
+    // It fades with what it said, and then nothing of it is left.
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     expect(await page.content()).not.toContain(key)
     await shoot('keys')
   })

@@ -62,7 +62,10 @@ it('changes a price: in the file, at the gateway, and the offer stays live', asy
   expect(await offer('souk/tiny-chat')).toMatchObject({ state: 'live', prices: { inputPerMillion: '0.060000000' } })
   expect((await storedConfig(home)).models[0]?.prices.inputPerMillion).toBe('0.06')
   const refused = await run('price', 'tiny-chat', '--input', '99999')
-  expect([refused.code, refused.err]).toEqual([1, expect.stringMatching(/^souk-node: the gateway refused: .+\n$/)])
+  expect([refused.code, refused.err]).toEqual([
+    2,
+    expect.stringMatching(/^souk-node: option --input needs dollars, at most 1000 /),
+  ])
   expect((await storedConfig(home)).models[0]?.prices.inputPerMillion).toBe('0.06')
 })
 
@@ -104,7 +107,9 @@ it('says what it knows when the gateway is down', async () => {
   await market.killGateway()
   const { code, out } = await run('status')
   expect(code).toBe(0)
-  expect(out.replaceAll(/\s+/g, ' ')).toContain('does not answer. In config.json: tiny-chat language-id word-vectors')
+  expect(out.replaceAll(/\s+/g, ' ')).toMatch(
+    /does not answer \([A-Z_]+\)\.? In config\.json: tiny-chat language-id word-vectors/,
+  )
   expect((await run('price', 'tiny-chat', '--input', '0.07')).code).toBe(1)
   expect((await storedConfig(home)).models[0]?.prices.inputPerMillion).toBe('0.06')
 })

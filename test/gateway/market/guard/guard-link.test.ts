@@ -231,9 +231,10 @@ describe('a guard that was asleep', () => {
       },
     })
     await sleep(node.nodeId)
-    await ask(node.nodeId)
+    const first = await ask(node.nodeId)
     expect((await ask(node.nodeId)).status).toBe(429)
     linked.end(linked.opened()[0] ?? 0)
+    expect(await first.text()).toBe('')
     await until(async () => (await ask(node.nodeId)).status === 200)
     linked.send(new Uint8Array([FRAME.drain, 0, 0, 0, 0, 123, 125]))
     await until(async () => (await ask(node.nodeId)).status === 503)
