@@ -1,5 +1,5 @@
 // A node that listens nowhere, from its registration on: it links, says hello, is proved and probed over its link, and serves as long as its link stands.
-import { env, runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:test'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createSnapshots } from '../../../../gateway/market/snapshot.ts'
 import { FRAME, LINK, LINK_CLOSE, LINK_ENDPOINT } from '../../../../protocol/link.ts'
@@ -8,7 +8,7 @@ import { instant, isNodeId, type NodeId } from '../../../../protocol/units.ts'
 import type { NodeView } from '../../../../protocol/node.ts'
 import { CHAT_MODEL, OPERATOR } from '../builders.ts'
 import { createFakeNode, type FakeNode } from '../fake-node.ts'
-import { ask, goneOf, link, row, socketLink, stubOf, until, type OnOpen } from '../guard/link-house.ts'
+import { alarm, ask, goneOf, link, row, socketLink, until, type OnOpen } from '../guard/link-house.ts'
 import { addWallet, aRegistration, createMarketApp, type MarketApp } from '../market-app.ts'
 
 let app: MarketApp
@@ -83,7 +83,7 @@ describe('a node reached by its link', () => {
     linked.socket.close(1000, '')
     await until(async () => (await goneOf(ask(nodeId))) === 'away')
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + LINK.graceMs + 1 })
-    await runDurableObjectAlarm(stubOf(nodeId))
+    await alarm(nodeId)
     expect(await offered(nodeId)).toBe(false)
     const down = await app.node(nodeId)
     expect(down).toMatchObject({ state: 'probation', link: { upSince: null } })

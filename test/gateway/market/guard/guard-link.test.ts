@@ -1,19 +1,18 @@
 // What a guard remembers of its link: what the registry is told and when, that a short absence is told to nobody, and that a guard which was asleep or
 // restarted finds its way back.
-import { abortAllDurableObjects, env, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { abortAllDurableObjects, env, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { LINK_URL, OFFER_HEADER } from '../../../../gateway/market/guard/link-offer.ts'
 import { NodeGuard } from '../../../../gateway/market/guard/node-guard.ts'
 import { encodeFrame, FRAME, jsonOf, DrainFrame, LINK, LINK_CLOSE } from '../../../../protocol/link.ts'
 import type { NodeId } from '../../../../protocol/units.ts'
-import { ask, aRegisteredNode, goneOf, guards, link, row, stubOf, until } from './link-house.ts'
+import { alarm, ask, aRegisteredNode, goneOf, guards, link, row, stubOf, until } from './link-house.ts'
 
 afterEach(() => void vi.useRealTimers())
 
 const later = (ms: number) => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms })
 const isShown = async (nodeId: NodeId) => (await row(nodeId))?.link_up_at !== null
 const isDown = async (nodeId: NodeId) => (await row(nodeId))?.link_down_at !== null
-const alarm = (nodeId: NodeId) => runDurableObjectAlarm(stubOf(nodeId))
 const isAway = (nodeId: NodeId) => until(async () => (await goneOf(ask(nodeId))) === 'away')
 
 describe('the registry', () => {

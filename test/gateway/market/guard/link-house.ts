@@ -1,6 +1,6 @@
 // A registered node with a link of its own, speaking the frames of protocol/link.ts over the socket it got from the Worker's own GET /link. It answers
 // as a test tells it to, or echoes; what it hears is kept.
-import { env, SELF } from 'cloudflare:test'
+import { env, runDurableObjectAlarm, SELF } from 'cloudflare:test'
 import { exportJWK, type CryptoKey } from 'jose'
 import { systemRandom } from '../../../../gateway/core/clock.ts'
 import { LinkGone } from '../../../../gateway/link/node-link.ts'
@@ -190,6 +190,17 @@ export const goneOf = async (call: Promise<Response>): Promise<string> =>
 /** Until it is so, or the test's time is up. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+const ALARM_TRIES = 20
+
+/** Runs what the guard is to be woken for. While it is awake by itself there is no alarm to be seen, so that is waited for. @returns whether there was one */
+export async function alarm(nodeId: NodeId): Promise<boolean> {
+  for (let tries = 0; tries < ALARM_TRIES; tries++) {
+    if (await runDurableObjectAlarm(stubOf(nodeId))) return true
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  return false
 }
 
 export const row = async (nodeId: NodeId) =>
